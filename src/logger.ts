@@ -1,0 +1,105 @@
+/**
+ * Logging as the server uses it: fixed texts, variables in fields, never a token, a secret or an
+ * SDP. A library stays silent; the command line passes a logger that writes lines.
+ */
+
+/** What varies in a log line. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** Where the server reports what happens; any logger with these four methods fits. */
+export interface Logger {
+  /** Every connection that comes and goes. */
+  debug(message: string, fields?: LogFields): void;
+  /** What an operator wants to know, and clients that misbehave. */
+  info(message: string, fields?: LogFields): void;
+  /** What an operator should change. */
+  warn(message: string, fields?: LogFields): void;
+  /** Failures of the server's own. */
+  error(message: string, fields?: LogFields): void;
+}
+
+/** How much is logged: a level and all above it, or nothing. */
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
+
+/** The form of a log line: for people or for machines. */
+export type LogFormat = "pretty" | "json";
+
+/** Every {@linkcode LogLevel}, lowest first. */
+export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
+
+/** Every {@linkcode LogFormat}. */
+export const LOG_FORMATS: readonly LogFormat[] = ["pretty", "json"];
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Options of {@linkcode createLogger}. */
+export interface LoggerOptions {
+  /**
+   * The lowest level that is written.
+   *
+   * @default {"info"}
+   */
+  level?: LogLevel;
+  /**
+   * `json` writes an object a line: `time`, `level`, `message`, then the fields.
+   *
+   * @default {"json"}
+   */
+  format?: LogFormat;
+  /** Takes a finished line, without the line break. */
+  write: (line: string) => void;
+  /** Milliseconds since the Unix epoch; `Date.now` unless a test says otherwise. */
+  now?: () => number;
+}
+
+/**
+ * Creates a logger that writes a line per message.
+ *
+ * @param options What to write, how and where to.
+ * @returns The logger.
+ *
+ * @example One JSON object a line
+ * ```ts
+ * import { createLogger } from "@aikofy/client-db-sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const logger = createLogger({ write: (line) => lines.push(line), now: () => 0 });
+ * logger.info("Listening", { port: 8080 });
+ * logger.debug("Not written at this level");
+ * assertEquals(lines, [
+ *   '{"time":"1970-01-01T00:00:00.000Z","level":"info","message":"Listening","port":8080}',
+ * ]);
+ * ```
+ */
+export function createLogger(options: LoggerOptions): Logger {
+  const { level = "info", format = "json", write, now = Date.now } = options;
+  const line = format === "json" ? jsonLine : prettyLine;
+  const at = (name: Exclude<LogLevel, "silent">) =>
+    LOG_LEVELS.indexOf(name) < LOG_LEVELS.indexOf(level)
+      ? () => {}
+      : (message: string, fields?: LogFields) =>
+        write(line(new Date(now()).toISOString(), name, message, fields));
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+function jsonLine(time: string, level: string, message: string, fields?: LogFields): string {
+  return JSON.stringify({ time, level, message, ...fields });
+}
+
+/** Values are quoted as JSON, so that nothing a client names can break a line or draw on it. */
+function prettyLine(time: string, level: string, message: string, fields?: LogFields): string {
+  let line = `${time.slice(11, 19)} ${level.toUpperCase().padEnd(5)} ${message}`;
+  for (const [name, value] of Object.entries(fields ?? {})) {
+    if (value !== undefined) line += ` ${name}=${escapeUnprintable(JSON.stringify(value))}`;
+  }
+  return line;
+}
+
+function escapeUnprintable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  );
+}

@@ -1,0 +1,23 @@
+/** HTTP answers: JSON bodies, one shape for every error. */
+
+import { STATUS_CODE } from "@std/http/status";
+
+export { STATUS_CODE };
+
+/** A JSON answer. */
+export function json(body: unknown, status = STATUS_CODE.OK, headers?: HeadersInit): Response {
+  const response = Response.json(body, { status, ...(headers === undefined ? {} : { headers }) });
+  response.headers.set("x-content-type-options", "nosniff");
+  return response;
+}
+
+/** An error as every route answers it: one sentence that a person can act on. */
+export function errorResponse(status: number, error: string, headers?: HeadersInit): Response {
+  return json({ error }, status, headers);
+}
+
+/** The answer to a method that a path does not take. */
+export function methodNotAllowed(allowed: readonly string[]): Response {
+  const allow = allowed.join(", ");
+  return errorResponse(STATUS_CODE.MethodNotAllowed, `Use ${allow} here`, { allow });
+}

@@ -1,0 +1,167 @@
+/**
+ * The HTTP routes of a standalone server: a table from path and method to a function, in front of
+ * the signaling handler. Every answer is JSON.
+ */
+
+import { eTag, ifNoneMatch } from "@std/http/etag";
+import { createSecretCheck, type SecretCheck, TokenRequestError } from "./auth.ts";
+import type { SignalingHandler } from "./handler.ts";
+import type { PublicJwk } from "./keys.ts";
+import type { Logger } from "./logger.ts";
+import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { splitUrl } from "./url.ts";
+
+/** Bytes that the body of a request has at most. */
+export const MAX_BODY_BYTES = 16384;
+
+const NO_STORE = { "cache-control": "no-store" };
+
+/** What the routes need to know. */
+export interface RoutesOptions {
+  /** Answers `/signal` and knows the keys and the counts. */
+  readonly handler: SignalingHandler;
+  /** The secret that `POST /token` asks for; without it the route does not exist. */
+  readonly adminSecret: string | undefined;
+  /** Whether the server is shutting down. */
+  readonly isDraining: () => boolean;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+type Route = (request: Request) => Response | Promise<Response>;
+type Methods = Readonly<Record<string, Route>>;
+
+/** Creates the function that answers every request of a standalone server. */
+export async function createRoutes(
+  options: RoutesOptions,
+): Promise<(request: Request) => Promise<Response>> {
+  const { handler, adminSecret, logger } = options;
+  const routes = new Map<string, Methods>([["/health", get(() => health(options))]]);
+  const publicJwk = handler.publicJwk();
+  if (publicJwk !== null) routes.set("/public-key", get(await publicKeyRoute(publicJwk)));
+  if (adminSecret !== undefined) {
+    const isAdminSecret = await createSecretCheck(adminSecret);
+    routes.set("/token", { POST: (request) => token(request, handler, isAdminSecret) });
+  }
+
+  function route(request: Request): Response | Promise<Response> {
+    const methods = routes.get(splitUrl(request.url).pathname);
+    if (methods === undefined) {
+      return errorResponse(STATUS_CODE.NotFound, "There is nothing at this path");
+    }
+    const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
+    return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request);
+  }
+
+  return async (request) => {
+    try {
+      return await handler.fetch(request) ?? await route(request);
+    } catch (cause) {
+      logger.error("A request failed", { cause: String(cause) });
+      return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+    }
+  };
+}
+
+/** `HEAD` goes wherever `GET` does; Deno leaves the body out. */
+function get(route: Route): Methods {
+  return { GET: route, HEAD: route };
+}
+
+function health({ handler, isDraining, now }: RoutesOptions): Response {
+  const draining = isDraining();
+  return json(
+    {
+      status: draining ? "draining" : "ok",
+      ...handler.stats(),
+      ts: new Date(now()).toISOString(),
+    },
+    draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
+    NO_STORE,
+  );
+}
+
+async function publicKeyRoute(jwk: PublicJwk): Promise<Route> {
+  const etag = await eTag(JSON.stringify(jwk));
+  const headers = {
+    etag,
+    "cache-control": "public, max-age=300",
+    "access-control-allow-origin": "*",
+  };
+  return (request) =>
+    ifNoneMatch(request.headers.get("if-none-match"), etag)
+      ? json(jwk, STATUS_CODE.OK, headers)
+      : new Response(null, { status: STATUS_CODE.NotModified, headers });
+}
+
+/** The secret comes first: who does not have it learns nothing and has no body read. */
+async function token(
+  request: Request,
+  handler: SignalingHandler,
+  isAdminSecret: SecretCheck,
+): Promise<Response> {
+  if (!await isAdminSecret(presentedSecret(request.headers))) {
+    return refuse(STATUS_CODE.Unauthorized, "Send the admin secret as x-admin-secret or Bearer");
+  }
+  if (!isJson(request.headers.get("content-type"))) {
+    return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
+  }
+  const text = await readText(request, MAX_BODY_BYTES);
+  if (text === null) {
+    return refuse(STATUS_CODE.ContentTooLarge, `The body is over ${MAX_BODY_BYTES} bytes`);
+  }
+  const body = parseObject(text);
+  if (body === null) {
+    return refuse(STATUS_CODE.BadRequest, 'The body must be a JSON object such as {"ttl":"24h"}');
+  }
+  const { ttl, subject = undefined } = body;
+  try {
+    const issued = await handler.issueToken(
+      { ttl, ...(subject === undefined ? {} : { subject }) } as { ttl: string; subject?: string },
+    );
+    return json(issued, STATUS_CODE.Created, NO_STORE);
+  } catch (error) {
+    if (error instanceof TokenRequestError) return refuse(STATUS_CODE.BadRequest, error.message);
+    throw error;
+  }
+}
+
+function refuse(status: number, message: string): Response {
+  return errorResponse(status, message, NO_STORE);
+}
+
+/** Absent and wrong are the same: a text that is not the secret. */
+function presentedSecret(headers: Headers): string {
+  return headers.get("x-admin-secret") ??
+    /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
+}
+
+function isJson(contentType: string | null): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
+}
+
+/** The body as text, or `null` as soon as it is known to be over `max` bytes. */
+async function readText(request: Request, max: number): Promise<string | null> {
+  if (Number(request.headers.get("content-length")) > max) return null;
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > max) return null;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : null;
+  } catch {
+    return null;
+  }
+}

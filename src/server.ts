@@ -1,0 +1,212 @@
+/**
+ * The standalone server: owns the listener, keeps it listening, and stops it. Routes and signaling
+ * are others' work.
+ */
+
+import { type Clock, systemClock, type Timer } from "./clock.ts";
+import {
+  createSignalingHandler,
+  type SignalingHandlerConfig,
+  type SignalingStats,
+} from "./handler.ts";
+import { type Logger, silentLogger } from "./logger.ts";
+import { createRoutes } from "./routes.ts";
+
+/** Options of {@linkcode createServer}. */
+export interface ServerConfig extends Omit<SignalingHandlerConfig, "path"> {
+  /**
+   * The port that `listen` takes unless told otherwise; 0 takes a free one.
+   *
+   * @default {8080}
+   */
+  port?: number;
+  /** The secret that `POST /token` asks for; required unless `authEnabled` is `false`. */
+  adminSecret?: string;
+}
+
+/** Where to listen. */
+export interface ListenOptions {
+  /** The port; 0 takes a free one. The default is the `port` of the server's configuration. */
+  port?: number;
+  /**
+   * The address to listen on.
+   *
+   * @default {"0.0.0.0"}
+   */
+  host?: string;
+}
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** The address. */
+  readonly host: string;
+  /** The port, never 0. */
+  readonly port: number;
+  /** Where to reach it from the same machine, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+}
+
+/** A standalone signaling server. */
+export interface SignalingServer extends AsyncDisposable {
+  /**
+   * Starts listening.
+   *
+   * @param options Where.
+   * @returns Where it listens, with the port it got.
+   * @throws {TypeError} It listens already or has been closed.
+   * @throws {Deno.errors.AddrInUse} Something else listens there.
+   * @throws {Deno.errors.NotCapable} The permission to listen there is missing.
+   */
+  listen(options?: ListenOptions): Promise<ListenAddress>;
+  /** Answers one request, for hosts that bring their own listener. */
+  fetch(request: Request): Promise<Response>;
+  /** What the server has to do at the moment. */
+  stats(): SignalingStats;
+  /** Closes every client with 1001 and stops, within a second. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** How long running requests may take to finish once every socket has been told to close. */
+const REQUEST_GRACE_MS = 400;
+
+/** How long to wait before listening again after the system refused to accept a connection. */
+const RELISTEN_MS = 200;
+
+/**
+ * Creates a standalone signaling server.
+ *
+ * @param config See {@linkcode ServerConfig}.
+ * @returns The server, which does not listen yet.
+ * @throws {TypeError} Authentication is on and `adminSecret` or `privateKeyJwk` is missing.
+ * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
+ *
+ * @example
+ * ```ts
+ * import { createServer, generateKeyPairJwk } from "@aikofy/client-db-sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using server = await createServer({
+ *   adminSecret: "a-strong-random-secret",
+ *   ...await generateKeyPairJwk(),
+ * });
+ * const { url } = await server.listen({ port: 0, host: "127.0.0.1" });
+ *
+ * const response = await fetch(`${url}/health`);
+ * assertEquals((await response.json()).auth, "enabled");
+ * ```
+ */
+export async function createServer(config: ServerConfig = {}): Promise<SignalingServer> {
+  const { port: defaultPort = 8080, adminSecret, ...handlerConfig } = config;
+  const { authEnabled = true, logger = silentLogger, clock = systemClock } = handlerConfig;
+  if (authEnabled && !adminSecret) {
+    throw new TypeError(
+      "`adminSecret` is required: choose a long random one, or set `authEnabled` to false for " +
+        "local development",
+    );
+  }
+  const handler = await createSignalingHandler({ ...handlerConfig, path: "/signal" });
+  let draining = false;
+  let listener: Listener | undefined;
+  const fetch = await createRoutes({
+    handler,
+    adminSecret: authEnabled ? adminSecret : undefined,
+    isDraining: () => draining,
+    now: () => clock.now(),
+    logger,
+  });
+
+  async function stop(): Promise<void> {
+    draining = true;
+    await handler.close();
+    await listener?.close();
+  }
+  let stopped: Promise<void> | undefined;
+  const close = () => stopped ??= stop();
+
+  return {
+    async listen({ port = defaultPort, host = "0.0.0.0" } = {}) {
+      if (listener !== undefined) throw new TypeError("The server has been told to listen already");
+      if (draining) throw new TypeError("The server has been closed");
+      listener = new Listener(fetch, clock, logger);
+      try {
+        return await listener.listen(host, port);
+      } catch (error) {
+        listener = undefined;
+        throw error;
+      }
+    },
+    fetch,
+    stats: () => handler.stats(),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/**
+ * A `Deno.serve` that goes on listening. Deno ends the accept loop for good when the process runs
+ * out of file descriptors, while the connections that it has go on.
+ */
+class Listener {
+  readonly #fetch: (request: Request) => Promise<Response>;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #abort = new AbortController();
+  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #retry: Timer | undefined;
+
+  constructor(
+    fetch: (request: Request) => Promise<Response>,
+    clock: Clock,
+    logger: Logger,
+  ) {
+    this.#fetch = fetch;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  listen(hostname: string, port: number): Promise<ListenAddress> {
+    const { addr } = this.#serve(hostname, port);
+    return Promise.resolve({ host: addr.hostname, port: addr.port, url: localUrl(addr) });
+  }
+
+  async close(): Promise<void> {
+    if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    const timer = this.#clock.setTimeout(() => this.#abort.abort(), REQUEST_GRACE_MS);
+    await server.shutdown();
+    this.#clock.clearTimeout(timer);
+  }
+
+  #serve(hostname: string, port: number): Deno.HttpServer<Deno.NetAddr> {
+    const server = Deno.serve(
+      { hostname, port, signal: this.#abort.signal, onListen() {} },
+      this.#fetch,
+    );
+    this.#server = server;
+    server.finished.catch((cause) => {
+      if (this.#server !== server) return;
+      this.#logger.error("The listener failed; listening again", { cause: String(cause) });
+      this.#serveAgain(hostname, server.addr.port);
+    });
+    return server;
+  }
+
+  #serveAgain(hostname: string, port: number): void {
+    this.#retry = this.#clock.setTimeout(() => {
+      try {
+        this.#serve(hostname, port);
+      } catch (cause) {
+        this.#logger.error("Listening again failed; trying once more", { cause: String(cause) });
+        this.#serveAgain(hostname, port);
+      }
+    }, RELISTEN_MS);
+  }
+}
+
+/** A URL for this machine: the unspecified addresses are for listening, not for connecting. */
+function localUrl({ hostname, port }: Deno.NetAddr): string {
+  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}

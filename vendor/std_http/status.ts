@@ -1,0 +1,19 @@
+import * as std from "deno-std/http/status.js";
+
+type Name =
+  | "OK"
+  | "Created"
+  | "NotModified"
+  | "BadRequest"
+  | "Unauthorized"
+  | "Forbidden"
+  | "NotFound"
+  | "MethodNotAllowed"
+  | "ContentTooLarge"
+  | "UnsupportedMediaType"
+  | "UpgradeRequired"
+  | "TooManyRequests"
+  | "InternalServerError"
+  | "ServiceUnavailable";
+
+export const STATUS_CODE: Readonly<Record<Name, number>> = std.STATUS_CODE;
