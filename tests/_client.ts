@@ -1,0 +1,120 @@
+/** A signaling client for tests, on a real WebSocket. */
+
+// deno-lint-ignore no-explicit-any
+export type Message = any;
+
+/** How long a test waits for something that must happen, in milliseconds. */
+const PATIENCE_MS = 10_000;
+
+export class Client implements AsyncDisposable {
+  readonly socket: WebSocket;
+  /** Resolves with the close code and reason. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #inbox: Message[] = [];
+  #arrived: () => void = () => {};
+
+  private constructor(url: string) {
+    this.socket = new WebSocket(url);
+    this.closed = new Promise((resolve) => {
+      this.socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
+    });
+    this.socket.addEventListener("message", ({ data }) => {
+      this.#inbox.push(JSON.parse(data));
+      this.#arrived();
+    });
+  }
+
+  /** Connects and resolves once the socket is open. */
+  static async connect(url: string): Promise<Client> {
+    const client = new Client(url);
+    await within(
+      "open",
+      new Promise<void>((resolve, reject) => {
+        client.socket.addEventListener("open", () => resolve());
+        client.socket.addEventListener("close", () => reject(new Error("closed before open")));
+      }),
+    );
+    return client;
+  }
+
+  /** Connects, registers as a normal peer and resolves with its peer list at hand. */
+  static async join(
+    url: string,
+    register: Record<string, unknown> = {},
+  ): Promise<Client & { peers: string[] }> {
+    const client = await Client.connect(url);
+    client.send({ type: "register", role: "normal", ...register });
+    const { peers } = await client.next("peer-list");
+    return Object.assign(client, { peers });
+  }
+
+  send(message: unknown): void {
+    this.socket.send(typeof message === "string" ? message : JSON.stringify(message));
+  }
+
+  /** The next message, which has to be of this type. */
+  async next(type?: string): Promise<Message> {
+    if (this.#inbox.length === 0) {
+      await within(
+        `a message (${type ?? "any"})`,
+        new Promise<void>((resolve, reject) => {
+          this.#arrived = resolve;
+          this.closed.then(({ code }) => reject(new Error(`closed with ${code} instead`)));
+        }),
+      );
+    }
+    const message = this.#inbox.shift();
+    if (type !== undefined && message.type !== type) {
+      throw new Error(`Expected ${type}, got ${JSON.stringify(message)}`);
+    }
+    return message;
+  }
+
+  /**
+   * Everything that came so far. The server answers in order: what it sent before the answer to
+   * this probe has arrived when the answer has.
+   */
+  async drain(): Promise<Message[]> {
+    const probe = `nobody-${crypto.randomUUID()}`;
+    this.send({ type: "ice-candidate", to: probe, candidate: null });
+    const messages: Message[] = [];
+    while (true) {
+      const message = await this.next();
+      if (message.code === "PEER_NOT_FOUND" && message.to === probe) return messages;
+      messages.push(message);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.socket.readyState !== WebSocket.CLOSED) {
+      this.socket.close();
+      await within("close", this.closed);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Fails with a plain message instead of hanging. */
+export async function within<T>(what: string, promise: Promise<T>, ms = PATIENCE_MS): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`Waited ${ms} ms in vain for ${what}`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Waits until something that is checked again and again becomes true. */
+export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + PATIENCE_MS;
+  while (!await check()) {
+    if (Date.now() > end) throw new Error(`Waited ${PATIENCE_MS} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
