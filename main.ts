@@ -82,14 +82,14 @@ interface Environment {
   readonly fromFile: ReadonlySet<string>;
 }
 
-/** The environment where reading it is permitted, completed from `.env` where that is. */
+/** The environment where reading it is permitted, completed from `.env`; empty is not set. */
 async function readEnvironment(): Promise<Environment> {
   const values = new Map<string, string>();
   const fromFile = new Set<string>();
   for (const { name } of SETTINGS) {
     const { state } = Deno.permissions.querySync({ name: "env", variable: name });
     const value = state === "granted" ? Deno.env.get(name) : undefined;
-    if (value !== undefined) values.set(name, value);
+    if (value) values.set(name, value);
   }
   for (const [name, value] of Object.entries(await readEnvFile())) {
     if (values.has(name)) continue;

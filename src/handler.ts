@@ -5,7 +5,6 @@
  */
 
 import {
-  InvalidTokenError,
   issueToken,
   type IssueTokenRequest,
   type IssueTokenResponse,
@@ -15,17 +14,10 @@ import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
 import { type Logger, silentLogger } from "./logger.ts";
-import {
-  CLOSE,
-  type CloseReason,
-  isLongerThan,
-  MAX_NODE_ID_LENGTH,
-  MAX_ROOM_LENGTH,
-} from "./protocol.ts";
-import { Refusal } from "./refusal.ts";
+import { CLOSE, isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "./protocol.ts";
 import { SignalingRegistry } from "./registry.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
-import { type Identity, Session, type SessionContext, type SessionLimits } from "./session.ts";
+import { type Admission, Session, type SessionContext, type SessionLimits } from "./session.ts";
 import { splitUrl } from "./url.ts";
 
 /** Options of {@linkcode createSignalingHandler}. */
@@ -94,11 +86,13 @@ export interface SignalingHandler {
  */
 const IDLE_TIMEOUT_SECONDS = 30;
 
-const LIMITS: SessionLimits = { maxMessageBytes: 65536, maxSendBufferBytes: 1048576 };
+const LIMITS: SessionLimits = {
+  maxMessageBytes: 65536,
+  maxEarlyLength: 65536,
+  maxSendBufferBytes: 1048576,
+};
 
 const CLOSE_GRACE_MS = 300;
-
-type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
 
 /**
  * Creates a signaling handler.
@@ -127,7 +121,11 @@ export async function createSignalingHandler(
     isClosing: () => closing,
   };
 
-  async function connect(request: Request, query: string): Promise<Response> {
+  /**
+   * Upgrades before the token is verified, in the same turn: Deno keeps memory for ever for a
+   * client that leaves between its request and its upgrade.
+   */
+  function connect(request: Request, query: string): Response {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return methodNotAllowed(["GET", "HEAD"]);
     }
@@ -136,14 +134,9 @@ export async function createSignalingHandler(
         upgrade: "websocket",
       });
     }
-    const admission = await admit(new URLSearchParams(query), keys);
     if (closing) {
       return errorResponse(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
     }
-    return upgrade(request, admission);
-  }
-
-  function upgrade(request: Request, admission: Admission): Response {
     let upgraded: Deno.WebSocketUpgrade;
     try {
       upgraded = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_SECONDS });
@@ -151,24 +144,20 @@ export async function createSignalingHandler(
       return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
     }
     const { socket, response } = upgraded;
-    if ("identity" in admission) {
-      const session = new Session(socket, admission.identity, context);
-      socket.addEventListener("open", session);
-      socket.addEventListener("message", session);
-      socket.addEventListener("close", session);
-    } else {
-      const refusal = new Refusal(socket, admission.refusal, connections, logger);
-      socket.addEventListener("open", refusal);
-      socket.addEventListener("close", refusal);
-    }
+    const session = new Session(socket, admit(new URLSearchParams(query), keys), context);
+    socket.addEventListener("open", session);
+    socket.addEventListener("message", session);
+    socket.addEventListener("close", session);
     return response;
   }
 
   return {
     path,
-    async fetch(request) {
+    fetch(request) {
       const { pathname, query } = splitUrl(request.url);
-      return path === null || pathname === path ? await connect(request, query) : null;
+      return Promise.resolve(
+        path === null || pathname === path ? connect(request, query) : null,
+      );
     },
     async issueToken(request) {
       if (keys === null) throw new TypeError("Authentication is off: there is no key to sign with");
@@ -197,22 +186,23 @@ function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
   return loadKeyPairFromEnv(config.privateKeyJwk, config.publicKeyJwk);
 }
 
-/** Settles who a connection speaks for, or why it may not. `keys` is `null` without authentication. */
-async function admit(query: URLSearchParams, keys: KeyPair | null): Promise<Admission> {
-  const asked = { room: query.get("room") || undefined, nodeId: query.get("nodeId") || undefined };
-  if (keys === null) {
-    return identify(asked.room ?? "default", asked.nodeId ?? crypto.randomUUID());
-  }
+/**
+ * Settles who a connection speaks for, or why it may not; a promise only where a token has to be
+ * verified. `keys` is `null` without authentication.
+ */
+function admit(query: URLSearchParams, keys: KeyPair | null): Admission | Promise<Admission> {
+  const room = query.get("room") || undefined;
+  const nodeId = query.get("nodeId") || undefined;
+  if (keys === null) return identify(room ?? "default", nodeId ?? crypto.randomUUID());
   const token = query.get("token");
-  if (!token) return { refusal: asked.room ? CLOSE.missingToken : CLOSE.missingRoom };
-  try {
-    const { sub } = await verifyToken(token, keys.publicKey);
-    if (asked.room !== undefined && asked.room !== sub) return { refusal: CLOSE.wrongRoom };
-    return identify(sub, asked.nodeId ?? sub);
-  } catch (error) {
-    if (error instanceof InvalidTokenError) return { refusal: CLOSE.invalidToken };
-    throw error;
-  }
+  if (!token) return { refusal: room === undefined ? CLOSE.missingRoom : CLOSE.missingToken };
+  return verifyToken(token, keys.publicKey).then(
+    ({ sub }) =>
+      room !== undefined && room !== sub
+        ? { refusal: CLOSE.wrongRoom }
+        : identify(sub, nodeId ?? sub),
+    () => ({ refusal: CLOSE.invalidToken }),
+  );
 }
 
 function identify(room: string, nodeId: string): Admission {

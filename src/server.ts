@@ -10,6 +10,7 @@ import {
   type SignalingStats,
 } from "./handler.ts";
 import { type Logger, silentLogger } from "./logger.ts";
+import { STATUS_CODE } from "./responses.ts";
 import { createRoutes } from "./routes.ts";
 
 /** Options of {@linkcode createServer}. */
@@ -69,6 +70,9 @@ export interface SignalingServer extends AsyncDisposable {
 /** How long running requests may take to finish once every socket has been told to close. */
 const REQUEST_GRACE_MS = 400;
 
+/** How long an answer that Deno calls sent may take to leave the process. */
+const FLUSH_MS = 50;
+
 /** How long to wait before listening again after the system refused to accept a connection. */
 const RELISTEN_MS = 200;
 
@@ -124,12 +128,13 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   const close = () => stopped ??= stop();
 
   return {
+    // deno-lint-ignore require-await -- a failure must be a rejection
     async listen({ port = defaultPort, host = "0.0.0.0" } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
       listener = new Listener(fetch, clock, logger);
       try {
-        return await listener.listen(host, port);
+        return listener.listen(host, port);
       } catch (error) {
         listener = undefined;
         throw error;
@@ -143,50 +148,54 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
 }
 
 /**
- * A `Deno.serve` that goes on listening. Deno ends the accept loop for good when the process runs
- * out of file descriptors, while the connections that it has go on.
+ * A `Deno.serve` that goes on listening and can be stopped. Deno ends the accept loop for good when
+ * the process runs out of file descriptors, while the connections that it has go on; and its own
+ * `shutdown()` waits for ever on a client that left in the middle of its handshake.
  */
 class Listener {
   readonly #fetch: (request: Request) => Promise<Response>;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #abort = new AbortController();
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
+  #abort = new AbortController();
   #retry: Timer | undefined;
+  #running = 0;
+  #whenIdle: (() => void) | undefined;
 
-  constructor(
-    fetch: (request: Request) => Promise<Response>,
-    clock: Clock,
-    logger: Logger,
-  ) {
+  constructor(fetch: (request: Request) => Promise<Response>, clock: Clock, logger: Logger) {
     this.#fetch = fetch;
     this.#clock = clock;
     this.#logger = logger;
   }
 
-  listen(hostname: string, port: number): Promise<ListenAddress> {
+  listen(hostname: string, port: number): ListenAddress {
     const { addr } = this.#serve(hostname, port);
-    return Promise.resolve({ host: addr.hostname, port: addr.port, url: localUrl(addr) });
+    return { host: addr.hostname, port: addr.port, url: localUrl(addr) };
   }
 
+  /** Gives running requests a while to be answered, then ends every connection. */
   async close(): Promise<void> {
     if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
-    const timer = this.#clock.setTimeout(() => this.#abort.abort(), REQUEST_GRACE_MS);
-    await server.shutdown();
-    this.#clock.clearTimeout(timer);
+    await this.#idle();
+    await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, FLUSH_MS));
+    this.#abort.abort();
+    await server.finished;
   }
 
   #serve(hostname: string, port: number): Deno.HttpServer<Deno.NetAddr> {
+    const abort = new AbortController();
     const server = Deno.serve(
-      { hostname, port, signal: this.#abort.signal, onListen() {} },
-      this.#fetch,
+      { hostname, port, signal: abort.signal, onListen() {} },
+      (request, info) => this.#answer(request, info.completed),
     );
     this.#server = server;
+    this.#abort = abort;
     server.finished.catch((cause) => {
       if (this.#server !== server) return;
+      this.#server = undefined;
       this.#logger.error("The listener failed; listening again", { cause: String(cause) });
       this.#serveAgain(hostname, server.addr.port);
     });
@@ -202,6 +211,31 @@ class Listener {
         this.#serveAgain(hostname, port);
       }
     }, RELISTEN_MS);
+  }
+
+  /** Resolves once no request is running, or once they have had their time. */
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#running === 0) return resolve();
+      const timer = this.#clock.setTimeout(resolve, REQUEST_GRACE_MS);
+      this.#whenIdle = () => {
+        this.#clock.clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Counts a request until its answer is sent; an upgraded socket is the handler's to close. */
+  async #answer(request: Request, sent: Promise<void>): Promise<Response> {
+    this.#running++;
+    const response = await this.#fetch(request);
+    if (response.status === STATUS_CODE.SwitchingProtocols) this.#answered();
+    else sent.then(() => this.#answered(), () => this.#answered());
+    return response;
+  }
+
+  #answered(): void {
+    if (--this.#running === 0) this.#whenIdle?.();
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * One connection's life: opened, pending, joined, closed. A session acts for its own socket alone
- * and is itself the peer that its room knows; it sees no key and no token. Its socket calls
- * `handleEvent`, so that no connection needs closures of its own.
+ * One connection's life: opening, verifying, pending, joined, closed. A session acts for its own
+ * socket alone and is itself the peer that its room knows; it sees no key and no token. Its socket
+ * calls `handleEvent`, so that no connection needs closures of its own.
  */
 
 import type { Clock, Timer } from "./clock.ts";
@@ -32,7 +32,7 @@ export interface SocketLike {
   close(code: number, reason: string): void;
 }
 
-/** Who a connection speaks for, as settled before its upgrade. */
+/** Who a connection speaks for. */
 export interface Identity {
   /** The room it may join. */
   readonly room: string;
@@ -40,10 +40,18 @@ export interface Identity {
   readonly nodeId: string;
 }
 
+/**
+ * Whether a connection is let in. A refused one is upgraded all the same and then closed: a browser
+ * can read a close code, but no HTTP status.
+ */
+export type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
+
 /** What bounds a session. */
 export interface SessionLimits {
   /** UTF-8 bytes of one message. */
   readonly maxMessageBytes: number;
+  /** UTF-16 units of all messages that may wait while a client's token is being verified. */
+  readonly maxEarlyLength: number;
   /** Bytes that may wait for a client that reads slowly. */
   readonly maxSendBufferBytes: number;
 }
@@ -67,24 +75,32 @@ export const SILENT_JOIN_MS = 250;
 
 type State =
   | { readonly name: "opening" }
+  | { readonly name: "verifying"; readonly early: string[]; earlyLength: number }
   | { readonly name: "pending"; readonly timer: Timer }
   | { readonly name: "joined"; readonly room: Room }
   | { readonly name: "closed" };
 
 const OPENING: State = { name: "opening" };
 const CLOSED: State = { name: "closed" };
+const NOBODY: Identity = { room: "", nodeId: "" };
 const SOCKET_OPEN = 1;
 
 /** The session of one socket. */
 export class Session implements Peer, Connection, EventListenerObject {
   readonly #socket: SocketLike;
-  readonly #identity: Identity;
+  readonly #admission: Admission | Promise<Admission>;
   readonly #context: SessionContext;
+  #identity = NOBODY;
   #state: State = OPENING;
 
-  constructor(socket: SocketLike, identity: Identity, context: SessionContext) {
+  /** `admission` must not reject. */
+  constructor(
+    socket: SocketLike,
+    admission: Admission | Promise<Admission>,
+    context: SessionContext,
+  ) {
     this.#socket = socket;
-    this.#identity = identity;
+    this.#admission = admission;
     this.#context = context;
   }
 
@@ -108,18 +124,18 @@ export class Session implements Peer, Connection, EventListenerObject {
           return this.#gone();
       }
     } catch (cause) {
-      this.#context.logger.error("A session failed", { cause: String(cause) });
-      this.#close(CLOSE.internalError);
+      this.#fail(cause);
     }
   }
 
   /** Takes one message, as it came. */
   receive(data: unknown): void {
     if (this.#state.name === "closed") return;
-    if (typeof data !== "string") return this.#refuse("Send text frames, not binary ones");
+    if (typeof data !== "string") return this.#tellInvalid("Send text frames, not binary ones");
     if (isOverBytes(data, this.#context.limits.maxMessageBytes)) {
       return this.#close(CLOSE.messageTooBig);
     }
+    if (this.#state.name === "verifying") return this.#keep(data, this.#state);
     const message = parseClientMessage(data);
     switch (message.type) {
       case "offer":
@@ -129,7 +145,7 @@ export class Session implements Peer, Connection, EventListenerObject {
       case "register":
         return this.#register(message);
       case "invalid":
-        return this.#refuse(message.problem);
+        return this.#tellInvalid(message.problem);
       case "heartbeat":
       case "unknown":
         return;
@@ -156,11 +172,34 @@ export class Session implements Peer, Connection, EventListenerObject {
 
   #open(): void {
     if (this.#state.name !== "opening") return;
-    const { connections, clock } = this.#context;
-    connections.opened(this);
+    this.#context.connections.opened(this);
     if (this.#context.isClosing()) return this.shutDown();
-    const timer = clock.setTimeout(() => this.#join(), SILENT_JOIN_MS);
+    this.#state = { name: "verifying", early: [], earlyLength: 0 };
+    const admission = this.#admission;
+    if (!(admission instanceof Promise)) return this.#admit(admission);
+    admission.then((verdict) => this.#admit(verdict)).catch((cause) => this.#fail(cause));
+  }
+
+  /** Keeps what comes while the token is being verified, to be read in order afterwards. */
+  #keep(text: string, state: State & { name: "verifying" }): void {
+    state.earlyLength += text.length;
+    if (state.earlyLength > this.#context.limits.maxEarlyLength) {
+      return this.#close(CLOSE.messageTooBig);
+    }
+    state.early.push(text);
+  }
+
+  #admit(admission: Admission): void {
+    const state = this.#state;
+    if (state.name !== "verifying") return;
+    if ("refusal" in admission) {
+      this.#context.logger.info("Connection refused", { ...admission.refusal });
+      return this.#close(admission.refusal);
+    }
+    this.#identity = admission.identity;
+    const timer = this.#context.clock.setTimeout(() => this.#join(), SILENT_JOIN_MS);
     this.#state = { name: "pending", timer };
+    for (const text of state.early) this.receive(text);
   }
 
   #register(message: RegisterMessage): void {
@@ -203,8 +242,13 @@ export class Session implements Peer, Connection, EventListenerObject {
     this.send(encode(message));
   }
 
-  #refuse(problem: string): void {
+  #tellInvalid(problem: string): void {
     this.#tell({ type: "error", code: "INVALID_MESSAGE", message: problem });
+  }
+
+  #fail(cause: unknown): void {
+    this.#context.logger.error("A session failed", { cause: String(cause) });
+    this.#close(CLOSE.internalError);
   }
 
   /** Leaves everything first: the client may never answer the closing handshake. */

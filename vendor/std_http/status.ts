@@ -1,6 +1,7 @@
 import * as std from "deno-std/http/status.js";
 
 type Name =
+  | "SwitchingProtocols"
   | "OK"
   | "Created"
   | "NotModified"

@@ -1,0 +1,23 @@
+# The server with its dependencies cached, as a user without privileges.
+#   docker build -t client-db-sync .
+#   docker run --rm -p 8080:8080 --env-file .env client-db-sync
+FROM denoland/deno:alpine-2.9.6
+
+WORKDIR /app
+COPY deno.json deno.lock ./
+COPY vendor vendor
+COPY src src
+COPY scripts/generate-keys.ts scripts/generate-keys.ts
+COPY mod.ts main.ts ./
+RUN deno install --frozen --entrypoint main.ts && chown -R deno:deno "$DENO_DIR"
+
+USER deno
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
+  CMD ["deno", "eval", "--no-lock", "const p = Deno.env.get('PORT') || 8080; Deno.exit((await fetch(`http://127.0.0.1:${p}/health`)).ok ? 0 : 1)"]
+CMD ["run", "--no-prompt", "--cached-only", \
+  "--allow-net=0.0.0.0,127.0.0.1,localhost,[::],[::1]", \
+  "--allow-env=HOST,PORT,AUTH_DISABLED,PRIVATE_KEY_JWK,PUBLIC_KEY_JWK,ADMIN_SECRET,LOG_LEVEL,LOG_FORMAT", \
+  "--allow-read=.env", \
+  "main.ts"]

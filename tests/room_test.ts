@@ -1,0 +1,100 @@
+import { assertEquals, assertStrictEquals } from "@std/assert";
+import type { Role, SignalMessage } from "../src/protocol.ts";
+import { type Peer, Room } from "../src/room.ts";
+
+class FakePeer implements Peer {
+  readonly id: string;
+  readonly role: Role;
+  readonly frames: string[] = [];
+  isReachable = true;
+
+  constructor(id: string, role: Role = "normal") {
+    this.id = id;
+    this.role = role;
+  }
+
+  send(text: string): boolean {
+    if (this.isReachable) this.frames.push(text);
+    return this.isReachable;
+  }
+
+  replace(): void {}
+}
+
+function roomOf(...peers: Peer[]): Room {
+  const room = new Room("room");
+  for (const peer of peers) room.join(peer);
+  return room;
+}
+
+function offerTo(to: string, fields: Record<string, unknown> = {}): SignalMessage {
+  return { type: "offer", to, sdp: "v=0", ...fields };
+}
+
+Deno.test("Room.normalsBeside() lists the other normal peers in order of joining", () => {
+  const [a, b, c] = [new FakePeer("a"), new FakePeer("b"), new FakePeer("c")];
+  const room = roomOf(c, a, new FakePeer("x", "consumer"), b);
+  assertEquals(room.normalsBeside(a), ["c", "b"]);
+});
+
+Deno.test("Room.join() lets a newcomer of the same role win and keep the place in the order", () => {
+  const old = new FakePeer("a");
+  const b = new FakePeer("b");
+  const room = roomOf(old, b);
+  const newcomer = new FakePeer("a");
+  assertEquals(room.join(newcomer), { kind: "replaced", old });
+  assertEquals(room.normalsBeside(new FakePeer("z")), ["a", "b"]);
+  assertEquals(room.leave(old), false);
+  assertEquals(room.size, 2);
+  assertEquals(room.leave(newcomer), true);
+  assertEquals(room.size, 1);
+});
+
+Deno.test("Room.join() refuses a newcomer of the other role", () => {
+  const holder = new FakePeer("a");
+  const room = roomOf(holder);
+  assertEquals(room.join(new FakePeer("a", "consumer")), { kind: "taken" });
+  const b = new FakePeer("b");
+  room.join(b);
+  room.relay(b, offerTo("a"));
+  assertEquals(holder.frames.length, 1);
+});
+
+Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched", () => {
+  const [a, b] = [new FakePeer("a"), new FakePeer("b")];
+  const room = roomOf(a, b);
+  const message = offerTo("b", { from: "mallory", fromRole: "consumer", extra: { deep: [1] } });
+  assertStrictEquals(room.relay(a, message), "sent");
+  assertEquals(JSON.parse(b.frames[0] ?? ""), {
+    type: "offer",
+    to: "b",
+    sdp: "v=0",
+    from: "a",
+    fromRole: "normal",
+    extra: { deep: [1] },
+  });
+});
+
+Deno.test("Room.relay() finds neither strangers nor names of the language", () => {
+  const a = new FakePeer("a");
+  const room = roomOf(a);
+  for (const name of ["b", "", "__proto__", "constructor", "toString", "A"]) {
+    assertEquals(room.relay(a, offerTo(name)), "not found");
+  }
+});
+
+Deno.test("Room.relay() hides consumers from each other and shows them to normals", () => {
+  const [x, y] = [new FakePeer("x", "consumer"), new FakePeer("y", "consumer")];
+  const n = new FakePeer("n");
+  const room = roomOf(x, y, n);
+  assertEquals(room.relay(x, offerTo("y")), "not found");
+  assertEquals(room.relay(x, offerTo("n")), "sent");
+  assertEquals(room.relay(n, offerTo("x")), "sent");
+  assertEquals(y.frames, []);
+});
+
+Deno.test("Room.relay() reports a peer that can no longer be reached", () => {
+  const [a, b] = [new FakePeer("a"), new FakePeer("b")];
+  b.isReachable = false;
+  assertEquals(roomOf(a, b).relay(a, offerTo("b")), "not found");
+});

@@ -1,0 +1,258 @@
+import { assert, assertEquals } from "@std/assert";
+import { Connections } from "../src/connections.ts";
+import { silentLogger } from "../src/logger.ts";
+import { CLOSE } from "../src/protocol.ts";
+import { SignalingRegistry } from "../src/registry.ts";
+import { type Admission, Session, type SessionContext, SILENT_JOIN_MS } from "../src/session.ts";
+import { FakeClock } from "./_clock.ts";
+import { FakeSocket } from "./_socket.ts";
+
+class World {
+  readonly clock = new FakeClock();
+  readonly registry = new SignalingRegistry();
+  readonly connections = new Connections();
+  isClosing = false;
+  readonly errors: string[] = [];
+
+  readonly context: SessionContext = {
+    registry: this.registry,
+    connections: this.connections,
+    clock: this.clock,
+    logger: {
+      ...silentLogger,
+      error: (message, fields) => this.errors.push(`${message}: ${fields?.["cause"]}`),
+    },
+    limits: { maxMessageBytes: 1000, maxEarlyLength: 1500, maxSendBufferBytes: 100 },
+    isClosing: () => this.isClosing,
+  };
+
+  /** A session whose socket has opened. */
+  open(nodeId: string, room = "room"): { session: Session; socket: FakeSocket } {
+    const socket = new FakeSocket();
+    const session = new Session(socket, { identity: { room, nodeId } }, this.context);
+    session.handleEvent(new Event("open"));
+    return { session, socket };
+  }
+
+  /** A session whose socket has opened while its token is still being verified. */
+  verify(): {
+    session: Session;
+    socket: FakeSocket;
+    settle: (admission: Admission) => Promise<void>;
+  } {
+    const socket = new FakeSocket();
+    const { promise, resolve } = Promise.withResolvers<Admission>();
+    const session = new Session(socket, promise, this.context);
+    session.handleEvent(new Event("open"));
+    const settle = async (admission: Admission) => {
+      resolve(admission);
+      await promise;
+    };
+    return { session, socket, settle };
+  }
+
+  /** A session that has joined and read its peer list. */
+  join(nodeId: string, room = "room"): { session: Session; socket: FakeSocket } {
+    const opened = this.open(nodeId, room);
+    opened.session.receive('{"type":"register"}');
+    assertEquals(opened.socket.sent.splice(0)[0]?.type, "peer-list");
+    return opened;
+  }
+}
+
+function offer(to: string): string {
+  return JSON.stringify({ type: "offer", to, sdp: {} });
+}
+
+Deno.test("a session joins when it registers, once, and is answered every time", () => {
+  const world = new World();
+  world.join("a");
+  const { session, socket } = world.open("b");
+  session.receive('{"type":"register"}');
+  session.receive('{"type":"register","serveConsumers":false}');
+  const list = { type: "peer-list", peers: ["a"] };
+  assertEquals(socket.sent, [list, list]);
+  assertEquals(world.registry.peers, 2);
+});
+
+Deno.test("a session that sends nothing joins by itself after 250 ms", () => {
+  const world = new World();
+  const { socket } = world.open("a");
+  world.clock.tick(SILENT_JOIN_MS - 1);
+  assertEquals(socket.sent, []);
+  assertEquals(world.registry.peers, 0);
+  world.clock.tick(1);
+  assertEquals(socket.sent, [{ type: "peer-list", peers: [] }]);
+  assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("a session that signals first joins before its signal is relayed", () => {
+  const world = new World();
+  const b = world.join("b");
+  const a = world.open("a");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent, [{ type: "peer-list", peers: ["b"] }]);
+  assertEquals(b.socket.sent, [
+    { type: "offer", to: "b", sdp: {}, from: "a", fromRole: "normal" },
+  ]);
+});
+
+Deno.test("a pending session is nobody", () => {
+  const world = new World();
+  const a = world.join("a");
+  world.open("b");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
+  assertEquals(world.registry.peers, 1);
+  assertEquals(world.connections.open, 2);
+});
+
+Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
+  const world = new World();
+  const b = world.join("b");
+  const old = world.join("a");
+  const newcomer = world.join("a");
+  assertEquals(old.socket.closedWith, CLOSE.replaced);
+  old.session.receive(offer("b"));
+  assertEquals(b.socket.sent, []);
+  old.session.handleEvent(new Event("close"));
+  old.session.handleEvent(new Event("close"));
+  b.session.receive(offer("a"));
+  assertEquals(newcomer.socket.sent.length, 1);
+  assertEquals(world.registry.peers, 2);
+});
+
+Deno.test("a session leaves when its socket is lost, also when Deno says so twice", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.handleEvent(new Event("close"));
+  a.session.handleEvent(new Event("close"));
+  assertEquals([world.registry.peers, world.registry.rooms], [0, 0]);
+  assertEquals([world.connections.open, world.connections.closing], [0, 0]);
+});
+
+Deno.test("a session that is lost while pending leaves no timer", () => {
+  const world = new World();
+  const a = world.open("a");
+  a.session.handleEvent(new Event("close"));
+  assertEquals(world.clock.pending, 0);
+  world.clock.tick(SILENT_JOIN_MS);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session whose client never answers its close is gone all the same", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.shutDown();
+  assertEquals(a.socket.closedWith, CLOSE.shuttingDown);
+  assertEquals(world.registry.rooms, 0);
+  assertEquals([world.connections.open, world.connections.closing], [0, 1]);
+});
+
+Deno.test("a session answers what it cannot read and goes on", () => {
+  const world = new World();
+  const a = world.join("a");
+  for (const data of ["null", "{", new ArrayBuffer(2), '{"type":"register","role":"admin"}']) {
+    a.session.receive(data);
+    const { type, code } = a.socket.sent.pop();
+    assertEquals([type, code], ["error", "INVALID_MESSAGE"]);
+  }
+  a.session.receive('{"type":"from-the-future"}');
+  a.session.receive('{"type":"heartbeat"}');
+  assertEquals(a.socket.sent, []);
+  assertEquals(a.socket.closedWith, undefined);
+});
+
+Deno.test("a session tells whom it could not reach", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent, [
+    { type: "error", code: "PEER_NOT_FOUND", message: "Peer b is not connected", to: "b" },
+  ]);
+});
+
+Deno.test("a session closes for a message over the limit, counted in bytes", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.receive(JSON.stringify({ type: "x", pad: "é".repeat(480) }));
+  assertEquals(a.socket.closedWith, undefined);
+  a.session.receive(JSON.stringify({ type: "x", pad: "é".repeat(490) }));
+  assertEquals(a.socket.closedWith, CLOSE.messageTooBig);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session whose client reads too slowly is closed, and the sender is told", () => {
+  const world = new World();
+  const [a, b] = [world.join("a"), world.join("b")];
+  b.socket.bufferedAmount = 101;
+  a.session.receive(offer("b"));
+  assertEquals(b.socket.closedWith, CLOSE.readsTooSlowly);
+  assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
+  assertEquals(world.registry.peers, 1);
+});
+
+Deno.test("a session that fails ends alone, with 1011", () => {
+  const world = new World();
+  const [a, b] = [world.join("a"), world.join("b")];
+  a.socket.send = () => {
+    throw new Error("broken");
+  };
+  a.session.handleEvent(new MessageEvent("message", { data: "null" }));
+  assertEquals(a.socket.closedWith, CLOSE.internalError);
+  assertEquals(world.errors, ["A session failed: Error: broken"]);
+  assertEquals(world.registry.peers, 1);
+  assert(b.socket.closedWith === undefined);
+});
+
+Deno.test("a session that opens while the server stops is closed at once", () => {
+  const world = new World();
+  world.isClosing = true;
+  const { socket } = world.open("a");
+  assertEquals(socket.closedWith, CLOSE.shuttingDown);
+  assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("a session keeps what comes while it is verified, and reads it in order", async () => {
+  const world = new World();
+  const a = world.join("a");
+  const { session, socket, settle } = world.verify();
+  session.receive('{"type":"register"}');
+  session.receive(offer("a"));
+  world.clock.tick(10_000);
+  assertEquals([socket.sent, a.socket.sent, world.registry.peers], [[], [], 1]);
+  await settle({ identity: { room: "room", nodeId: "b" } });
+  assertEquals(socket.sent, [{ type: "peer-list", peers: ["a"] }]);
+  assertEquals(a.socket.sent[0].from, "b");
+});
+
+Deno.test("a session that is refused hears nothing of what it sent before or after", async () => {
+  const world = new World();
+  const a = world.join("a");
+  const { session, socket, settle } = world.verify();
+  session.receive(offer("a"));
+  await settle({ refusal: CLOSE.invalidToken });
+  session.receive(offer("a"));
+  assertEquals(socket.closedWith, CLOSE.invalidToken);
+  assertEquals([socket.sent, a.socket.sent], [[], []]);
+  assertEquals([world.connections.open, world.connections.closing], [1, 1]);
+});
+
+Deno.test("a session that is lost while it is verified never joins", async () => {
+  const world = new World();
+  const { session, settle } = world.verify();
+  session.receive('{"type":"register"}');
+  session.handleEvent(new Event("close"));
+  await settle({ identity: { room: "room", nodeId: "a" } });
+  world.clock.tick(10_000);
+  assertEquals([world.registry.peers, world.connections.open, world.clock.pending], [0, 0, 0]);
+});
+
+Deno.test("a session that sends too much while it is verified is closed", () => {
+  const world = new World();
+  const { session, socket } = world.verify();
+  session.receive("x".repeat(1000));
+  assertEquals(socket.closedWith, undefined);
+  session.receive("x".repeat(501));
+  assertEquals(socket.closedWith, CLOSE.messageTooBig);
+});
