@@ -21,6 +21,7 @@ const OWN_FILES = [
   "README.md",
   "LICENSE",
   "CHANGELOG.md",
+  "examples/two-tabs.html",
 ];
 
 /** A program of somebody who uses the package. */

@@ -1,0 +1,67 @@
+/** Starts a headless Chromium for tests, and decides what happens where there is none. */
+
+import type { Page } from "playwright-core";
+
+export interface TestBrowser {
+  /** Opens a page in a tab of its own. */
+  newPage(): Promise<Page>;
+}
+
+/** How long a page may take for what a test waits for, in milliseconds. */
+const PATIENCE_MS = 20_000;
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // Without names that need multicast: a container may not have it.
+  "--disable-features=WebRtcHideLocalIpsWithMdns",
+];
+
+const EXECUTABLE = Deno.env.get("CHROMIUM") || "/usr/bin/chromium";
+const MISSING = !exists(EXECUTABLE);
+const SKIPPED = MISSING && !Deno.env.get("CI");
+
+/** A test with a browser of its own, whose profile is fresh and removed afterwards. */
+export function browserTest(name: string, run: (browser: TestBrowser) => Promise<void>): void {
+  Deno.test({
+    // Said here because `deno test --quiet` shows nothing that a file prints.
+    name: SKIPPED ? `${name} (skipped: there is no ${EXECUTABLE})` : name,
+    // Whoever has no Chromium can work on everything else. In CI nothing may be left out in silence:
+    // there the test runs, and fails.
+    ignore: SKIPPED,
+    async fn() {
+      if (MISSING) throw new Error("Chromium is missing: install it");
+      await withBrowser(run);
+    },
+  });
+}
+
+async function withBrowser(run: (browser: TestBrowser) => Promise<void>): Promise<void> {
+  // Imported here, so that a test that is skipped does not load it.
+  const { chromium } = await import("playwright-core");
+  const errors: Error[] = [];
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  try {
+    const context = await browser.newContext();
+    context.setDefaultTimeout(PATIENCE_MS);
+    context.on("weberror", (event) => errors.push(event.error()));
+    await run({ newPage: () => context.newPage() });
+  } finally {
+    await browser.close();
+  }
+  if (errors.length > 0) throw new AggregateError(errors, "A page threw an error");
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
