@@ -18,6 +18,6 @@ HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
   CMD ["deno", "eval", "--no-lock", "const p = Deno.env.get('PORT') || 8080; Deno.exit((await fetch(`http://127.0.0.1:${p}/health`)).ok ? 0 : 1)"]
 CMD ["run", "--no-prompt", "--cached-only", \
   "--allow-net=0.0.0.0,127.0.0.1,localhost,[::],[::1]", \
-  "--allow-env=HOST,PORT,AUTH_DISABLED,PRIVATE_KEY_JWK,PUBLIC_KEY_JWK,ADMIN_SECRET,LOG_LEVEL,LOG_FORMAT", \
+  "--allow-env=HOST,PORT,AUTH_DISABLED,PRIVATE_KEY_JWK,PUBLIC_KEY_JWK,ADMIN_SECRET,CONSUMER_PUBLIC_KEY_JWK,CONSUMER_JWKS_URL,CONSUMER_ISSUER,CONSUMER_AUDIENCE,CONSUMER_ALGORITHMS,CONSUMER_ROOM_CLAIM,LOG_LEVEL,LOG_FORMAT", \
   "--allow-read=.env", \
   "main.ts"]

@@ -5,10 +5,16 @@
  */
 
 import metadata from "./deno.json" with { type: "json" };
-import { type Config, ConfigError, parseConfig, SETTINGS } from "./src/config.ts";
+import { type Config, ConfigError, parseConfig } from "./src/config.ts";
 import { InvalidKeyError } from "./src/keys.ts";
 import { createLogger, type Logger } from "./src/logger.ts";
-import { createServer, type ListenAddress, type SignalingServer } from "./src/server.ts";
+import {
+  createServer,
+  type ListenAddress,
+  type ServerConfig,
+  type SignalingServer,
+} from "./src/server.ts";
+import { SETTINGS } from "./src/settings.ts";
 
 const EXIT = { ok: 0, configuration: 1, usage: 2 } as const;
 
@@ -122,14 +128,15 @@ function configure(environment: Environment): Config {
   }
 }
 
-function serverConfig({ auth }: Config, logger: Logger): Parameters<typeof createServer>[0] {
-  if (!auth.enabled) return { authEnabled: false, logger };
+function serverConfig({ auth, consumerAuth }: Config, logger: Logger): ServerConfig {
+  const common = { logger, ...(consumerAuth === undefined ? {} : { consumerAuth }) };
+  if (!auth.enabled) return { ...common, authEnabled: false };
   const { privateKeyJwk, publicKeyJwk, adminSecret } = auth;
   return {
+    ...common,
     adminSecret,
     privateKeyJwk,
     ...(publicKeyJwk === undefined ? {} : { publicKeyJwk }),
-    logger,
   };
 }
 

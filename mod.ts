@@ -42,7 +42,13 @@ export {
   TokenRequestError,
   verifyToken,
 } from "./src/auth.ts";
+export type { Authorization, Authorize } from "./src/admission.ts";
 export type { Clock, Timer } from "./src/clock.ts";
+export {
+  type ConsumerAuthConfig,
+  type ConsumerVerifier,
+  makeConsumerVerifier,
+} from "./src/consumer_auth.ts";
 export {
   createSignalingHandler,
   type SignalingHandler,
@@ -65,6 +71,7 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from "./src/logger.ts";
+export type { NodeRequest, NodeSocket } from "./src/node.ts";
 export {
   type ClientMessage,
   CLOSE,

@@ -1,52 +1,16 @@
 /**
- * The server's settings: what there is, what each means, and how the texts of an environment become
- * a configuration. It reads no environment itself, and its messages never hold a secret.
+ * How the texts of an environment become a configuration. It reads no environment itself, and its
+ * messages never hold a secret.
  */
 
+import {
+  type ConsumerAuthConfig,
+  decodeJwks,
+  readAlgorithms,
+  readJwksUrl,
+} from "./consumer_auth.ts";
 import { assertPartners, decodePrivateJwk, decodePublicJwk, InvalidKeyError } from "./keys.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logger.ts";
-
-/** One setting, as `--help` and the README show it. */
-export interface Setting {
-  /** The name of the environment variable. */
-  readonly name: string;
-  /** What applies when it is not set. */
-  readonly fallback: string;
-  /** What it does, in one sentence. */
-  readonly summary: string;
-}
-
-/** Every setting there is. */
-export const SETTINGS: readonly Setting[] = [
-  { name: "HOST", fallback: "0.0.0.0", summary: "Address to listen on" },
-  { name: "PORT", fallback: "8080", summary: "Port to listen on; 0 takes a free one" },
-  {
-    name: "AUTH_DISABLED",
-    fallback: "false",
-    summary: "true lets anyone join without a token: for local development only",
-  },
-  {
-    name: "PRIVATE_KEY_JWK",
-    fallback: "required with auth",
-    summary: "Ed25519 private key that signs room tokens, base64 of its JWK",
-  },
-  {
-    name: "PUBLIC_KEY_JWK",
-    fallback: "derived",
-    summary: "Its public key, base64 of its JWK; checked to be the partner when given",
-  },
-  {
-    name: "ADMIN_SECRET",
-    fallback: "required with auth",
-    summary: "Secret that POST /token asks for; 32 bytes or more, known to your backend only",
-  },
-  { name: "LOG_LEVEL", fallback: "info", summary: `One of ${LOG_LEVELS.join(", ")}` },
-  {
-    name: "LOG_FORMAT",
-    fallback: "by terminal",
-    summary: "pretty (the default on a terminal) or json (the default elsewhere), a line each",
-  },
-];
 
 /** The settings of a server, checked. */
 export type Config = {
@@ -60,8 +24,10 @@ export type Config = {
   readonly logFormat: LogFormat | undefined;
   /** What an operator should change, a sentence each. */
   readonly warnings: readonly string[];
-  /** Whether tokens are needed, and with which keys. */
+  /** Whether room tokens are needed, and with which keys. */
   readonly auth: AuthConfig;
+  /** How consumer tokens are verified, if consumers are let in by tokens. */
+  readonly consumerAuth: ConsumerAuthConfig | undefined;
 };
 
 /** Authentication is off, or on with all that it takes. */
@@ -133,12 +99,13 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     return fallback;
   }
 
-  function key<T>(name: string, text: string, decode: (text: string) => T): T | undefined {
+  /** Reads what throws when it is wrong, with a message that can be shown. */
+  function attempt<T>(name: string, decode: () => T, help: string): T | undefined {
     try {
-      return decode(text);
+      return decode();
     } catch (error) {
-      if (!(error instanceof InvalidKeyError)) throw error;
-      problem(name, `is not usable: ${error.message}`, `Run: ${keygen}`);
+      if (!(error instanceof InvalidKeyError || error instanceof TypeError)) throw error;
+      problem(name, `is not usable: ${error.message}`, help);
       return undefined;
     }
   }
@@ -162,14 +129,45 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
         `Run: ${keygen}`,
       );
     }
-    const jwk = privateKeyJwk && key("PRIVATE_KEY_JWK", privateKeyJwk, decodePrivateJwk);
+    const jwk = privateKeyJwk &&
+      attempt("PRIVATE_KEY_JWK", () => decodePrivateJwk(privateKeyJwk), `Run: ${keygen}`);
     if (publicKeyJwk !== undefined) {
-      key("PUBLIC_KEY_JWK", publicKeyJwk, (text) => {
-        const publicJwk = decodePublicJwk(text);
+      const check = () => {
+        const publicJwk = decodePublicJwk(publicKeyJwk);
         if (jwk) assertPartners(jwk, publicJwk);
-      });
+      };
+      attempt("PUBLIC_KEY_JWK", check, `Run: ${keygen}`);
     }
     return { enabled: true, privateKeyJwk, publicKeyJwk, adminSecret };
+  }
+
+  function consumerAuth(): ConsumerAuthConfig | undefined {
+    const jwks = read("CONSUMER_PUBLIC_KEY_JWK");
+    const jwksUrl = read("CONSUMER_JWKS_URL");
+    const issuer = read("CONSUMER_ISSUER");
+    const audience = read("CONSUMER_AUDIENCE");
+    const names = read("CONSUMER_ALGORITHMS");
+    const roomClaim = read("CONSUMER_ROOM_CLAIM");
+    if (jwks !== undefined) {
+      attempt("CONSUMER_PUBLIC_KEY_JWK", () => decodeJwks(jwks), "Give public keys as base64");
+    }
+    if (jwks !== undefined && jwksUrl !== undefined) {
+      problem("CONSUMER_JWKS_URL", "and CONSUMER_PUBLIC_KEY_JWK exclude each other", "Unset one");
+    }
+    const algorithms = (names ?? "ES256,RS256").split(",").map((name) => name.trim());
+    attempt("CONSUMER_ALGORITHMS", () => readAlgorithms(algorithms), `Try: ES256,RS256`);
+    if (jwksUrl !== undefined) {
+      const example = "Try: CONSUMER_JWKS_URL=https://idp.example.com/jwks.json";
+      attempt("CONSUMER_JWKS_URL", () => readJwksUrl(jwksUrl), example);
+    }
+    if (jwks === undefined && jwksUrl === undefined) return undefined;
+    return {
+      ...(jwks === undefined ? { jwksUrl: jwksUrl ?? "" } : { jwks }),
+      ...(issuer === undefined ? {} : { issuer }),
+      ...(audience === undefined ? {} : { audience }),
+      algorithms,
+      ...(roomClaim === undefined ? {} : { roomClaim }),
+    };
   }
 
   const config: Config = {
@@ -178,20 +176,33 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info") ?? "info",
     logFormat: choice("LOG_FORMAT", LOG_FORMATS, "json"),
     auth: auth(),
+    consumerAuth: consumerAuth(),
     warnings: [],
   };
   if (problems.length > 0) throw new ConfigError(problems);
-  return { ...config, warnings: warningsOf(config.auth) };
+  return { ...config, warnings: warningsOf(config) };
 }
 
-function warningsOf(auth: AuthConfig): string[] {
+function warningsOf({ auth, consumerAuth }: Config): string[] {
+  const warnings: string[] = [];
   if (!auth.enabled) {
-    return ["AUTHENTICATION IS OFF: anyone can join any room. Never run like this in production"];
+    warnings.push(
+      "AUTHENTICATION IS OFF: anyone can join any room. Never run like this in production",
+    );
+  } else if (auth.adminSecret.length < SHORT_SECRET_BYTES) { // ASCII: a byte each
+    const bytes = auth.adminSecret.length;
+    warnings.push(`ADMIN_SECRET has ${bytes} bytes: use ${SHORT_SECRET_BYTES} random ones or more`);
   }
-  const bytes = auth.adminSecret.length; // ASCII: a byte each
-  return bytes < SHORT_SECRET_BYTES
-    ? [`ADMIN_SECRET has ${bytes} bytes: use ${SHORT_SECRET_BYTES} random ones or more`]
-    : [];
+  for (
+    const [name, value] of [["ISSUER", consumerAuth?.issuer], ["AUDIENCE", consumerAuth?.audience]]
+  ) {
+    if (consumerAuth === undefined || value !== undefined) continue;
+    warnings.push(
+      `CONSUMER_${name} is not set: any token of the identity provider lets a consumer in, ` +
+        "whatever it was issued for",
+    );
+  }
+  return warnings;
 }
 
 /** What came, safe to print: settings that hold a secret never get here. */

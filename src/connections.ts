@@ -6,15 +6,15 @@
 import type { Clock } from "./clock.ts";
 
 /** A socket that can be told to close. */
-export interface Connection {
+export interface Closable {
   /** Ends the connection because the server stops. */
   shutDown(): void;
 }
 
 /** The sockets of one handler. */
 export class Connections {
-  readonly #open = new Set<Connection>();
-  readonly #closing = new Set<object>();
+  readonly #open = new Set<Closable>();
+  readonly #closing = new Set<Closable>();
   #whenGone: (() => void) | undefined;
 
   /** How many sockets are open. */
@@ -28,19 +28,19 @@ export class Connections {
   }
 
   /** Counts a socket that has opened. */
-  opened(connection: Connection): void {
+  opened(connection: Closable): void {
     this.#open.add(connection);
   }
 
   /** Counts a socket that was told to close. */
-  toldToClose(connection: object): void {
-    this.#open.delete(connection as Connection);
+  toldToClose(connection: Closable): void {
+    this.#open.delete(connection);
     this.#closing.add(connection);
   }
 
   /** Forgets a socket that has gone; Deno may say so twice. */
-  gone(connection: object): void {
-    this.#open.delete(connection as Connection);
+  gone(connection: Closable): void {
+    this.#open.delete(connection);
     this.#closing.delete(connection);
     if (this.#open.size + this.#closing.size === 0) this.#whenGone?.();
   }

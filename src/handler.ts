@@ -1,37 +1,54 @@
 /**
- * The signaling handler: checks who wants to connect, upgrades, and starts a session. It owns the
- * keys, the rooms and the sockets of one server, and no listener: a host mounts `fetch` where it
- * likes.
+ * The signaling handler: upgrades who wants to connect and starts a session for it. It owns the
+ * keys, the rooms and the sockets of one server, and no listener: a host mounts `fetch` or
+ * `handleUpgrade` where it likes.
  */
 
-import {
-  issueToken,
-  type IssueTokenRequest,
-  type IssueTokenResponse,
-  verifyToken,
-} from "./auth.ts";
+import { admit, type Authorize, consumerGate, type Gate, readCredentials } from "./admission.ts";
+import { issueToken, type IssueTokenRequest, type IssueTokenResponse } from "./auth.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
+import { type ConsumerAuthConfig, makeConsumerVerifier } from "./consumer_auth.ts";
+import type { SessionContext } from "./context.ts";
+import { Director } from "./director.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
 import { type Logger, silentLogger } from "./logger.ts";
-import { CLOSE, isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "./protocol.ts";
+import { Negotiations } from "./negotiations.ts";
+import { type NodeRequest, type NodeSocket, toRequest, writeResponse } from "./node.ts";
 import { SignalingRegistry } from "./registry.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
-import { type Admission, Session, type SessionContext, type SessionLimits } from "./session.ts";
+import { Session } from "./session.ts";
 import { splitUrl } from "./url.ts";
 
 /** Options of {@linkcode createSignalingHandler}. */
 export interface SignalingHandlerConfig {
   /**
-   * Whether a room token is needed to join. Turn it off for local development only.
+   * Whether a client has to show that it may join. Turn it off for local development only.
    *
    * @default {true}
    */
   authEnabled?: boolean;
-  /** Base64 of the private Ed25519 JWK's JSON; required unless `authEnabled` is `false`. */
+  /**
+   * Base64 of the private Ed25519 JWK's JSON; required unless `authEnabled` is `false` or
+   * `authorize` is given.
+   */
   privateKeyJwk?: string;
   /** Base64 of the public Ed25519 JWK's JSON; derived from the private key when absent. */
   publicKeyJwk?: string;
+  /** Lets clients in by the host's own means, instead of room tokens. */
+  authorize?: Authorize;
+  /**
+   * How consumer tokens are verified. When absent, consumers are refused with authentication and
+   * need no token without.
+   */
+  consumerAuth?: ConsumerAuthConfig;
+  /**
+   * Milliseconds until a client that has shown no room token has to register as a consumer; 0 waits
+   * for ever.
+   *
+   * @default {10000}
+   */
+  registerTimeoutMs?: number;
   /**
    * The pathname that the handler answers; `null` takes every request it is given.
    *
@@ -44,32 +61,53 @@ export interface SignalingHandlerConfig {
   clock?: Clock;
 }
 
-/** What a handler has to do at the moment. */
+/** What a handler has to do at the moment, and has done. */
 export interface SignalingStats {
-  /** Whether joining needs a token. */
+  /** Whether joining needs authentication. */
   readonly auth: "enabled" | "disabled";
   /** Peers that have joined. */
   readonly peers: number;
   /** Rooms with a peer in them. */
   readonly rooms: number;
+  /** Sockets that are open and have not joined. */
+  readonly pending: number;
+  /** Sockets that were told to close and have not gone yet. */
+  readonly closing: number;
+  /** Answers that were not relayed, because their offer had been answered. */
+  readonly duplicateAnswers: number;
+  /** Peer lists that were sent because an offer was not answered. */
+  readonly heals: number;
 }
 
 /** A signaling endpoint that a host can mount. */
 export interface SignalingHandler {
-  /** The pathname that `fetch` answers, or `null` if it answers all. */
+  /** The pathname that the handler answers, or `null` if it answers all. */
   readonly path: string | null;
   /**
    * Answers a request for the handler's path, by upgrading it to a WebSocket if it asks for that;
    * resolves to `null` for any other path, so that the host's routes stay in charge.
+   *
+   * @param request The request, as `Deno.serve` gave it.
+   * @param info What `Deno.serve` gave along with it.
    */
-  fetch(request: Request): Promise<Response | null>;
+  fetch(request: Request, info?: unknown): Promise<Response | null>;
+  /**
+   * Does the same for the `upgrade` event of a `node:http` server under Deno. Call it in the
+   * listener itself, not later.
+   *
+   * @param req The request.
+   * @param socket Its socket, which the handler takes over.
+   * @param head What came behind the request.
+   * @returns `false`, with the socket untouched, for any other path.
+   */
+  handleUpgrade(req: NodeRequest, socket: NodeSocket, head: Uint8Array): boolean;
   /**
    * Mints a room token; see {@linkcode issueToken}.
    *
-   * @throws {TypeError} Authentication is off, so that there is no key.
+   * @throws {TypeError} Clients are not let in by room tokens, so that there is no key.
    */
   issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
-  /** The public key that verifies room tokens, or `null` when authentication is off. */
+  /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
   /** What there is to do at the moment. */
   stats(): SignalingStats;
@@ -86,7 +124,7 @@ export interface SignalingHandler {
  */
 const IDLE_TIMEOUT_SECONDS = 30;
 
-const LIMITS: SessionLimits = {
+const MESSAGE_LIMITS = {
   maxMessageBytes: 65536,
   maxEarlyLength: 65536,
   maxSendBufferBytes: 1048576,
@@ -99,33 +137,58 @@ const CLOSE_GRACE_MS = 300;
  *
  * @param config See {@linkcode SignalingHandlerConfig}.
  * @returns The handler.
- * @throws {TypeError} Authentication is on and `privateKeyJwk` is missing.
+ * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
+ * `consumerAuth` is not usable.
  * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
+ *
+ * @example Beside routes of your own
+ * ```ts
+ * import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const signaling = await createSignalingHandler(await generateKeyPairJwk());
+ * const app = async (request: Request) =>
+ *   await signaling.fetch(request) ?? new Response("My own page");
+ *
+ * assertEquals(await (await app(new Request("http://localhost/"))).text(), "My own page");
+ * assertEquals((await app(new Request("http://localhost/signal"))).status, 426);
+ * await signaling.close();
+ * ```
  */
 export async function createSignalingHandler(
   config: SignalingHandlerConfig = {},
 ): Promise<SignalingHandler> {
   const { authEnabled = true, path = "/signal", logger = silentLogger, clock = systemClock } =
     config;
-  const keys = authEnabled ? await loadKeys(config) : null;
+  const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
-  const registry = new SignalingRegistry();
+  const gate = gateOf(config, keys);
+  const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth);
+  const negotiations = new Negotiations(clock);
+  const director = new Director(clock);
+  const registry = new SignalingRegistry(negotiations, (room) => director.changed(room));
   const connections = new Connections();
   let closing = false;
   const context: SessionContext = {
     registry,
+    director,
     connections,
+    consumers: consumerGate(verifyConsumer, !authEnabled),
     clock,
     logger,
-    limits: LIMITS,
+    limits: { ...MESSAGE_LIMITS, registerTimeoutMs: config.registerTimeoutMs ?? 10_000 },
     isClosing: () => closing,
   };
+  const isOurs = (pathname: string) => path === null || pathname === path;
 
   /**
-   * Upgrades before the token is verified, in the same turn: Deno keeps memory for ever for a
+   * Upgrades before any token is verified, in the same turn: Deno keeps memory for ever for a
    * client that leaves between its request and its upgrade.
    */
-  function connect(request: Request, query: string): Response {
+  function connect(
+    request: Request,
+    upgrade: (protocol: string | undefined) => Deno.WebSocketUpgrade,
+  ): Response {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return methodNotAllowed(["GET", "HEAD"]);
     }
@@ -137,30 +200,65 @@ export async function createSignalingHandler(
     if (closing) {
       return errorResponse(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
     }
-    let upgraded: Deno.WebSocketUpgrade;
+    const query = new URLSearchParams(splitUrl(request.url).query);
+    const credentials = readCredentials(query, request.headers);
+    if ("problem" in credentials) {
+      return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
+    }
+    const { token, protocol } = credentials;
+    // Once it is upgraded, a request can no longer be read.
+    const asked = gate.by === "host" ? copyOf(request) : request;
     try {
-      upgraded = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_SECONDS });
+      const { socket, response } = upgrade(protocol);
+      const mayConsume = verifyConsumer !== undefined;
+      const admission = admit(
+        gate,
+        query,
+        token,
+        asked,
+        mayConsume,
+        (cause) => logger.error("authorize() failed", { cause: String(cause) }),
+      );
+      const { connection } = new Session(socket, admission, context);
+      socket.addEventListener("open", connection);
+      socket.addEventListener("message", connection);
+      socket.addEventListener("close", connection);
+      return response;
     } catch {
       return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
     }
-    const { socket, response } = upgraded;
-    const session = new Session(socket, admit(new URLSearchParams(query), keys), context);
-    socket.addEventListener("open", session);
-    socket.addEventListener("message", session);
-    socket.addEventListener("close", session);
-    return response;
   }
 
   return {
     path,
     fetch(request) {
-      const { pathname, query } = splitUrl(request.url);
-      return Promise.resolve(
-        path === null || pathname === path ? connect(request, query) : null,
-      );
+      if (!isOurs(splitUrl(request.url).pathname)) return Promise.resolve(null);
+      const response = connect(request, (protocol) => {
+        const upgraded = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_SECONDS });
+        // Not by Deno's option: that takes a list of names only with a space behind each comma.
+        if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
+        return upgraded;
+      });
+      return Promise.resolve(response);
+    },
+    handleUpgrade(req, socket, head) {
+      if (!isOurs(splitUrl(`http://localhost${req.url}`).pathname)) return false;
+      const request = toRequest(req);
+      socket.pause(); // Or Deno loses the client's first message.
+      const response = request === null
+        ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
+        : connect(request, (protocol) =>
+          Deno.upgradeWebSocket(request, {
+            ...{ socket, head, idleTimeout: IDLE_TIMEOUT_SECONDS } as Deno.UpgradeWebSocketOptions,
+            ...(protocol === undefined ? {} : { protocol }),
+          }));
+      if (response.status !== STATUS_CODE.SwitchingProtocols) writeResponse(socket, response);
+      return true;
     },
     async issueToken(request) {
-      if (keys === null) throw new TypeError("Authentication is off: there is no key to sign with");
+      if (keys === null) {
+        throw new TypeError("Clients are not let in by room tokens: there is no key to sign with");
+      }
       return await issueToken(keys.privateKey, request);
     },
     publicJwk: () => publicJwk,
@@ -168,9 +266,14 @@ export async function createSignalingHandler(
       auth: authEnabled ? "enabled" : "disabled",
       peers: registry.peers,
       rooms: registry.rooms,
+      pending: connections.open - registry.peers,
+      closing: connections.closing,
+      duplicateAnswers: negotiations.duplicateAnswers,
+      heals: negotiations.heals,
     }),
     async close({ graceMs = CLOSE_GRACE_MS } = {}) {
       closing = true;
+      negotiations.close();
       await connections.shutDown(clock, graceMs);
     },
   };
@@ -186,27 +289,12 @@ function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
   return loadKeyPairFromEnv(config.privateKeyJwk, config.publicKeyJwk);
 }
 
-/**
- * Settles who a connection speaks for, or why it may not; a promise only where a token has to be
- * verified. `keys` is `null` without authentication.
- */
-function admit(query: URLSearchParams, keys: KeyPair | null): Admission | Promise<Admission> {
-  const room = query.get("room") || undefined;
-  const nodeId = query.get("nodeId") || undefined;
-  if (keys === null) return identify(room ?? "default", nodeId ?? crypto.randomUUID());
-  const token = query.get("token");
-  if (!token) return { refusal: room === undefined ? CLOSE.missingRoom : CLOSE.missingToken };
-  return verifyToken(token, keys.publicKey).then(
-    ({ sub }) =>
-      room !== undefined && room !== sub
-        ? { refusal: CLOSE.wrongRoom }
-        : identify(sub, nodeId ?? sub),
-    () => ({ refusal: CLOSE.invalidToken }),
-  );
+function gateOf({ authEnabled, authorize }: SignalingHandlerConfig, keys: KeyPair | null): Gate {
+  if (authEnabled === false) return { by: "nothing" };
+  if (authorize !== undefined) return { by: "host", authorize };
+  return keys ? { by: "room token", publicKey: keys.publicKey } : { by: "nothing" };
 }
 
-function identify(room: string, nodeId: string): Admission {
-  if (isLongerThan(room, MAX_ROOM_LENGTH)) return { refusal: CLOSE.roomTooLong };
-  if (isLongerThan(nodeId, MAX_NODE_ID_LENGTH)) return { refusal: CLOSE.nodeIdTooLong };
-  return { identity: { room, nodeId } };
+function copyOf(request: Request): Request {
+  return new Request(request.url, { headers: request.headers });
 }

@@ -4,6 +4,7 @@
  */
 
 import { importJWK } from "jose";
+import { isObject } from "./protocol.ts";
 
 /** The public key as `GET /public-key` shows it. */
 export interface PublicJwk {
@@ -159,17 +160,22 @@ function encodePublicJwk(x: string): string {
   return btoa(JSON.stringify({ kty: "OKP", crv: "Ed25519", x, alg: "EdDSA" }));
 }
 
-function decodeOkpJwk(base64: string): Record<string, unknown> {
-  let value: unknown;
+/**
+ * Reads base64 (or base64url) of JSON.
+ *
+ * @throws {InvalidKeyError} The text is something else.
+ */
+export function decodeBase64Json(base64: string): unknown {
   try {
-    value = JSON.parse(atob(base64.trim().replaceAll("-", "+").replaceAll("_", "/")));
+    return JSON.parse(atob(base64.trim().replaceAll("-", "+").replaceAll("_", "/")));
   } catch {
     throw new InvalidKeyError("The key is not base64 of a JWK's JSON");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new InvalidKeyError("The key is not base64 of a JWK's JSON");
-  }
-  const jwk = value as Record<string, unknown>;
+}
+
+function decodeOkpJwk(base64: string): Record<string, unknown> {
+  const jwk = decodeBase64Json(base64);
+  if (!isObject(jwk)) throw new InvalidKeyError("The key is not base64 of a JWK's JSON");
   if (jwk["kty"] !== "OKP" || jwk["crv"] !== "Ed25519") {
     throw new InvalidKeyError('The key is no Ed25519 key: kty must be "OKP" and crv "Ed25519"');
   }

@@ -97,6 +97,8 @@ export const CLOSE = {
   wrongRoom: { code: 4003, reason: "room does not match token subject" },
   roomTooLong: { code: 4003, reason: "room is longer than 256 characters" },
   nodeIdTooLong: { code: 4003, reason: "nodeId is longer than 128 characters" },
+  notAuthorized: { code: 4003, reason: "not authorized" },
+  invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token" },
   consumersRefused: { code: 4003, reason: "consumer authentication is not configured" },
   nodeIdInUse: { code: 4409, reason: "nodeId already in use" },
 } as const satisfies Record<string, CloseReason>;
@@ -112,6 +114,13 @@ export function isLongerThan(text: string, max: number): boolean {
   if (text.length <= max) return false;
   if (text.length > max * 2) return true; // a code point takes two units at most
   return [...text].length > max;
+}
+
+/** Tells whether a text takes more than `max` bytes as UTF-8, encoding it only when in doubt. */
+export function isOverBytes(text: string, max: number): boolean {
+  if (text.length > max) return true;
+  if (text.length * 3 <= max) return false;
+  return new TextEncoder().encode(text).byteLength > max;
 }
 
 /** The text frame of a message. */
@@ -184,7 +193,8 @@ function invalid(problem: string): NoMessage {
   return { type: "invalid", problem };
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Tells whether a value that was read from JSON is an object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -4,19 +4,9 @@
  * to others.
  */
 
-import { encode, type Role, type SignalMessage } from "./protocol.ts";
-
-/** One member of a room, wherever its socket is. */
-export interface Peer {
-  /** The peer's `nodeId`, unique in its room. */
-  readonly id: string;
-  /** What the peer joined as. */
-  readonly role: Role;
-  /** Hands a frame to the peer; `false` when it can no longer be reached. */
-  send(text: string): boolean;
-  /** Ends the peer's connection because another one took its place. */
-  replace(): void;
-}
+import type { Negotiations } from "./negotiations.ts";
+import type { Peer } from "./peer.ts";
+import { encode, type SignalMessage } from "./protocol.ts";
 
 /** What came of an attempt to join. */
 export type JoinOutcome =
@@ -24,22 +14,34 @@ export type JoinOutcome =
   | { readonly kind: "replaced"; readonly old: Peer }
   | { readonly kind: "taken" };
 
-/** What came of a message: it was handed over, or nobody there may be signaled by that name. */
-export type RelayOutcome = "sent" | "not found";
+/**
+ * What came of a message: it was handed over, there is nobody by that name whom the sender may
+ * signal, or it was an answer too many.
+ */
+export type RelayOutcome = "sent" | "not found" | "duplicate";
 
 /** The peers of one room. */
 export class Room {
   /** The room's name, unique in its registry. */
   readonly name: string;
+  readonly #negotiations: Negotiations;
+  /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
+  #nextSeat = 0;
 
-  constructor(name: string) {
+  constructor(name: string, negotiations: Negotiations) {
     this.name = name;
+    this.#negotiations = negotiations;
   }
 
   /** How many peers are in the room. */
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** Whether this very peer is in the room. */
+  has(peer: Peer): boolean {
+    return this.#peers.get(peer.id) === peer;
   }
 
   /**
@@ -49,13 +51,14 @@ export class Room {
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
     if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
+    peer.seat = old?.seat ?? this.#nextSeat++;
     this.#peers.set(peer.id, peer);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
   }
 
   /** Removes this very peer; one that has been replaced meanwhile removes nobody. */
   leave(peer: Peer): boolean {
-    return this.#peers.get(peer.id) === peer && this.#peers.delete(peer.id);
+    return this.has(peer) && this.#peers.delete(peer.id);
   }
 
   /** Hands a message to the peer it names, stamped with who really sent it. */
@@ -63,12 +66,18 @@ export class Room {
     const target = this.#peers.get(message.to);
     if (target === undefined) return "not found";
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
+    if (!this.#negotiations.allows(this, sender, target, message.type)) return "duplicate";
     message.from = sender.id;
     message.fromRole = sender.role;
     return target.send(encode(message)) ? "sent" : "not found";
   }
 
-  /** The other normal peers, in order of joining. */
+  /** The normal peers, in order of joining. */
+  normals(): Peer[] {
+    return [...this.#peers.values().filter(({ role }) => role === "normal")];
+  }
+
+  /** The ids of the other normal peers, in order of joining. */
   normalsBeside(peer: Peer): string[] {
     const ids: string[] = [];
     for (const other of this.#peers.values()) {

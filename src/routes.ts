@@ -8,6 +8,7 @@ import { createSecretCheck, type SecretCheck, TokenRequestError } from "./auth.t
 import type { SignalingHandler } from "./handler.ts";
 import type { PublicJwk } from "./keys.ts";
 import type { Logger } from "./logger.ts";
+import { isObject } from "./protocol.ts";
 import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { splitUrl } from "./url.ts";
 
@@ -71,10 +72,13 @@ function get(route: Route): Methods {
 
 function health({ handler, isDraining, now }: RoutesOptions): Response {
   const draining = isDraining();
+  const { auth, peers, rooms } = handler.stats();
   return json(
     {
       status: draining ? "draining" : "ok",
-      ...handler.stats(),
+      auth,
+      peers,
+      rooms,
       ts: new Date(now()).toISOString(),
     },
     draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
@@ -158,9 +162,7 @@ async function readText(request: Request, max: number): Promise<string | null> {
 function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? value as Record<string, unknown>
-      : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

@@ -21,7 +21,10 @@ export interface ServerConfig extends Omit<SignalingHandlerConfig, "path"> {
    * @default {8080}
    */
   port?: number;
-  /** The secret that `POST /token` asks for; required unless `authEnabled` is `false`. */
+  /**
+   * The secret that `POST /token` asks for; required unless `authEnabled` is `false` or `authorize`
+   * is given.
+   */
   adminSecret?: string;
 }
 
@@ -101,8 +104,10 @@ const RELISTEN_MS = 200;
  */
 export async function createServer(config: ServerConfig = {}): Promise<SignalingServer> {
   const { port: defaultPort = 8080, adminSecret, ...handlerConfig } = config;
-  const { authEnabled = true, logger = silentLogger, clock = systemClock } = handlerConfig;
-  if (authEnabled && !adminSecret) {
+  const { authEnabled = true, authorize, logger = silentLogger, clock = systemClock } =
+    handlerConfig;
+  const usesRoomTokens = authEnabled && authorize === undefined;
+  if (usesRoomTokens && !adminSecret) {
     throw new TypeError(
       "`adminSecret` is required: choose a long random one, or set `authEnabled` to false for " +
         "local development",
@@ -113,7 +118,7 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   let listener: Listener | undefined;
   const fetch = await createRoutes({
     handler,
-    adminSecret: authEnabled ? adminSecret : undefined,
+    adminSecret: usesRoomTokens ? adminSecret : undefined,
     isDraining: () => draining,
     now: () => clock.now(),
     logger,

@@ -1,71 +1,24 @@
 /**
- * One connection's life: opening, verifying, pending, joined, closed. A session acts for its own
- * socket alone and is itself the peer that its room knows; it sees no key and no token. Its socket
- * calls `handleEvent`, so that no connection needs closures of its own.
+ * Who a connection is: verifying, pending, joined, ended. A session acts for its own connection
+ * alone and is itself the peer that its room knows; it sees no key, and of tokens only whether they
+ * hold.
  */
 
-import type { Clock, Timer } from "./clock.ts";
-import type { Connection, Connections } from "./connections.ts";
-import type { Logger } from "./logger.ts";
+import type { Admission, Identity } from "./admission.ts";
+import type { Timer } from "./clock.ts";
+import { Connection, type Receiver } from "./connection.ts";
+import type { SessionContext, SocketLike } from "./context.ts";
+import { afterHeartbeat, afterRegister, type Peer, type Service, UNSAID } from "./peer.ts";
 import {
   CLOSE,
   type CloseReason,
-  encode,
+  type HeartbeatMessage,
   parseClientMessage,
   type RegisterMessage,
   type Role,
-  type ServerMessage,
   type SignalMessage,
 } from "./protocol.ts";
-import type { SignalingRegistry } from "./registry.ts";
-import type { Peer, Room } from "./room.ts";
-
-/** What a session needs of a WebSocket. */
-export interface SocketLike {
-  /** As of the HTML standard: 1 is open. */
-  readonly readyState: number;
-  /** Bytes that were sent but not yet written. */
-  readonly bufferedAmount: number;
-  /** Queues a text frame. */
-  send(text: string): void;
-  /** Starts the closing handshake. */
-  close(code: number, reason: string): void;
-}
-
-/** Who a connection speaks for. */
-export interface Identity {
-  /** The room it may join. */
-  readonly room: string;
-  /** The name it joins under. */
-  readonly nodeId: string;
-}
-
-/**
- * Whether a connection is let in. A refused one is upgraded all the same and then closed: a browser
- * can read a close code, but no HTTP status.
- */
-export type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
-
-/** What bounds a session. */
-export interface SessionLimits {
-  /** UTF-8 bytes of one message. */
-  readonly maxMessageBytes: number;
-  /** UTF-16 units of all messages that may wait while a client's token is being verified. */
-  readonly maxEarlyLength: number;
-  /** Bytes that may wait for a client that reads slowly. */
-  readonly maxSendBufferBytes: number;
-}
-
-/** What all sessions of a handler share. */
-export interface SessionContext {
-  readonly registry: SignalingRegistry;
-  readonly connections: Connections;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly limits: SessionLimits;
-  /** Whether sockets that open now are to be closed at once. */
-  readonly isClosing: () => boolean;
-}
+import type { Room } from "./room.ts";
 
 /**
  * How long a socket may stay silent before it joins by itself, in milliseconds: clients of version
@@ -73,25 +26,27 @@ export interface SessionContext {
  */
 export const SILENT_JOIN_MS = 250;
 
+/** `verifying` keeps the room of a peer that has joined before. */
 type State =
-  | { readonly name: "opening" }
-  | { readonly name: "verifying"; readonly early: string[]; earlyLength: number }
-  | { readonly name: "pending"; readonly timer: Timer }
+  | { readonly name: "opening"; readonly admission: Admission | Promise<Admission> }
+  | { readonly name: "verifying"; readonly room: Room | undefined }
+  | { readonly name: "pending"; readonly timer: Timer | undefined }
   | { readonly name: "joined"; readonly room: Room }
-  | { readonly name: "closed" };
+  | { readonly name: "ended" };
 
-const OPENING: State = { name: "opening" };
-const CLOSED: State = { name: "closed" };
-const NOBODY: Identity = { room: "", nodeId: "" };
-const SOCKET_OPEN = 1;
+const ENDED: State = { name: "ended" };
+const NOBODY: Identity = { room: "", nodeId: "", mayBeNormal: false };
 
-/** The session of one socket. */
-export class Session implements Peer, Connection, EventListenerObject {
-  readonly #socket: SocketLike;
-  readonly #admission: Admission | Promise<Admission>;
+/** The session of one connection. */
+export class Session implements Peer, Receiver {
+  /** The connection, which listens to the socket. */
+  readonly connection: Connection;
+  seat = 0;
   readonly #context: SessionContext;
   #identity = NOBODY;
-  #state: State = OPENING;
+  #role: Role = "normal";
+  #service = UNSAID;
+  #state: State;
 
   /** `admission` must not reject. */
   constructor(
@@ -99,9 +54,9 @@ export class Session implements Peer, Connection, EventListenerObject {
     admission: Admission | Promise<Admission>,
     context: SessionContext,
   ) {
-    this.#socket = socket;
-    this.#admission = admission;
+    this.connection = new Connection(socket, this, context);
     this.#context = context;
+    this.#state = { name: "opening", admission };
   }
 
   get id(): string {
@@ -109,34 +64,30 @@ export class Session implements Peer, Connection, EventListenerObject {
   }
 
   get role(): Role {
-    return "normal";
+    return this.#role;
   }
 
-  /** Takes the socket's `open`, `message` and `close`. A throw would end the process: none leaves. */
-  handleEvent(event: Event): void {
-    try {
-      switch (event.type) {
-        case "message":
-          return this.receive((event as MessageEvent).data);
-        case "open":
-          return this.#open();
-        case "close":
-          return this.#gone();
-      }
-    } catch (cause) {
-      this.#fail(cause);
-    }
+  get service(): Service {
+    return this.#service;
   }
 
-  /** Takes one message, as it came. */
-  receive(data: unknown): void {
-    if (this.#state.name === "closed") return;
-    if (typeof data !== "string") return this.#tellInvalid("Send text frames, not binary ones");
-    if (isOverBytes(data, this.#context.limits.maxMessageBytes)) {
-      return this.#close(CLOSE.messageTooBig);
-    }
-    if (this.#state.name === "verifying") return this.#keep(data, this.#state);
-    const message = parseClientMessage(data);
+  send(text: string): boolean {
+    return this.connection.send(text);
+  }
+
+  replace(): void {
+    this.connection.close(CLOSE.replaced);
+  }
+
+  opened(): void {
+    if (this.#state.name !== "opening") return;
+    const { admission } = this.#state;
+    if (admission instanceof Promise) this.#verify(undefined, admission, this.#admit);
+    else this.#admit(admission);
+  }
+
+  receive(text: string): void {
+    const message = parseClientMessage(text);
     switch (message.type) {
       case "offer":
       case "answer":
@@ -144,140 +95,134 @@ export class Session implements Peer, Connection, EventListenerObject {
         return this.#signal(message);
       case "register":
         return this.#register(message);
+      case "heartbeat":
+        return this.#heartbeat(message);
       case "invalid":
         return this.#tellInvalid(message.problem);
-      case "heartbeat":
       case "unknown":
         return;
     }
   }
 
-  send(text: string): boolean {
-    if (this.#socket.readyState !== SOCKET_OPEN) return false;
-    if (this.#socket.bufferedAmount > this.#context.limits.maxSendBufferBytes) {
-      this.#close(CLOSE.readsTooSlowly);
-      return false;
-    }
-    this.#socket.send(text);
-    return true;
+  ended(): void {
+    const state = this.#state;
+    this.#stopTimer();
+    this.#state = ENDED;
+    const room = state.name === "joined" || state.name === "verifying" ? state.room : undefined;
+    if (room === undefined) return;
+    this.#context.registry.leave(room, this);
+    this.#context.logger.debug("Peer left", { room: room.name, nodeId: this.id });
   }
 
-  replace(): void {
-    this.#close(CLOSE.replaced);
-  }
-
-  shutDown(): void {
-    this.#close(CLOSE.shuttingDown);
-  }
-
-  #open(): void {
-    if (this.#state.name !== "opening") return;
-    this.#context.connections.opened(this);
-    if (this.#context.isClosing()) return this.shutDown();
-    this.#state = { name: "verifying", early: [], earlyLength: 0 };
-    const admission = this.#admission;
-    if (!(admission instanceof Promise)) return this.#admit(admission);
-    admission.then((verdict) => this.#admit(verdict)).catch((cause) => this.#fail(cause));
-  }
-
-  /** Keeps what comes while the token is being verified, to be read in order afterwards. */
-  #keep(text: string, state: State & { name: "verifying" }): void {
-    state.earlyLength += text.length;
-    if (state.earlyLength > this.#context.limits.maxEarlyLength) {
-      return this.#close(CLOSE.messageTooBig);
-    }
-    state.early.push(text);
+  /** Reads nothing else until the verdict is there, then goes on with what came meanwhile. */
+  #verify<Verdict>(
+    room: Room | undefined,
+    verdict: Promise<Verdict>,
+    act: (this: this, verdict: Verdict, room: Room | undefined) => void,
+  ): void {
+    const state: State = { name: "verifying", room };
+    this.#state = state;
+    this.connection.pause();
+    verdict.then((value) => {
+      if (this.#state !== state) return;
+      act.call(this, value, room);
+      this.connection.resume();
+    }).catch((cause) => this.connection.fail(cause));
   }
 
   #admit(admission: Admission): void {
-    const state = this.#state;
-    if (state.name !== "verifying") return;
     if ("refusal" in admission) {
       this.#context.logger.info("Connection refused", { ...admission.refusal });
-      return this.#close(admission.refusal);
+      return this.connection.close(admission.refusal);
     }
     this.#identity = admission.identity;
-    const timer = this.#context.clock.setTimeout(() => this.#join(), SILENT_JOIN_MS);
+    const { clock, limits: { registerTimeoutMs } } = this.#context;
+    const [act, delayMs] = this.#identity.mayBeNormal
+      ? [() => this.#enter("normal", undefined), SILENT_JOIN_MS] as const
+      : [() => this.connection.close(CLOSE.registrationTimeout), registerTimeoutMs] as const;
+    const timer = delayMs > 0 ? clock.setTimeout(act, delayMs) : undefined;
     this.#state = { name: "pending", timer };
-    for (const text of state.early) this.receive(text);
   }
 
   #register(message: RegisterMessage): void {
-    if (message.role === "consumer") {
-      const { reason } = CLOSE.consumersRefused;
-      this.#tell({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
-      return this.#close(CLOSE.consumersRefused);
-    }
-    if (this.#state.name === "joined") this.#tellPeers(this.#state.room);
-    else this.#join();
+    const room = this.#state.name === "joined" ? this.#state.room : undefined;
+    if (message.role === "consumer") return this.#registerConsumer(message.token, room);
+    if (!this.#identity.mayBeNormal) return this.connection.close(CLOSE.missingToken);
+    this.#service = afterRegister(this.#service, message);
+    this.#enter("normal", room);
+  }
+
+  #registerConsumer(token: string | undefined, room: Room | undefined): void {
+    const verdict = this.#context.consumers(token, this.#identity.room);
+    if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
+    this.#stopTimer();
+    this.#verify(room, verdict, this.#admitConsumer);
+  }
+
+  #admitConsumer(refusal: CloseReason | null, room: Room | undefined): void {
+    if (refusal === null) return this.#enter("consumer", room);
+    const { reason } = refusal;
+    this.connection.tell({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
+    this.#context.logger.info("Consumer refused", { reason });
+    this.connection.close(refusal);
+  }
+
+  #heartbeat(message: HeartbeatMessage): void {
+    if (this.#state.name !== "joined" || this.#role !== "normal") return;
+    this.#service = afterHeartbeat(this.#service, message, this.#context.clock.now());
+    this.#context.registry.update(this.#state.room);
   }
 
   #signal(message: SignalMessage): void {
-    if (this.#state.name === "pending") this.#join();
+    if (this.#state.name === "pending") {
+      if (!this.#identity.mayBeNormal) return this.#tellInvalid("Register first");
+      this.#enter("normal", undefined);
+    }
     if (this.#state.name !== "joined") return;
     if (this.#state.room.relay(this, message) === "not found") {
       const { to } = message;
       const text = `Peer ${to} is not connected`;
-      this.#tell({ type: "error", code: "PEER_NOT_FOUND", message: text, to });
+      this.connection.tell({ type: "error", code: "PEER_NOT_FOUND", message: text, to });
     }
   }
 
-  #join(): void {
-    if (this.#state.name !== "pending") return;
-    const { registry, clock, logger } = this.#context;
-    clock.clearTimeout(this.#state.timer);
-    const { room, outcome } = registry.join(this.#identity.room, this);
-    if (outcome.kind === "taken") return this.#close(CLOSE.nodeIdInUse);
+  /** Takes a role in the room, be it by joining or by changing one it had, and tells who is there. */
+  #enter(role: Role, joined: Room | undefined): void {
+    this.#stopTimer();
+    this.#role = role;
+    const room = joined ?? this.#join();
+    if (room === undefined) return;
     this.#state = { name: "joined", room };
+    if (joined !== undefined) this.#context.registry.update(room);
+    this.connection.tell(
+      role === "normal"
+        ? { type: "peer-list", peers: room.normalsBeside(this) }
+        : { type: "server-list", servers: this.#context.director.register(room, this) },
+    );
+  }
+
+  #join(): Room | undefined {
+    const { room, outcome } = this.#context.registry.join(this.#identity.room, this);
+    if (outcome.kind === "taken") {
+      this.connection.close(CLOSE.nodeIdInUse);
+      return undefined;
+    }
     if (outcome.kind === "replaced") outcome.old.replace();
-    logger.debug("Peer joined", { room: room.name, nodeId: this.id });
-    this.#tellPeers(room);
-  }
-
-  #tellPeers(room: Room): void {
-    this.#tell({ type: "peer-list", peers: room.normalsBeside(this) });
-  }
-
-  #tell(message: ServerMessage): void {
-    this.send(encode(message));
+    this.#context.logger.debug("Peer joined", {
+      room: room.name,
+      nodeId: this.id,
+      role: this.role,
+    });
+    return room;
   }
 
   #tellInvalid(problem: string): void {
-    this.#tell({ type: "error", code: "INVALID_MESSAGE", message: problem });
+    this.connection.tell({ type: "error", code: "INVALID_MESSAGE", message: problem });
   }
 
-  #fail(cause: unknown): void {
-    this.#context.logger.error("A session failed", { cause: String(cause) });
-    this.#close(CLOSE.internalError);
-  }
-
-  /** Leaves everything first: the client may never answer the closing handshake. */
-  #close({ code, reason }: CloseReason): void {
-    if (!this.#leave()) return;
-    this.#context.connections.toldToClose(this);
-    this.#context.logger.debug("Connection closed", { nodeId: this.id, code, reason });
-    this.#socket.close(code, reason);
-  }
-
-  #gone(): void {
-    if (this.#leave()) this.#context.logger.debug("Connection lost", { nodeId: this.id });
-    this.#context.connections.gone(this);
-  }
-
-  /** Ends membership and timers, once. */
-  #leave(): boolean {
+  #stopTimer(): void {
     const state = this.#state;
-    if (state.name === "closed") return false;
-    this.#state = CLOSED;
-    if (state.name === "pending") this.#context.clock.clearTimeout(state.timer);
-    if (state.name === "joined") this.#context.registry.leave(state.room, this);
-    return true;
+    if (state.name !== "pending" || state.timer === undefined) return;
+    this.#context.clock.clearTimeout(state.timer);
   }
-}
-
-/** Tells whether a text takes more than `max` bytes as UTF-8, encoding it only when in doubt. */
-function isOverBytes(text: string, max: number): boolean {
-  if (text.length > max) return true;
-  if (text.length * 3 <= max) return false;
-  return new TextEncoder().encode(text).byteLength > max;
 }

@@ -1,6 +1,6 @@
 /** Runs programs as processes of their own. */
 
-import { SETTINGS } from "../src/config.ts";
+import { SETTINGS } from "../src/settings.ts";
 import { within } from "./_client.ts";
 
 /** The project's folder, with a slash at the end. */

@@ -1,6 +1,6 @@
 /** A socket that never touches a network: it records what a session does with it. */
 
-import type { SocketLike } from "../src/session.ts";
+import type { SocketLike } from "../src/context.ts";
 
 export class FakeSocket implements SocketLike {
   readyState = 1;

@@ -19,6 +19,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     port: 8080,
     logLevel: "info",
     logFormat: undefined,
+    consumerAuth: undefined,
     warnings: [],
     auth: {
       enabled: true,
@@ -96,6 +97,70 @@ Deno.test("parseConfig() refuses a public key that is private or not the partner
   for (const PUBLIC_KEY_JWK of [keys.privateKeyJwk, foreign]) {
     assertEquals(problems({ ...AUTH, PUBLIC_KEY_JWK }).length, 1);
   }
+});
+
+Deno.test("parseConfig() reads how consumers are verified, and warns of what is left open", async () => {
+  const CONSUMER_PUBLIC_KEY_JWK = (await generateKeyPairJwk()).publicKeyJwk;
+  const config = parse({
+    ...AUTH,
+    CONSUMER_PUBLIC_KEY_JWK,
+    CONSUMER_ALGORITHMS: "EdDSA, ES256",
+    CONSUMER_ISSUER: "https://idp",
+    CONSUMER_ROOM_CLAIM: "rooms",
+  });
+  assertEquals(config.consumerAuth, {
+    jwks: CONSUMER_PUBLIC_KEY_JWK,
+    issuer: "https://idp",
+    algorithms: ["EdDSA", "ES256"],
+    roomClaim: "rooms",
+  });
+  assertEquals(config.warnings.map((line) => line.split(" ")[0]), ["CONSUMER_AUDIENCE"]);
+});
+
+Deno.test("parseConfig() takes the URL of a key set only if nobody can put in another", () => {
+  for (
+    const url of [
+      "https://idp/jwks",
+      "http://localhost:9/x",
+      "http://127.0.0.1/x",
+      "http://[::1]/x",
+    ]
+  ) {
+    assertEquals(parse({ ...AUTH, CONSUMER_JWKS_URL: url }).consumerAuth?.jwksUrl, url);
+  }
+  for (
+    const url of [
+      "http://idp/jwks",
+      "ftp://localhost/x",
+      "file:///x",
+      "idp",
+      "http://127.0.0.1.evil/",
+    ]
+  ) {
+    assertEquals(problems({ ...AUTH, CONSUMER_JWKS_URL: url }).length, 1, url);
+  }
+});
+
+Deno.test("parseConfig() refuses algorithms without a key pair and keys that are not public", async () => {
+  const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
+  for (const CONSUMER_ALGORITHMS of ["none", "HS256", "ES256,HS512", ",", "es256"]) {
+    assertEquals(problems({ ...AUTH, CONSUMER_ALGORITHMS }).length, 1, CONSUMER_ALGORITHMS);
+  }
+  const bad = [{ kty: "oct", k: "c2VjcmV0" }, [], {}, { keys: [] }, { keys: [5] }, [
+    { kty: "EC" },
+    5,
+  ], 5];
+  for (
+    const value of [
+      privateKeyJwk,
+      "rubbish",
+      ...bad.map((json) => btoa(JSON.stringify(json))),
+    ]
+  ) {
+    assertEquals(problems({ ...AUTH, CONSUMER_PUBLIC_KEY_JWK: value }).length, 1, value);
+  }
+  const both = { CONSUMER_PUBLIC_KEY_JWK: publicKeyJwk, CONSUMER_JWKS_URL: "https://idp/jwks" };
+  assertEquals(problems({ ...AUTH, ...both }).length, 1);
 });
 
 Deno.test("parseConfig() never shows a secret", () => {

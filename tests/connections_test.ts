@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { type Connection, Connections } from "../src/connections.ts";
+import { type Closable, Connections } from "../src/connections.ts";
 import { FakeClock } from "./_clock.ts";
 
 /** Opens a connection that answers `shutDown` by being told to close. */
-function open(connections: Connections): Connection {
+function open(connections: Connections): Closable {
   const connection = { shutDown: () => connections.toldToClose(connection) };
   connections.opened(connection);
   return connection;

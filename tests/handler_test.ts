@@ -348,7 +348,15 @@ Deno.test("createSignalingHandler() answers its own path and leaves every other 
 Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs a key for it", async () => {
   await assertRejects(() => createSignalingHandler(), TypeError, "privateKeyJwk");
   const handler = await createSignalingHandler(await generateKeyPairJwk());
-  assertEquals(handler.stats(), { auth: "enabled", peers: 0, rooms: 0 });
+  assertEquals(handler.stats(), {
+    auth: "enabled",
+    peers: 0,
+    rooms: 0,
+    pending: 0,
+    closing: 0,
+    duplicateAnswers: 0,
+    heals: 0,
+  });
 });
 
 Deno.test("no log line holds a token, a secret or an SDP", async () => {

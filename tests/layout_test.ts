@@ -5,9 +5,13 @@ import { ROOT } from "./_command.ts";
 
 /** A file may import from the rows above its own; the README shows the same rows. */
 const ROWS = [
-  ["protocol", "clock", "logger", "url"],
-  ["room", "keys", "auth"],
-  ["registry", "connections", "config", "responses"],
+  ["protocol", "clock", "logger", "url", "node"],
+  ["peer", "keys", "auth", "connections", "settings", "responses"],
+  ["negotiations", "consumer_auth"],
+  ["room", "config", "admission"],
+  ["registry", "director"],
+  ["context"],
+  ["connection"],
   ["session"],
   ["handler"],
   ["routes"],

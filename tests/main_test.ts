@@ -13,7 +13,7 @@ import {
 } from "./_command.ts";
 import { frame, openRaw } from "./_raw.ts";
 import { requestToken, signalUrl } from "./_server.ts";
-import { SETTINGS } from "../src/config.ts";
+import { SETTINGS } from "../src/settings.ts";
 
 const MAIN = `${ROOT}main.ts`;
 const OPEN = { AUTH_DISABLED: "true", HOST: "127.0.0.1", PORT: "0" };

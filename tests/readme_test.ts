@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import metadata from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/config.ts";
+import { SETTINGS } from "../src/settings.ts";
 import { CLOSE } from "../src/protocol.ts";
 import { until } from "./_client.ts";
 import { ROOT, startDeno, temporaryFolder } from "./_command.ts";

@@ -1,13 +1,19 @@
 import { assertEquals } from "@std/assert";
+import { Negotiations } from "../src/negotiations.ts";
 import { SignalingRegistry } from "../src/registry.ts";
-import type { Peer } from "../src/room.ts";
+import { FakeClock } from "./_clock.ts";
+import { FakePeer } from "./_peer.ts";
 
-function peer(id: string): Peer {
-  return { id, role: "normal", send: () => true, replace() {} };
+function newRegistry(onChange: (room: { name: string }) => void = () => {}): SignalingRegistry {
+  return new SignalingRegistry(new Negotiations(new FakeClock()), onChange);
+}
+
+function peer(id: string): FakePeer {
+  return new FakePeer(id);
 }
 
 Deno.test("SignalingRegistry keeps a room from the first join to the last leave", () => {
-  const registry = new SignalingRegistry();
+  const registry = newRegistry();
   const [a, b] = [peer("a"), peer("b")];
   const { room } = registry.join("room", a);
   registry.join("room", b);
@@ -21,7 +27,7 @@ Deno.test("SignalingRegistry keeps a room from the first join to the last leave"
 });
 
 Deno.test("SignalingRegistry counts a replaced peer once", () => {
-  const registry = new SignalingRegistry();
+  const registry = newRegistry();
   const old = peer("a");
   const { room } = registry.join("room", old);
   registry.join("room", peer("a"));
@@ -30,17 +36,29 @@ Deno.test("SignalingRegistry counts a replaced peer once", () => {
 });
 
 Deno.test("SignalingRegistry makes no room for a newcomer that is refused", () => {
-  const registry = new SignalingRegistry();
+  const registry = newRegistry();
   const { outcome } = registry.join("room", peer("a"));
   assertEquals(outcome.kind, "joined");
-  registry.join("room", { ...peer("a"), role: "consumer" });
+  registry.join("room", new FakePeer("a", "consumer"));
   assertEquals([registry.peers, registry.rooms], [1, 1]);
 });
 
 Deno.test("SignalingRegistry takes names of the language for rooms like any other", () => {
-  const registry = new SignalingRegistry();
+  const registry = newRegistry();
   for (const name of ["__proto__", "constructor", "hasOwnProperty", ""]) {
     registry.join(name, peer(name));
   }
   assertEquals([registry.peers, registry.rooms], [4, 4]);
+});
+
+Deno.test("SignalingRegistry tells of every join, leave and update, and of nothing else", () => {
+  const changes: string[] = [];
+  const registry = newRegistry(({ name }) => changes.push(name));
+  const a = peer("a");
+  const { room } = registry.join("room", a);
+  registry.join("room", new FakePeer("a", "consumer"));
+  registry.update(room);
+  registry.leave(room, peer("a"));
+  registry.leave(room, a);
+  assertEquals(changes, ["room", "room", "room"]);
 });

@@ -1,28 +1,12 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import type { Role, SignalMessage } from "../src/protocol.ts";
-import { type Peer, Room } from "../src/room.ts";
+import { Negotiations } from "../src/negotiations.ts";
+import type { SignalMessage } from "../src/protocol.ts";
+import { Room } from "../src/room.ts";
+import { FakeClock } from "./_clock.ts";
+import { FakePeer } from "./_peer.ts";
 
-class FakePeer implements Peer {
-  readonly id: string;
-  readonly role: Role;
-  readonly frames: string[] = [];
-  isReachable = true;
-
-  constructor(id: string, role: Role = "normal") {
-    this.id = id;
-    this.role = role;
-  }
-
-  send(text: string): boolean {
-    if (this.isReachable) this.frames.push(text);
-    return this.isReachable;
-  }
-
-  replace(): void {}
-}
-
-function roomOf(...peers: Peer[]): Room {
-  const room = new Room("room");
+function roomOf(...peers: FakePeer[]): Room {
+  const room = new Room("room", new Negotiations(new FakeClock()));
   for (const peer of peers) room.join(peer);
   return room;
 }
@@ -65,7 +49,7 @@ Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched"
   const room = roomOf(a, b);
   const message = offerTo("b", { from: "mallory", fromRole: "consumer", extra: { deep: [1] } });
   assertStrictEquals(room.relay(a, message), "sent");
-  assertEquals(JSON.parse(b.frames[0] ?? ""), {
+  assertEquals(b.frames[0], {
     type: "offer",
     to: "b",
     sdp: "v=0",

@@ -1,64 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { Connections } from "../src/connections.ts";
-import { silentLogger } from "../src/logger.ts";
 import { CLOSE } from "../src/protocol.ts";
-import { SignalingRegistry } from "../src/registry.ts";
-import { type Admission, Session, type SessionContext, SILENT_JOIN_MS } from "../src/session.ts";
-import { FakeClock } from "./_clock.ts";
-import { FakeSocket } from "./_socket.ts";
-
-class World {
-  readonly clock = new FakeClock();
-  readonly registry = new SignalingRegistry();
-  readonly connections = new Connections();
-  isClosing = false;
-  readonly errors: string[] = [];
-
-  readonly context: SessionContext = {
-    registry: this.registry,
-    connections: this.connections,
-    clock: this.clock,
-    logger: {
-      ...silentLogger,
-      error: (message, fields) => this.errors.push(`${message}: ${fields?.["cause"]}`),
-    },
-    limits: { maxMessageBytes: 1000, maxEarlyLength: 1500, maxSendBufferBytes: 100 },
-    isClosing: () => this.isClosing,
-  };
-
-  /** A session whose socket has opened. */
-  open(nodeId: string, room = "room"): { session: Session; socket: FakeSocket } {
-    const socket = new FakeSocket();
-    const session = new Session(socket, { identity: { room, nodeId } }, this.context);
-    session.handleEvent(new Event("open"));
-    return { session, socket };
-  }
-
-  /** A session whose socket has opened while its token is still being verified. */
-  verify(): {
-    session: Session;
-    socket: FakeSocket;
-    settle: (admission: Admission) => Promise<void>;
-  } {
-    const socket = new FakeSocket();
-    const { promise, resolve } = Promise.withResolvers<Admission>();
-    const session = new Session(socket, promise, this.context);
-    session.handleEvent(new Event("open"));
-    const settle = async (admission: Admission) => {
-      resolve(admission);
-      await promise;
-    };
-    return { session, socket, settle };
-  }
-
-  /** A session that has joined and read its peer list. */
-  join(nodeId: string, room = "room"): { session: Session; socket: FakeSocket } {
-    const opened = this.open(nodeId, room);
-    opened.session.receive('{"type":"register"}');
-    assertEquals(opened.socket.sent.splice(0)[0]?.type, "peer-list");
-    return opened;
-  }
-}
+import { SILENT_JOIN_MS } from "../src/session.ts";
+import { World } from "./_world.ts";
 
 function offer(to: string): string {
   return JSON.stringify({ type: "offer", to, sdp: {} });
@@ -221,7 +164,7 @@ Deno.test("a session keeps what comes while it is verified, and reads it in orde
   session.receive(offer("a"));
   world.clock.tick(10_000);
   assertEquals([socket.sent, a.socket.sent, world.registry.peers], [[], [], 1]);
-  await settle({ identity: { room: "room", nodeId: "b" } });
+  await settle({ identity: { room: "room", nodeId: "b", mayBeNormal: true } });
   assertEquals(socket.sent, [{ type: "peer-list", peers: ["a"] }]);
   assertEquals(a.socket.sent[0].from, "b");
 });
@@ -243,7 +186,7 @@ Deno.test("a session that is lost while it is verified never joins", async () =>
   const { session, settle } = world.verify();
   session.receive('{"type":"register"}');
   session.handleEvent(new Event("close"));
-  await settle({ identity: { room: "room", nodeId: "a" } });
+  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
   world.clock.tick(10_000);
   assertEquals([world.registry.peers, world.connections.open, world.clock.pending], [0, 0, 0]);
 });

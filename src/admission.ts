@@ -1,0 +1,167 @@
+/**
+ * Who may connect: finds the token that a request carries, and settles whom its connection speaks
+ * for, by room token, by the host's own means, or without any when authentication is off.
+ */
+
+import { verifyToken } from "./auth.ts";
+import type { ConsumerVerifier } from "./consumer_auth.ts";
+import {
+  CLOSE,
+  type CloseReason,
+  isLongerThan,
+  MAX_NODE_ID_LENGTH,
+  MAX_ROOM_LENGTH,
+} from "./protocol.ts";
+
+/** Who a connection speaks for. */
+export interface Identity {
+  /** The room it may join. */
+  readonly room: string;
+  /** The name it joins under. */
+  readonly nodeId: string;
+  /** Whether it may join as a normal peer; if not, only as a consumer. */
+  readonly mayBeNormal: boolean;
+}
+
+/**
+ * Whether a connection is let in. A refused one is upgraded all the same and then closed: a browser
+ * can read a close code, but no HTTP status.
+ */
+export type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
+
+/** What a host says of a request that it lets in. */
+export interface Authorization {
+  /** The room that the client may join, 256 characters at most. */
+  room: string;
+  /** The client's name in it, 128 characters at most; what the client asks for when absent. */
+  nodeId?: string;
+}
+
+/**
+ * Lets a client in by the host's own means, such as a session cookie.
+ *
+ * @param request A copy of the client's request.
+ * @returns The room it may join, or `null` for a stranger.
+ */
+export type Authorize = (
+  request: Request,
+) => Authorization | null | Promise<Authorization | null>;
+
+/** By what clients are let in. */
+export type Gate =
+  | { readonly by: "nothing" }
+  | { readonly by: "room token"; readonly publicKey: CryptoKey }
+  | { readonly by: "host"; readonly authorize: Authorize };
+
+/**
+ * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
+ * promise where a token has to be verified.
+ */
+export type ConsumerGate = (
+  token: string | undefined,
+  room: string,
+) => CloseReason | null | Promise<CloseReason | null>;
+
+/** What a request presents besides its room and `nodeId`. */
+export interface Credentials {
+  /** The token, wherever it stood. */
+  readonly token: string | undefined;
+  /** The subprotocol that the answer has to name. */
+  readonly protocol: string | undefined;
+}
+
+/** The subprotocol that clients offer along with `bearer.<token>`. */
+export const SUBPROTOCOL = "client-db-sync";
+
+const BEARER_PREFIX = "bearer.";
+/** A token in the sense of RFC 9110, section 5.6.2: what a subprotocol may be. */
+const HTTP_TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
+
+/**
+ * Finds the token of a request: in the query, as `Authorization: Bearer`, or among the subprotocols.
+ *
+ * @returns The token and the subprotocol to answer with, or a sentence about what is wrong.
+ */
+export function readCredentials(
+  query: URLSearchParams,
+  headers: Headers,
+): Credentials | { readonly problem: string } {
+  const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ??
+    [];
+  if (!offered.every((name) => HTTP_TOKEN.test(name)) || new Set(offered).size < offered.length) {
+    return { problem: "Sec-WebSocket-Protocol must be a list of different names" };
+  }
+  const protocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined;
+  const bearers = offered.filter((name) => name.startsWith(BEARER_PREFIX));
+  if (bearers.length > 0 && protocol === undefined) {
+    return { problem: `Offer the subprotocol ${SUBPROTOCOL} along with the token` };
+  }
+  const [token, another] = [
+    query.get("token"),
+    /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1],
+    ...bearers.map((name) => name.slice(BEARER_PREFIX.length)),
+  ].filter((candidate) => candidate);
+  if (another !== undefined) return { problem: "Send one token, in one place" };
+  return { token: token ?? undefined, protocol };
+}
+
+/**
+ * Settles whom a connection speaks for; a promise, which never rejects, only where something has to
+ * be asked. What the host throws goes to `onError`.
+ */
+export function admit(
+  gate: Gate,
+  query: URLSearchParams,
+  token: string | undefined,
+  request: Request,
+  mayConsume: boolean,
+  onError: (cause: unknown) => void,
+): Admission | Promise<Admission> {
+  const room = query.get("room") || undefined;
+  const nodeId = query.get("nodeId") || undefined;
+  const stranger = (why: CloseReason) => {
+    if (!mayConsume) return { refusal: why };
+    return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };
+  };
+  switch (gate.by) {
+    case "nothing":
+      return identify(room ?? "default", nodeId, true);
+    case "room token":
+      if (token === undefined) return stranger(CLOSE.missingToken);
+      return verifyToken(token, gate.publicKey).then(
+        ({ sub }) =>
+          room === undefined || room === sub
+            ? identify(sub, nodeId ?? sub, true)
+            : { refusal: CLOSE.wrongRoom },
+        () => ({ refusal: CLOSE.invalidToken }),
+      );
+    case "host":
+      return (async () => await gate.authorize(request))().then(
+        (found) => {
+          if (found === null) return stranger(CLOSE.notAuthorized);
+          return room === undefined || room === found.room
+            ? identify(found.room, found.nodeId ?? nodeId, true)
+            : { refusal: CLOSE.wrongRoom };
+        },
+      ).catch((cause) => {
+        onError(cause);
+        return { refusal: CLOSE.internalError };
+      });
+  }
+}
+
+/** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */
+export function consumerGate(verify: ConsumerVerifier | undefined, isOpen: boolean): ConsumerGate {
+  if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
+  return (token, room) =>
+    token === undefined
+      ? CLOSE.invalidConsumerToken
+      : verify(token, room).then(() => null, () => CLOSE.invalidConsumerToken);
+}
+
+function identify(room: string, nodeId: string | undefined, mayBeNormal: boolean): Admission {
+  const name = nodeId ?? crypto.randomUUID();
+  if (isLongerThan(room, MAX_ROOM_LENGTH)) return { refusal: CLOSE.roomTooLong };
+  if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return { refusal: CLOSE.nodeIdTooLong };
+  return { identity: { room, nodeId: name, mayBeNormal } };
+}

@@ -1,0 +1,45 @@
+/** What all sessions of one handler share, and what a session needs of its socket. */
+
+import type { ConsumerGate } from "./admission.ts";
+import type { Clock } from "./clock.ts";
+import type { Connections } from "./connections.ts";
+import type { Director } from "./director.ts";
+import type { Logger } from "./logger.ts";
+import type { SignalingRegistry } from "./registry.ts";
+
+/** What a session needs of a WebSocket. */
+export interface SocketLike {
+  /** As of the HTML standard: 1 is open. */
+  readonly readyState: number;
+  /** Bytes that were sent but not yet written. */
+  readonly bufferedAmount: number;
+  /** Queues a text frame. */
+  send(text: string): void;
+  /** Starts the closing handshake. */
+  close(code: number, reason: string): void;
+}
+
+/** What bounds a session. */
+export interface SessionLimits {
+  /** UTF-8 bytes of one message. */
+  readonly maxMessageBytes: number;
+  /** UTF-16 units of all messages that may wait while a token is being verified. */
+  readonly maxEarlyLength: number;
+  /** Bytes that may wait for a client that reads slowly. */
+  readonly maxSendBufferBytes: number;
+  /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
+  readonly registerTimeoutMs: number;
+}
+
+/** What all sessions of a handler share. */
+export interface SessionContext {
+  readonly registry: SignalingRegistry;
+  readonly director: Director;
+  readonly connections: Connections;
+  readonly consumers: ConsumerGate;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: SessionLimits;
+  /** Whether sockets that open now are to be closed at once. */
+  readonly isClosing: () => boolean;
+}

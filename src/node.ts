@@ -1,0 +1,44 @@
+/**
+ * The little of `node:http` that mounting takes, as structures: the request and the socket of an
+ * `upgrade` event.
+ */
+
+/** What is read of a `node:http` request (`IncomingMessage`). */
+export interface NodeRequest {
+  /** The path and the query. */
+  readonly url?: string | undefined;
+  /** The method, in capitals. */
+  readonly method?: string | undefined;
+  /** The headers, by lower-case name. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+}
+
+/** What is done with the socket of a `node:http` request. */
+export interface NodeSocket {
+  /** Stops reading. */
+  pause(): unknown;
+  /** Sends a text and ends the connection. */
+  end(text: string): unknown;
+}
+
+/** A node request as a standard one, or `null` when it cannot be. */
+export function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request | null {
+  try {
+    const request = new Request(`http://localhost${url}`, { method });
+    for (const [name, value] of Object.entries(headers)) {
+      for (const one of [value ?? []].flat()) request.headers.append(name, one);
+    }
+    return request;
+  } catch {
+    return null;
+  }
+}
+
+/** Answers on the socket itself, and ends it. */
+export async function writeResponse(socket: NodeSocket, response: Response): Promise<void> {
+  const body = await response.text();
+  response.headers.set("connection", "close");
+  response.headers.set("content-length", String(new TextEncoder().encode(body).byteLength));
+  const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.end(`HTTP/1.1 ${response.status} ${response.statusText}\r\n${headers}\r\n${body}`);
+}

@@ -1,0 +1,84 @@
+import { assert, assertEquals } from "@std/assert";
+import { consumerGate, readCredentials } from "../src/admission.ts";
+import { CLOSE } from "../src/protocol.ts";
+
+function read(query: string, headers: Record<string, string> = {}): unknown {
+  return readCredentials(new URLSearchParams(query), new Headers(headers));
+}
+
+Deno.test("readCredentials() finds the token in the query, the header or the subprotocols", () => {
+  assertEquals(read(""), { token: undefined, protocol: undefined });
+  assertEquals(read("token="), { token: undefined, protocol: undefined });
+  assertEquals(read("token=a.b.c"), { token: "a.b.c", protocol: undefined });
+  assertEquals(read("", { authorization: "Bearer a.b.c" }), {
+    token: "a.b.c",
+    protocol: undefined,
+  });
+  assertEquals(read("", { authorization: "Basic eDp5" }), {
+    token: undefined,
+    protocol: undefined,
+  });
+  for (
+    const list of [
+      "client-db-sync, bearer.a.b.c",
+      "client-db-sync,bearer.a.b.c",
+      "bearer.a.b.c ,client-db-sync",
+    ]
+  ) {
+    const credentials = read("", { "sec-websocket-protocol": list });
+    assertEquals(credentials, { token: "a.b.c", protocol: "client-db-sync" });
+  }
+});
+
+Deno.test("readCredentials() answers with our subprotocol and no other", () => {
+  assertEquals(read("", { "sec-websocket-protocol": "chat, client-db-sync" }), {
+    token: undefined,
+    protocol: "client-db-sync",
+  });
+  assertEquals(read("", { "sec-websocket-protocol": "chat" }), {
+    token: undefined,
+    protocol: undefined,
+  });
+});
+
+Deno.test("readCredentials() refuses a malformed list of subprotocols and a token in two places", () => {
+  const lists = [
+    "",
+    ",",
+    "a,,b",
+    "a b",
+    "a,a",
+    "client-db-sync, bearer.a, bearer.b",
+    "bearer.a",
+    "ä",
+    'a"b',
+  ];
+  for (const list of lists) {
+    const headers = new Headers();
+    headers.get = (name) => name === "sec-websocket-protocol" ? list : null;
+    const credentials = readCredentials(new URLSearchParams(), headers);
+    assert("problem" in credentials, list);
+  }
+  const both = [
+    ["token=a", { authorization: "Bearer b" }],
+    ["token=a", { "sec-websocket-protocol": "client-db-sync, bearer.b" }],
+    ["", { authorization: "Bearer b", "sec-websocket-protocol": "client-db-sync, bearer.b" }],
+  ] as const;
+  for (const [query, headers] of both) {
+    assertEquals(read(query, headers), { problem: "Send one token, in one place" });
+  }
+});
+
+Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
+  assertEquals(consumerGate(undefined, true)("any", "room"), null);
+  assertEquals(consumerGate(undefined, false)("any", "room"), CLOSE.consumersRefused);
+  const verify = (token: string, room?: string) =>
+    token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
+  for (const isOpen of [true, false]) {
+    const gate = consumerGate(verify, isOpen);
+    assertEquals(gate(undefined, "room"), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("good", "room"), null);
+    assertEquals(await gate("good", "else"), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("bad", "room"), CLOSE.invalidConsumerToken);
+  }
+});
