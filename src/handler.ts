@@ -50,6 +50,13 @@ export interface SignalingHandlerConfig {
    */
   registerTimeoutMs?: number;
   /**
+   * Seconds without a sign of life after which a socket is closed and its peer removed; a ping is
+   * sent after half of them.
+   *
+   * @default {30}
+   */
+  idleTimeoutSeconds?: number;
+  /**
    * The pathname that the handler answers; `null` takes every request it is given.
    *
    * @default {"/signal"}
@@ -118,12 +125,6 @@ export interface SignalingHandler {
   close(options?: { graceMs?: number }): Promise<void>;
 }
 
-/**
- * Seconds without a sign of life after which a socket is closed. Deno sends a ping after half of
- * them.
- */
-const IDLE_TIMEOUT_SECONDS = 30;
-
 const MESSAGE_LIMITS = {
   maxMessageBytes: 65536,
   maxEarlyLength: 65536,
@@ -160,6 +161,7 @@ export async function createSignalingHandler(
 ): Promise<SignalingHandler> {
   const { authEnabled = true, path = "/signal", logger = silentLogger, clock = systemClock } =
     config;
+  const { idleTimeoutSeconds: idleTimeout = 30, registerTimeoutMs = 10_000 } = config;
   const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
   const gate = gateOf(config, keys);
@@ -176,7 +178,7 @@ export async function createSignalingHandler(
     consumers: consumerGate(verifyConsumer, !authEnabled),
     clock,
     logger,
-    limits: { ...MESSAGE_LIMITS, registerTimeoutMs: config.registerTimeoutMs ?? 10_000 },
+    limits: { ...MESSAGE_LIMITS, registerTimeoutMs },
     isClosing: () => closing,
   };
   const isOurs = (pathname: string) => path === null || pathname === path;
@@ -234,7 +236,7 @@ export async function createSignalingHandler(
     fetch(request) {
       if (!isOurs(splitUrl(request.url).pathname)) return Promise.resolve(null);
       const response = connect(request, (protocol) => {
-        const upgraded = Deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT_SECONDS });
+        const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
         // Not by Deno's option: that takes a list of names only with a space behind each comma.
         if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
         return upgraded;
@@ -249,7 +251,7 @@ export async function createSignalingHandler(
         ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
         : connect(request, (protocol) =>
           Deno.upgradeWebSocket(request, {
-            ...{ socket, head, idleTimeout: IDLE_TIMEOUT_SECONDS } as Deno.UpgradeWebSocketOptions,
+            ...{ socket, head, idleTimeout } as Deno.UpgradeWebSocketOptions,
             ...(protocol === undefined ? {} : { protocol }),
           }));
       if (response.status !== STATUS_CODE.SwitchingProtocols) writeResponse(socket, response);

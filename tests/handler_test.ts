@@ -237,6 +237,19 @@ Deno.test("signal: a peer that leaves, in whatever way, is in no list", async ()
   assertEquals(late.peers, []);
 });
 
+Deno.test("signal: a peer that answers no ping is removed within the idle timeout", async () => {
+  await using server = await startOpenServer({ idleTimeoutSeconds: 2 });
+  await using lively = await Client.join(server.signal({ nodeId: "lively" }));
+  using silent = await openRaw(server.port, "/signal?nodeId=silent");
+  await silent.write(frame(1, REGISTER));
+  await until("both to join", async () => (await server.health())["peers"] === 2);
+  await until("the silent one to be gone", async () => (await server.health())["peers"] === 1);
+  lively.send({ type: "offer", to: "silent", sdp: {} });
+  assertEquals((await lively.next("error")).code, "PEER_NOT_FOUND");
+  await using late = await Client.join(server.signal({ nodeId: "late" }));
+  assertEquals(late.peers, ["lively"]);
+});
+
 Deno.test("signal: messages that cannot be read get INVALID_MESSAGE and end nothing", async () => {
   await using server = await startOpenServer();
   await using a = await Client.join(server.signal({ nodeId: "a" }));
