@@ -1,13 +1,14 @@
 // deno-lint-ignore-file no-console
 /**
  * The command line: reads the environment, starts the server, prints, listens for signals. Nothing
- * below this file touches the environment or the console.
+ * below this file touches the console.
  */
 
 import metadata from "./deno.json" with { type: "json" };
 import { type Config, ConfigError, parseConfig } from "./src/config.ts";
+import { type Environment, readEnvironment } from "./src/environment.ts";
 import { InvalidKeyError } from "./src/keys.ts";
-import { createLogger, type Logger } from "./src/logger.ts";
+import { createLogger, type Logger, neverThrowing } from "./src/logger.ts";
 import {
   createServer,
   type ListenAddress,
@@ -17,6 +18,9 @@ import {
 import { SETTINGS } from "./src/settings.ts";
 
 const EXIT = { ok: 0, configuration: 1, usage: 2 } as const;
+
+/** Ctrl-C under `deno task` comes twice, from the terminal and from the task: that is one signal. */
+const SAME_SIGNAL_MS = 500;
 
 /** The process ends by then, whatever still hangs. */
 const STOP_DEADLINE_MS = 1500;
@@ -46,10 +50,11 @@ export async function main(args: readonly string[]): Promise<void> {
     const { keygen } = await import("./scripts/generate-keys.ts");
     Deno.exit(await keygen(rest));
   }
-  if (rest.length > 0) exitForUsage(rest[0]);
+  const isHelp = rest[0] === "--help" || rest[0] === "-h";
+  if (command === "serve" && rest.length === 1 && isHelp) return console.log(HELP);
+  if (command === "serve" && rest.length === 0) return await serve();
+  if (rest.length > 0) exitForUsage(command.startsWith("-") ? command : rest[0]);
   switch (command) {
-    case "serve":
-      return await serve();
     case "--help":
     case "-h":
     case "help":
@@ -67,64 +72,35 @@ export async function main(args: readonly string[]): Promise<void> {
 async function serve(): Promise<void> {
   const environment = await readEnvironment();
   const config = configure(environment);
-  const logger = createLogger({
+  const logger = neverThrowing(createLogger({
     level: config.logLevel,
     format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
-    write: (line) => console.log(line),
-  });
+    write: (line) => console.log(line), // Throws on a full disk; the server goes on.
+  }));
   surviveUnexpectedErrors(logger);
   for (const warning of config.warnings) logger.warn(warning);
   const server = await createServer(serverConfig(config, logger)).catch(exitForKeys);
+  stopOnSignals(server, logger);
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) =>
     exitForListening(error, config)
   );
   announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
-  stopOnSignals(server, logger);
 }
 
-interface Environment {
-  readonly get: (name: string) => string | undefined;
-  /** The settings that `.env` decides. */
-  readonly fromFile: ReadonlySet<string>;
-}
-
-/** The environment where reading it is permitted, completed from `.env`; empty is not set. */
-async function readEnvironment(): Promise<Environment> {
-  const values = new Map<string, string>();
-  const fromFile = new Set<string>();
-  for (const { name } of SETTINGS) {
-    const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-    const value = state === "granted" ? Deno.env.get(name) : undefined;
-    if (value) values.set(name, value);
-  }
-  for (const [name, value] of Object.entries(await readEnvFile())) {
-    if (values.has(name)) continue;
-    values.set(name, value);
-    fromFile.add(name);
-  }
-  return { get: (name) => values.get(name), fromFile };
-}
-
-async function readEnvFile(): Promise<Record<string, string>> {
-  const { state } = await Deno.permissions.query({ name: "read", path: ".env" });
-  if (state !== "granted") return {};
+function configure({ get, problems, advice }: Environment): Config {
   try {
-    const text = await Deno.readTextFile(".env");
-    const { parse } = await import("@std/dotenv/parse");
-    return parse(text);
+    const config = parseConfig(get, keygenCommand());
+    return problems.length === 0 ? config : exit(problems);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return {};
-    const name = error instanceof Error ? error.name : "Error";
-    return exit([`.env cannot be read (${name}). Put values that hold a $ in single quotes`]);
-  }
-}
-
-function configure(environment: Environment): Config {
-  try {
-    return parseConfig(environment.get, keygenCommand());
-  } catch (error) {
-    if (error instanceof ConfigError) return exit(error.problems);
-    throw error;
+    if (!(error instanceof ConfigError)) throw error;
+    const isMissing = (line: string) => line.includes(" is not set.");
+    // What could not be read is not missing.
+    if (problems.length > 0) {
+      return exit([...problems, ...error.problems.filter((line) => !isMissing(line))]);
+    }
+    return exit(
+      advice && error.problems.some(isMissing) ? [...error.problems, advice] : error.problems,
+    );
   }
 }
 
@@ -178,10 +154,13 @@ function surviveUnexpectedErrors(logger: Logger): void {
 }
 
 function stopOnSignals(server: SignalingServer, logger: Logger): void {
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = async () => {
-    if (stopping) Deno.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) Deno.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     logger.info("Stopping");
     setTimeout(() => Deno.exit(EXIT.ok), STOP_DEADLINE_MS);
     await server.close();
@@ -208,8 +187,11 @@ function exitForListening(error: unknown, { host, port }: Config): never {
   if (error instanceof Deno.errors.AddrInUse) {
     return exit([`PORT ${port} is in use. Try: PORT=${port === 65535 ? 0 : port + 1}`]);
   }
-  if (error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied) {
+  if (error instanceof Deno.errors.NotCapable) {
     return exit([`Listening on ${where} is not permitted. Run with: --allow-net=${where}`]);
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return exit([`PORT ${port} may not be used by this user. Try: PORT=8080`]);
   }
   const reason = error instanceof Error ? error.message : String(error);
   return exit([

@@ -117,8 +117,9 @@ export function admit(
   mayConsume: boolean,
   onError: (cause: unknown) => void,
 ): Admission | Promise<Admission> {
-  const room = query.get("room") || undefined;
-  const nodeId = query.get("nodeId") || undefined;
+  // Clients append their own to whatever the app's URL holds: the last one counts.
+  const room = query.getAll("room").at(-1) || undefined;
+  const nodeId = query.getAll("nodeId").at(-1) || undefined;
   const stranger = (why: CloseReason) => {
     if (!mayConsume) return { refusal: why };
     return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };

@@ -100,8 +100,8 @@ export async function issueToken(
   request: IssueTokenRequest,
 ): Promise<IssueTokenResponse> {
   const { ttl, subject = "default" } = request;
-  if (typeof subject !== "string" || subject === "") {
-    throw new TokenRequestError("`subject` must be a non-empty string");
+  if (typeof subject !== "string" || subject === "" || !subject.isWellFormed()) {
+    throw new TokenRequestError("`subject` must be a non-empty string of valid Unicode");
   }
   if (isLongerThan(subject, MAX_ROOM_LENGTH)) {
     throw new TokenRequestError(`\`subject\` must have ${MAX_ROOM_LENGTH} characters at most`);
@@ -160,6 +160,11 @@ export async function verifyToken(token: string, publicKey: CryptoKey): Promise<
     const reason = error instanceof errors.JOSEError ? error.code : "ERR_UNKNOWN";
     throw new InvalidTokenError(`The token is not valid (${reason})`);
   }
+}
+
+/** Tells whether an HTTP header can carry a text as it is: printable ASCII, no spaces at its ends. */
+export function fitsHeader(text: string): boolean {
+  return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text);
 }
 
 /** Tells whether a text is the secret, taking as long for every text of one length. */

@@ -3,6 +3,7 @@
  * messages never hold a secret.
  */
 
+import { fitsHeader } from "./auth.ts";
 import {
   type ConsumerAuthConfig,
   decodeJwks,
@@ -121,8 +122,12 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
       problem("PRIVATE_KEY_JWK", "is not set", `Run: ${keygen} >> .env, ${orOff}`);
     }
     if (adminSecret === "") {
-      problem("ADMIN_SECRET", "is not set", `Run: ${keygen} >> .env, ${orOff}`);
-    } else if (!/^[\x20-\x7e]+$/.test(adminSecret)) {
+      const both = privateKeyJwk === ""; // Else new keys would void the tokens of the old.
+      const help = both
+        ? `${keygen} >> .env`
+        : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
+      problem("ADMIN_SECRET", "is not set", `Run: ${help}, ${orOff}`);
+    } else if (!fitsHeader(adminSecret)) {
       problem(
         "ADMIN_SECRET",
         "must be printable ASCII, because it travels in an HTTP header",
@@ -136,7 +141,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
         const publicJwk = decodePublicJwk(publicKeyJwk);
         if (jwk) assertPartners(jwk, publicJwk);
       };
-      attempt("PUBLIC_KEY_JWK", check, `Run: ${keygen}`);
+      attempt("PUBLIC_KEY_JWK", check, "Unset it: it is derived from PRIVATE_KEY_JWK");
     }
     return { enabled: true, privateKeyJwk, publicKeyJwk, adminSecret };
   }

@@ -12,7 +12,7 @@ import { type ConsumerAuthConfig, makeConsumerVerifier } from "./consumer_auth.t
 import type { SessionContext } from "./context.ts";
 import { Director } from "./director.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
-import { type Logger, silentLogger } from "./logger.ts";
+import { type Logger, neverThrowing, silentLogger } from "./logger.ts";
 import { Negotiations } from "./negotiations.ts";
 import { type NodeRequest, type NodeSocket, toRequest, writeResponse } from "./node.ts";
 import { SignalingRegistry } from "./registry.ts";
@@ -133,6 +133,9 @@ const MESSAGE_LIMITS = {
 
 const CLOSE_GRACE_MS = 300;
 
+/** RFC 6455, section 4.4. */
+const WEBSOCKET_VERSION = "13";
+
 /**
  * Creates a signaling handler.
  *
@@ -159,8 +162,8 @@ const CLOSE_GRACE_MS = 300;
 export async function createSignalingHandler(
   config: SignalingHandlerConfig = {},
 ): Promise<SignalingHandler> {
-  const { authEnabled = true, path = "/signal", logger = silentLogger, clock = systemClock } =
-    config;
+  const { authEnabled = true, path = "/signal", clock = systemClock } = config;
+  const logger = neverThrowing(config.logger ?? silentLogger);
   const { idleTimeoutSeconds: idleTimeout = 30, registerTimeoutMs = 10_000 } = config;
   const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
@@ -169,7 +172,7 @@ export async function createSignalingHandler(
   const negotiations = new Negotiations(clock);
   const director = new Director(clock);
   const registry = new SignalingRegistry(negotiations, (room) => director.changed(room));
-  const connections = new Connections();
+  const connections = new Connections(clock, idleTimeout * 500);
   let closing = false;
   const context: SessionContext = {
     registry,
@@ -184,26 +187,31 @@ export async function createSignalingHandler(
   const isOurs = (pathname: string) => path === null || pathname === path;
 
   /**
-   * Upgrades before any token is verified, in the same turn: Deno keeps memory for ever for a
-   * client that leaves between its request and its upgrade.
+   * Upgrades before any token is verified, in the same turn: Deno 2.9 keeps memory for ever for a
+   * client that leaves between its request and its upgrade. (One that resets its connection in the
+   * very same moment still costs a file descriptor.)
    */
   function connect(
     request: Request,
     upgrade: (protocol: string | undefined) => Deno.WebSocketUpgrade,
   ): Response {
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return methodNotAllowed(["GET", "HEAD"]);
-    }
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return errorResponse(STATUS_CODE.UpgradeRequired, "Connect to this path with a WebSocket", {
+    const { method, headers } = request;
+    if (method !== "GET" && method !== "HEAD") return methodNotAllowed(["GET", "HEAD"]);
+    if (
+      method === "HEAD" || headers.get("upgrade")?.toLowerCase() !== "websocket" ||
+      headers.get("sec-websocket-version") !== WEBSOCKET_VERSION
+    ) {
+      const message = `Connect to this path with a WebSocket of version ${WEBSOCKET_VERSION}`;
+      return errorResponse(STATUS_CODE.UpgradeRequired, message, {
         upgrade: "websocket",
+        "sec-websocket-version": WEBSOCKET_VERSION,
       });
     }
     if (closing) {
       return errorResponse(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
     }
     const query = new URLSearchParams(splitUrl(request.url).query);
-    const credentials = readCredentials(query, request.headers);
+    const credentials = readCredentials(query, headers);
     if ("problem" in credentials) {
       return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
     }
@@ -276,7 +284,7 @@ export async function createSignalingHandler(
     async close({ graceMs = CLOSE_GRACE_MS } = {}) {
       closing = true;
       negotiations.close();
-      await connections.shutDown(clock, graceMs);
+      await connections.shutDown(graceMs);
     },
   };
 }

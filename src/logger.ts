@@ -33,6 +33,18 @@ export const LOG_FORMATS: readonly LogFormat[] = ["pretty", "json"];
 /** A logger that writes nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** A logger that passes everything on and swallows what the other throws: no log is worth a peer. */
+export function neverThrowing(logger: Logger): Logger {
+  const guard = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) => {
+    try {
+      logger[name](message, fields);
+    } catch {
+      // There is nowhere left to say it.
+    }
+  };
+  return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
+}
+
 /** Options of {@linkcode createLogger}. */
 export interface LoggerOptions {
   /**

@@ -147,7 +147,7 @@ export function parseClientMessage(text: string): ClientMessage | NoMessage {
     case "offer":
     case "answer":
     case "ice-candidate":
-      return typeof value["to"] === "string"
+      return typeof value["to"] === "string" && !isLongerThan(value["to"], MAX_NODE_ID_LENGTH)
         ? value as unknown as SignalMessage
         : invalid("`to` must be the nodeId of a peer");
     case "register":

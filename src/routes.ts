@@ -106,12 +106,16 @@ async function token(
   isAdminSecret: SecretCheck,
 ): Promise<Response> {
   if (!await isAdminSecret(presentedSecret(request.headers))) {
-    return refuse(STATUS_CODE.Unauthorized, "Send the admin secret as x-admin-secret or Bearer");
+    return errorResponse(
+      STATUS_CODE.Unauthorized,
+      "Send the admin secret as x-admin-secret or Bearer",
+      { ...NO_STORE, "www-authenticate": "Bearer" },
+    );
   }
   if (!isJson(request.headers.get("content-type"))) {
     return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
   }
-  const text = await readText(request, MAX_BODY_BYTES);
+  const text = await readText(request, MAX_BODY_BYTES).catch(() => "");
   if (text === null) {
     return refuse(STATUS_CODE.ContentTooLarge, `The body is over ${MAX_BODY_BYTES} bytes`);
   }
@@ -137,18 +141,21 @@ function refuse(status: number, message: string): Response {
 
 /** Absent and wrong are the same: a text that is not the secret. */
 function presentedSecret(headers: Headers): string {
-  return headers.get("x-admin-secret") ??
-    /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
+  const [, bearer = ""] = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
+  return headers.get("x-admin-secret") || bearer;
 }
 
 function isJson(contentType: string | null): boolean {
   return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
 }
 
-/** The body as text, or `null` as soon as it is known to be over `max` bytes. */
+/**
+ * The body as text, or `null` as soon as it is known to be over `max` bytes. Rejects when it is cut
+ * short or not UTF-8.
+ */
 async function readText(request: Request, max: number): Promise<string | null> {
   if (Number(request.headers.get("content-length")) > max) return null;
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   let bytes = 0;
   for await (const chunk of request.body ?? []) {

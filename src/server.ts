@@ -3,6 +3,7 @@
  * are others' work.
  */
 
+import { fitsHeader } from "./auth.ts";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import {
   createSignalingHandler,
@@ -112,6 +113,9 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
       "`adminSecret` is required: choose a long random one, or set `authEnabled` to false for " +
         "local development",
     );
+  }
+  if (usesRoomTokens && !fitsHeader(adminSecret ?? "")) {
+    throw new TypeError("`adminSecret` must be printable ASCII: it travels in an HTTP header");
   }
   const handler = await createSignalingHandler({ ...handlerConfig, path: "/signal" });
   let draining = false;

@@ -132,7 +132,7 @@ export class Session implements Peer, Receiver {
 
   #admit(admission: Admission): void {
     if ("refusal" in admission) {
-      this.#context.logger.info("Connection refused", { ...admission.refusal });
+      this.#context.logger.debug("Connection refused", { ...admission.refusal });
       return this.connection.close(admission.refusal);
     }
     this.#identity = admission.identity;
@@ -140,7 +140,9 @@ export class Session implements Peer, Receiver {
     const [act, delayMs] = this.#identity.mayBeNormal
       ? [() => this.#enter("normal", undefined), SILENT_JOIN_MS] as const
       : [() => this.connection.close(CLOSE.registrationTimeout), registerTimeoutMs] as const;
-    const timer = delayMs > 0 ? clock.setTimeout(act, delayMs) : undefined;
+    const timer = delayMs > 0
+      ? clock.setTimeout(() => this.connection.run(act), delayMs)
+      : undefined;
     this.#state = { name: "pending", timer };
   }
 
@@ -163,7 +165,7 @@ export class Session implements Peer, Receiver {
     if (refusal === null) return this.#enter("consumer", room);
     const { reason } = refusal;
     this.connection.tell({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
-    this.#context.logger.info("Consumer refused", { reason });
+    this.#context.logger.debug("Consumer refused", { reason });
     this.connection.close(refusal);
   }
 

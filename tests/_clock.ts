@@ -16,7 +16,12 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  /** What is to be called without a delay is called at once. */
   setTimeout(callback: () => void, delayMs: number): number {
+    if (delayMs === 0) {
+      callback();
+      return 0;
+    }
     this.#calls.set(++this.#lastId, { at: this.#now + delayMs, callback });
     return this.#lastId;
   }

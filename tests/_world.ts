@@ -27,7 +27,7 @@ export class World {
     this.negotiations,
     (room) => this.director.changed(room),
   );
-  readonly connections = new Connections();
+  readonly connections = new Connections(this.clock, 0);
   isClosing = false;
   readonly errors: string[] = [];
 

@@ -81,9 +81,15 @@ Deno.test("parseConfig() reports everything at once, a line each, with what help
     "PRIVATE_KEY_JWK is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local " +
     "development",
     "ADMIN_SECRET is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local development",
-    "PUBLIC_KEY_JWK is not usable: The key is not base64 of a JWK's JSON. Run: KEYGEN",
+    "PUBLIC_KEY_JWK is not usable: The key is not base64 of a JWK's JSON. Unset it: it is derived " +
+    "from PRIVATE_KEY_JWK",
   ]);
   for (const line of found) assertEquals(line.includes("\n"), false);
+});
+
+Deno.test("parseConfig() advises no new keys where only the secret is missing", () => {
+  const [line = ""] = problems({ PRIVATE_KEY_JWK: keys.privateKeyJwk });
+  assert(line.startsWith("ADMIN_SECRET is not set") && !line.includes("KEYGEN"), line);
 });
 
 Deno.test("parseConfig() refuses ports that are none", () => {

@@ -2,18 +2,30 @@ import { assertEquals } from "@std/assert";
 import { type Closable, Connections } from "../src/connections.ts";
 import { FakeClock } from "./_clock.ts";
 
-/** Opens a connection that answers `shutDown` by being told to close. */
-function open(connections: Connections): Closable {
-  const connection = { shutDown: () => connections.toldToClose(connection) };
-  connections.opened(connection);
-  return connection;
+class FakeConnection implements Closable {
+  readonly #connections: Connections;
+  checks = 0;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+    connections.opened(this);
+  }
+
+  shutDown(): void {
+    this.#connections.toldToClose(this);
+  }
+
+  checkFlow(): void {
+    this.checks++;
+  }
 }
 
 Deno.test("Connections.shutDown() waits until every socket has gone", async () => {
-  const [connections, clock] = [new Connections(), new FakeClock()];
-  const [a, b] = [open(connections), open(connections)];
+  const clock = new FakeClock();
+  const connections = new Connections(clock, 0);
+  const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
   let isDone = false;
-  const done = connections.shutDown(clock, 300).then(() => isDone = true);
+  const done = connections.shutDown(300).then(() => isDone = true);
   assertEquals([connections.open, connections.closing], [0, 2]);
   connections.gone(a);
   await Promise.resolve();
@@ -25,9 +37,10 @@ Deno.test("Connections.shutDown() waits until every socket has gone", async () =
 });
 
 Deno.test("Connections.shutDown() does not wait longer than it was told to", async () => {
-  const [connections, clock] = [new Connections(), new FakeClock()];
-  open(connections);
-  const done = connections.shutDown(clock, 300);
+  const clock = new FakeClock();
+  const connections = new Connections(clock, 0);
+  new FakeConnection(connections);
+  const done = connections.shutDown(300);
   clock.tick(300);
   await done;
   assertEquals(connections.closing, 1);
@@ -35,6 +48,19 @@ Deno.test("Connections.shutDown() does not wait longer than it was told to", asy
 
 Deno.test("Connections.shutDown() has nothing to wait for without sockets", async () => {
   const clock = new FakeClock();
-  await new Connections().shutDown(clock, 300);
+  await new Connections(clock, 0).shutDown(300);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections looks after open sockets with one timer, and with none when all are closed", () => {
+  const clock = new FakeClock();
+  const connections = new Connections(clock, 1000);
+  const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
+  assertEquals(clock.pending, 1);
+  clock.tick(2000);
+  b.shutDown();
+  clock.tick(1000);
+  assertEquals([a.checks, b.checks], [3, 2]);
+  connections.gone(a);
   assertEquals(clock.pending, 0);
 });

@@ -1,10 +1,22 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { createSignalingHandler, generateKeyPairJwk } from "../mod.ts";
-import { Client, until } from "./_client.ts";
+import { Client, until, within } from "./_client.ts";
 import { exchange, frame, handshake, openRaw } from "./_raw.ts";
 import { startOpenServer, startServer, type TestServer } from "./_server.ts";
 
 const REGISTER = '{"type":"register","nodeId":"x","role":"normal"}';
+
+/** What comes until the server ends or nothing more does. */
+async function readAll(connection: Deno.TcpConn): Promise<string> {
+  const buffer = new Uint8Array(4096);
+  let text = "";
+  while (!/token$/.test(text)) {
+    const count = await within("a close frame", connection.read(buffer).catch(() => null));
+    if (count === null) break;
+    text += new TextDecoder().decode(buffer.subarray(0, count));
+  }
+  return text;
+}
 
 /** Connects, expects to be closed, and tells how. */
 async function refusal(url: string): Promise<{ code: number; reason: string }> {
@@ -114,6 +126,26 @@ Deno.test("signal: clients append room and nodeId to whatever query is there", a
   assertEquals(a.peers, []);
   await using b = await Client.join(server.signal({ token, room: "my db", nodeId: "b" }));
   assertEquals(b.peers, ["a/b c"]);
+});
+
+Deno.test("signal: of a repeated room or nodeId the one that the client appended counts", async () => {
+  await using server = await startOpenServer();
+  const query = "?room=app&nodeId=app&room=mine&nodeId=";
+  await using _a = await Client.join(`${server.signal()}${query}a`);
+  await using b = await Client.join(`${server.signal()}${query}b`);
+  assertEquals(b.peers, ["a"]);
+});
+
+Deno.test("signal: a close code arrives although more is on its way", async () => {
+  await using server = await startServer();
+  for (const path of ["/signal?room=r", "/signal?room=r&token=x"]) {
+    for (let n = 0; n < 20; n++) {
+      using raw = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      const head = new TextEncoder().encode(handshake(path));
+      await raw.write(new Uint8Array([...head, ...frame(1, REGISTER), ...frame(1, REGISTER)]));
+      assertMatch(await readAll(raw), /(missing|invalid or expired) token$/, `${path} ${n}`);
+    }
+  }
 });
 
 Deno.test("signal: tokens that are missing, bad, or for another room are refused by close code", async () => {
@@ -322,11 +354,16 @@ Deno.test("signal: malformed frames and handshakes harm nobody", async () => {
     handshake("/signal").replace(/Sec-WebSocket-Key.*\r\n/, ""),
     handshake("/signal").replace("Connection: Upgrade\r\n", ""),
     handshake("/signal", ["Sec-WebSocket-Protocol: ,,a,b , c"]),
+    handshake("/signal").replace("GET", "HEAD"),
+    handshake("/signal").replace("Version: 13", "Version: 8"),
     handshake("//"),
     handshake("/signal?%zz=%ff&room=%c3%28&nodeId=%"),
   ];
   for (const head of heads) {
     assertMatch(await exchange(server.port, head, /\r\n\r\n/), /^HTTP\/1\.1 (101|4\d\d) /);
+  }
+  for (const head of heads.slice(0, 2)) {
+    assertMatch(await exchange(server.port, head, /\r\n\r\n/), /^HTTP\/1\.1 4\d\d /);
   }
   a.send({ type: "offer", to: "b", sdp: {} });
   assertEquals((await b.next("offer")).from, "a");

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createLogger, type LogFormat, type LogLevel } from "../src/logger.ts";
+import { createLogger, type LogFormat, type LogLevel, neverThrowing } from "../src/logger.ts";
 
 function logged(level: LogLevel, format: LogFormat, fields?: Record<string, string>): string[] {
   const lines: string[] = [];
@@ -33,4 +33,14 @@ Deno.test("createLogger() lets no value break a pretty line or draw on the termi
   assertEquals(logged("error", "pretty", { nodeId: "a\nb\u001b[31m\u2028\u202e\u0085" }), [
     '00:00:00 ERROR e nodeId="a\\nb\\u001b[31m\\u{2028}\\u{202e}\\u{85}"',
   ]);
+});
+
+Deno.test("neverThrowing() swallows what a logger throws", () => {
+  const logger = neverThrowing(createLogger({
+    write: () => {
+      throw new Error("No space left on device");
+    },
+  }));
+  logger.error("Something to say");
+  logger.info("Something else", { port: 8080 });
 });

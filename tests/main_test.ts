@@ -189,15 +189,45 @@ Deno.test("main: SIGTERM and SIGINT close clients with 1001 and exit with 0, als
   }
 });
 
-Deno.test("main: a second signal ends it at once", async () => {
+Deno.test("main: a signal that comes twice at once, as Ctrl-C under deno task does, is one", async () => {
   await using server = serve({ env: OPEN });
   const { port } = await listening(server);
   using silent = await openRaw(port, "/signal");
   await silent.write(frame(1, '{"type":"register"}'));
+  server.kill("SIGINT");
+  server.kill("SIGINT");
   server.kill("SIGTERM");
-  await server.line(/Stopping/);
-  server.kill("SIGTERM");
+  assertEquals(await server.exited, 0);
+});
+
+Deno.test("main: a setting that is not valid UTF-8 is named, and neither shown nor traced", async () => {
+  const script = `ADMIN_SECRET=$(printf 'hush-\\351-hush') PORT=x exec "$0" "$@"`;
+  await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN]);
   assertEquals(await server.exited, 1);
+  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it anew\nPORT must be /);
+  assert(!/hush|at file:/.test(server.stderr()));
+});
+
+Deno.test("main: what may not be read is not called missing without a word", async () => {
+  const args = ["run", "--no-prompt", "--allow-net", MAIN];
+  const { code, stderr } = await runDeno(args, { env: OPEN });
+  assertEquals(code, 1);
+  assertMatch(stderr, /If they are set, .* --allow-env and --allow-read=\.env\n$/);
+});
+
+Deno.test("main: it goes on when nothing can be logged any more", async () => {
+  const script = `exec "$0" "$@" > /dev/full`;
+  using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const env = { ...OPEN, PORT: String(port.addr.port), LOG_LEVEL: "debug" };
+  port.close();
+  await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN], {
+    env,
+  });
+  const url = `http://127.0.0.1:${env.PORT}`;
+  await until("it to answer", () => fetch(`${url}/health`).then((r) => r.json(), () => false));
+  for (let n = 0; n < 20; n++) await (await Client.join(signalUrl(url))).close();
+  server.kill("SIGTERM");
+  assertEquals(await server.exited, 0);
 });
 
 Deno.test("main: it goes on listening after it ran out of file descriptors", async () => {

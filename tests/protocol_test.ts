@@ -65,6 +65,7 @@ Deno.test("parseClientMessage() answers everything else with a sentence", () => 
     '{"type":"offer"}',
     '{"type":"offer","to":5}',
     '{"type":"answer","to":null}',
+    `{"type":"offer","to":"${"a".repeat(129)}"}`,
     '{"type":"ice-candidate","to":["a"]}',
     '{"__proto__":{"type":"offer","to":"a"}}',
     '{"type":"register","role":"admin"}',

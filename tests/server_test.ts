@@ -18,6 +18,13 @@ Deno.test("createServer() has auth on unless told otherwise, and needs a secret 
   );
 });
 
+Deno.test("createServer() refuses an admin secret that no header can carry", async () => {
+  for (const adminSecret of [" padded ", "sécret", "two\nlines"]) {
+    const keys = await generateKeyPairJwk();
+    await assertRejects(() => createServer({ ...keys, adminSecret }), TypeError, "ASCII");
+  }
+});
+
 Deno.test("server.listen() tells the port it got", async () => {
   await using server = await openServer();
   const { host, port, url } = await server.listen({ port: 0, host: "127.0.0.1" });
@@ -121,7 +128,7 @@ Deno.test("a server that stops says so and takes nobody in", async () => {
   const closed = server.close();
   const health = await server.fetch(new Request(`${url}/health`));
   assertEquals([health.status, (await health.json()).status], [503, "draining"]);
-  const upgrade = { upgrade: "websocket", connection: "upgrade" };
+  const upgrade = { upgrade: "websocket", "sec-websocket-version": "13" };
   const refused = await server.fetch(
     new Request(signalUrl(url).replace("ws", "http"), {
       headers: upgrade,

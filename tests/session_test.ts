@@ -199,3 +199,43 @@ Deno.test("a session that sends too much while it is verified is closed", () => 
   session.receive("x".repeat(501));
   assertEquals(socket.closedWith, CLOSE.messageTooBig);
 });
+
+Deno.test("a session whose client has stopped reading is closed, though its buffer is not full", () => {
+  const world = new World();
+  const { session, socket } = world.join("a");
+  const look = (bufferedAmount: number) => {
+    socket.bufferedAmount = bufferedAmount;
+    session.checkFlow();
+    return socket.closedWith;
+  };
+  assertEquals([look(0), look(0)], [undefined, undefined]);
+  const send = () => session.send(JSON.stringify("x".repeat(38)));
+  send();
+  assertEquals(look(0), undefined);
+  send();
+  assertEquals(look(20), undefined);
+  send();
+  assertEquals(look(60), CLOSE.readsTooSlowly);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session takes no binary frame over the limit, and answers none before it is somebody", () => {
+  const world = new World();
+  const verifying = world.verify();
+  verifying.session.receive(new ArrayBuffer(10));
+  assertEquals([verifying.socket.sent, verifying.socket.closedWith], [[], undefined]);
+  const a = world.join("a");
+  a.session.receive(new ArrayBuffer(1001));
+  assertEquals(a.socket.closedWith, CLOSE.messageTooBig);
+});
+
+Deno.test("a timer that fails ends its session alone", () => {
+  const world = new World();
+  const { socket } = world.open("a");
+  socket.send = () => {
+    throw new Error("broken");
+  };
+  world.clock.tick(SILENT_JOIN_MS);
+  assertEquals(socket.closedWith, CLOSE.internalError);
+  assertEquals(world.registry.peers, 0);
+});
