@@ -254,6 +254,7 @@ export async function createSignalingHandler(
     handleUpgrade(req, socket, head) {
       if (!isOurs(splitUrl(`http://localhost${req.url}`).pathname)) return false;
       const request = toRequest(req);
+      socket.on("error", () => {}); // Or a client's reset ends the process.
       socket.pause(); // Or Deno loses the client's first message.
       const response = request === null
         ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")

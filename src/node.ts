@@ -17,6 +17,8 @@ export interface NodeRequest {
 export interface NodeSocket {
   /** Stops reading. */
   pause(): unknown;
+  /** Hears of errors; one that nobody hears of ends the process. */
+  on(event: "error", listener: () => void): unknown;
   /** Sends a text and ends the connection. */
   end(text: string): unknown;
 }
