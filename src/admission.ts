@@ -34,7 +34,7 @@ export interface Authorization {
   /** The room that the client may join, 256 characters at most. */
   room: string;
   /** The client's name in it, 128 characters at most; what the client asks for when absent. */
-  nodeId?: string;
+  nodeId?: string | undefined;
 }
 
 /**
@@ -97,7 +97,7 @@ export function readCredentials(
     return { problem: `Offer the subprotocol ${SUBPROTOCOL} along with the token` };
   }
   const [token, another] = [
-    query.get("token"),
+    ...query.getAll("token"),
     /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1],
     ...bearers.map((name) => name.slice(BEARER_PREFIX.length)),
   ].filter((candidate) => candidate);
@@ -140,8 +140,9 @@ export function admit(
       return (async () => await gate.authorize(request))().then(
         (found) => {
           if (found === null) return stranger(CLOSE.notAuthorized);
+          if (found.room === "") throw new TypeError("authorize() must return a room with a name");
           return room === undefined || room === found.room
-            ? identify(found.room, found.nodeId ?? nodeId, true)
+            ? identify(found.room, found.nodeId || nodeId, true)
             : { refusal: CLOSE.wrongRoom };
         },
       ).catch((cause) => {

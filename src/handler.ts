@@ -14,7 +14,7 @@ import { Director } from "./director.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
 import { type Logger, neverThrowing, silentLogger } from "./logger.ts";
 import { Negotiations } from "./negotiations.ts";
-import { type NodeRequest, type NodeSocket, toRequest, writeResponse } from "./node.ts";
+import { type NodeRequest, type NodeSocket, release, toRequest, writeResponse } from "./node.ts";
 import { SignalingRegistry } from "./registry.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { Session } from "./session.ts";
@@ -32,9 +32,9 @@ export interface SignalingHandlerConfig {
    * Base64 of the private Ed25519 JWK's JSON; required unless `authEnabled` is `false` or
    * `authorize` is given.
    */
-  privateKeyJwk?: string;
+  privateKeyJwk?: string | undefined;
   /** Base64 of the public Ed25519 JWK's JSON; derived from the private key when absent. */
-  publicKeyJwk?: string;
+  publicKeyJwk?: string | undefined;
   /** Lets clients in by the host's own means, instead of room tokens. */
   authorize?: Authorize;
   /**
@@ -216,9 +216,9 @@ export async function createSignalingHandler(
       return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
     }
     const { token, protocol } = credentials;
-    // Once it is upgraded, a request can no longer be read.
-    const asked = gate.by === "host" ? copyOf(request) : request;
     try {
+      // Once it is upgraded, a request can no longer be read.
+      const asked = gate.by === "host" ? copyOf(request) : request;
       const { socket, response } = upgrade(protocol);
       const mayConsume = verifyConsumer !== undefined;
       const admission = admit(
@@ -258,11 +258,16 @@ export async function createSignalingHandler(
       socket.pause(); // Or Deno loses the client's first message.
       const response = request === null
         ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
-        : connect(request, (protocol) =>
-          Deno.upgradeWebSocket(request, {
+        : connect(request, (protocol) => {
+          // One name alone: Deno reads a list only with a space behind each comma.
+          if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
+          const upgraded = Deno.upgradeWebSocket(request, {
             ...{ socket, head, idleTimeout } as Deno.UpgradeWebSocketOptions,
             ...(protocol === undefined ? {} : { protocol }),
-          }));
+          });
+          upgraded.socket.addEventListener("close", () => release(socket), { once: true });
+          return upgraded;
+        });
       if (response.status !== STATUS_CODE.SwitchingProtocols) writeResponse(socket, response);
       return true;
     },

@@ -15,8 +15,14 @@ export interface NodeRequest {
 
 /** What is done with the socket of a `node:http` request. */
 export interface NodeSocket {
+  /** Whether the connection is gone, or Deno has taken it over. */
+  destroyed: boolean;
   /** Stops reading. */
   pause(): unknown;
+  /** Goes on reading. */
+  resume(): unknown;
+  /** Ends the connection, and tells its server. */
+  destroy(): unknown;
   /** Hears of errors; one that nobody hears of ends the process. */
   on(event: "error", listener: () => void): unknown;
   /** Sends a text and ends the connection. */
@@ -43,4 +49,14 @@ export async function writeResponse(socket: NodeSocket, response: Response): Pro
   response.headers.set("content-length", String(new TextEncoder().encode(body).byteLength));
   const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
   socket.end(`HTTP/1.1 ${response.status} ${response.statusText}\r\n${headers}\r\n${body}`);
+  socket.resume(); // Or its file descriptor stays open when the client has left.
+}
+
+/**
+ * Tells a node server that the connection of an upgraded socket is gone. Deno takes the connection
+ * out of the socket and only marks that as destroyed: the server's `close()` would wait for ever.
+ */
+export function release(socket: NodeSocket): void {
+  socket.destroyed = false;
+  socket.destroy();
 }

@@ -26,7 +26,7 @@ export interface ServerConfig extends Omit<SignalingHandlerConfig, "path"> {
    * The secret that `POST /token` asks for; required unless `authEnabled` is `false` or `authorize`
    * is given.
    */
-  adminSecret?: string;
+  adminSecret?: string | undefined;
 }
 
 /** Where to listen. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { consumerGate, readCredentials } from "../src/admission.ts";
+import { admit, type Authorization, consumerGate, readCredentials } from "../src/admission.ts";
 import { CLOSE } from "../src/protocol.ts";
 
 function read(query: string, headers: Record<string, string> = {}): unknown {
@@ -60,6 +60,7 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
     assert("problem" in credentials, list);
   }
   const both = [
+    ["token=a&token=b", {}],
     ["token=a", { authorization: "Bearer b" }],
     ["token=a", { "sec-websocket-protocol": "client-db-sync, bearer.b" }],
     ["", { authorization: "Bearer b", "sec-websocket-protocol": "client-db-sync, bearer.b" }],
@@ -81,4 +82,23 @@ Deno.test("consumerGate() lets in all, none, or whose token holds for the room",
     assertEquals(await gate("good", "else"), CLOSE.invalidConsumerToken);
     assertEquals(await gate("bad", "room"), CLOSE.invalidConsumerToken);
   }
+});
+
+Deno.test("admit() takes what the host says for the room, and an empty name for the host's mistake", async () => {
+  const causes: unknown[] = [];
+  const ask = (found: Authorization | null, query = "") =>
+    admit(
+      { by: "host", authorize: () => found },
+      new URLSearchParams(query),
+      undefined,
+      new Request("http://h/signal"),
+      false,
+      (cause) => causes.push(cause),
+    );
+  const identity = { room: "r", nodeId: "n", mayBeNormal: true };
+  assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), { identity });
+  assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { identity });
+  assertEquals(await ask({ room: "r" }, "room=other"), { refusal: CLOSE.wrongRoom });
+  assertEquals(await ask(null, "room=r"), { refusal: CLOSE.notAuthorized });
+  assertEquals([await ask({ room: "" }), causes.length], [{ refusal: CLOSE.internalError }, 1]);
 });
