@@ -139,8 +139,11 @@ export function admit(
     case "host":
       return (async () => await gate.authorize(request))().then(
         (found) => {
-          if (found === null) return stranger(CLOSE.notAuthorized);
-          if (found.room === "") throw new TypeError("authorize() must return a room with a name");
+          if (!found) return stranger(CLOSE.notAuthorized);
+          const { room: name, nodeId: id = "" } = found;
+          if (typeof name !== "string" || name === "" || typeof id !== "string") {
+            throw new TypeError("authorize() must return texts for room and nodeId");
+          }
           return room === undefined || room === found.room
             ? identify(found.room, found.nodeId || nodeId, true)
             : { refusal: CLOSE.wrongRoom };

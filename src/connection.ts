@@ -16,6 +16,8 @@ export interface Receiver {
   receive(text: string): void;
   /** The socket is closed or lost: once, and the last that is heard of it. */
   ended(): void;
+  /** Whether the connection is closed after the others when the server stops. */
+  readonly closesLast: boolean;
 }
 
 const SOCKET_OPEN = 1;
@@ -29,10 +31,12 @@ export class Connection implements Closable, EventListenerObject {
   /** What comes while the session is not to be disturbed. */
   #early: string[] | undefined;
   #earlyLength = 0;
-  /** UTF-16 units that were ever sent. */
-  #sent = 0;
-  /** By how much they exceeded what was waiting to be written, at the last look. */
-  #written = 0;
+  /** Bytes that waited to be written when that was last seen, or fewer: never more. */
+  #waiting = 0;
+  /** Whether some waited at the last look. */
+  #hadBacklog = false;
+  /** Whether some have been written since. */
+  #hasWritten = false;
 
   constructor(socket: SocketLike, receiver: Receiver, context: SessionContext) {
     this.#socket = socket;
@@ -102,11 +106,13 @@ export class Connection implements Closable, EventListenerObject {
   /** Sends a frame; `false` when the client can no longer be reached. */
   send(text: string): boolean {
     if (this.#hasEnded || this.#socket.readyState !== SOCKET_OPEN) return false;
-    if (this.#socket.bufferedAmount > this.#context.limits.maxSendBufferBytes) {
+    const waiting = this.#socket.bufferedAmount;
+    if (waiting > this.#context.limits.maxSendBufferBytes) {
       this.close(CLOSE.readsTooSlowly);
       return false;
     }
-    this.#sent += text.length;
+    if (waiting < this.#waiting) this.#hasWritten = true;
+    this.#waiting = waiting + text.length;
     this.#socket.send(text);
     return true;
   }
@@ -128,15 +134,20 @@ export class Connection implements Closable, EventListenerObject {
   }
 
   /**
-   * Closes a client that has read nothing since the last look though something waits for it: its
-   * pings wait behind that, so that the idle timeout never finds it.
+   * Closes a client that has read nothing since the last look though something was waiting for it:
+   * its pings wait behind that, so that the idle timeout never finds it.
    */
   checkFlow(): void {
     const waiting = this.#socket.bufferedAmount;
-    const written = this.#sent - waiting;
-    const isStuck = waiting > 0 && written <= this.#written;
-    this.#written = written;
+    const isStuck = this.#hadBacklog && !this.#hasWritten && waiting >= this.#waiting;
+    this.#waiting = waiting;
+    this.#hadBacklog = waiting > 0;
+    this.#hasWritten = false;
     if (isStuck) this.close(CLOSE.readsTooSlowly);
+  }
+
+  get closesLast(): boolean {
+    return this.#receiver.closesLast;
   }
 
   /** Closes the socket because of an error of ours. */

@@ -11,6 +11,8 @@ export interface Closable {
   shutDown(): void;
   /** Ends the connection if its client has stopped reading. */
   checkFlow(): void;
+  /** Whether it is told to close after the others when the server stops. */
+  readonly closesLast: boolean;
 }
 
 /** The sockets of one handler. */
@@ -61,7 +63,12 @@ export class Connections {
 
   /** Tells every socket to close and waits until all have gone, at most `graceMs` milliseconds. */
   async shutDown(graceMs: number): Promise<void> {
-    for (const connection of [...this.#open]) connection.shutDown();
+    const last: Closable[] = [];
+    for (const connection of [...this.#open]) {
+      if (connection.closesLast) last.push(connection);
+      else connection.shutDown();
+    }
+    for (const connection of last) connection.shutDown();
     if (this.#closing.size === 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#clock.setTimeout(resolve, graceMs);

@@ -16,6 +16,7 @@ import {
 } from "jose";
 import { InvalidTokenError, MAX_TOKEN_LENGTH } from "./auth.ts";
 import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
+import { type Logger, silentLogger } from "./logger.ts";
 import { isObject } from "./protocol.ts";
 
 /** How consumer tokens are verified. */
@@ -81,6 +82,7 @@ const MAX_JWKS_LENGTH = 131_072;
  * Creates a verifier of consumer tokens.
  *
  * @param config Which keys, and what a token has to say; see {@linkcode ConsumerAuthConfig}.
+ * @param logger Hears of key sets that cannot be fetched; silent when absent.
  * @returns The verifier. A token must always have `exp`.
  * @throws {TypeError} Neither or both of `jwks` and `jwksUrl` are given, the URL is not acceptable,
  * or an algorithm is not one of a key pair.
@@ -103,14 +105,17 @@ const MAX_JWKS_LENGTH = 131_072;
  * await assertRejects(() => verify(token, "other"), InvalidTokenError);
  * ```
  */
-export function makeConsumerVerifier(config: ConsumerAuthConfig): ConsumerVerifier {
+export function makeConsumerVerifier(
+  config: ConsumerAuthConfig,
+  logger: Logger = silentLogger,
+): ConsumerVerifier {
   const { jwks, jwksUrl, issuer, audience, roomClaim } = config;
   const algorithms = readAlgorithms(config.algorithms ?? ["ES256", "RS256"]);
   if ((jwks === undefined) === (jwksUrl === undefined)) {
     throw new TypeError("Give either `jwks` or `jwksUrl`");
   }
   const getKey = jwks === undefined
-    ? fetchedKeys(readJwksUrl(jwksUrl ?? ""))
+    ? fetchedKeys(readJwksUrl(jwksUrl ?? ""), logger)
     : createLocalJWKSet(decodeJwks(jwks));
   const options = {
     algorithms: [...algorithms],
@@ -197,24 +202,25 @@ async function verifyWithAny(
     return (await jwtVerify(token, getKey, options)).payload;
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    let reason: unknown = new errors.JWSSignatureVerificationFailed();
     for await (const key of error) {
       try {
         return (await jwtVerify(token, key, options)).payload;
       } catch (mismatch) {
-        if (!(mismatch instanceof errors.JWSSignatureVerificationFailed)) throw mismatch;
+        if (!(mismatch instanceof errors.JWSSignatureVerificationFailed)) reason = mismatch;
       }
     }
-    throw new errors.JWSSignatureVerificationFailed();
+    throw reason;
   }
 }
 
 /** Keys fetched by jose, which caches and cools down, through a fetch that knows what to keep. */
-function fetchedKeys(url: URL): JWTVerifyGetKey {
+function fetchedKeys(url: URL, logger: Logger): JWTVerifyGetKey {
   return createRemoteJWKSet(url, {
     cooldownDuration: FETCH_COOLDOWN_MS,
     timeoutDuration: FETCH_TIMEOUT_MS,
     cacheMaxAge: CACHE_MS,
-    [customFetch]: keepLastGood(),
+    [customFetch]: keepLastGood(logger),
   });
 }
 
@@ -222,12 +228,15 @@ function fetchedKeys(url: URL): JWTVerifyGetKey {
  * A fetch that answers with the last good key set when the host fails, takes no set that is too
  * long, and leaves a host that has just failed alone.
  */
-function keepLastGood(): FetchImplementation {
+function keepLastGood(logger: Logger): FetchImplementation {
   let lastGood: string | undefined;
   let failedAt = -Infinity;
   return async (url, options) => {
+    if (Math.abs(Date.now() - failedAt) < FAILURE_COOLDOWN_MS) {
+      if (lastGood === undefined) throw new Error("The key set could not be fetched just now");
+      return new Response(lastGood);
+    }
     try {
-      if (Date.now() - failedAt < FAILURE_COOLDOWN_MS) throw new Error("Cooling down");
       const response = await fetch(url, options);
       if (!response.ok) {
         await response.body?.cancel();
@@ -235,7 +244,8 @@ function keepLastGood(): FetchImplementation {
       }
       lastGood = await readKeySet(response);
     } catch (error) {
-      if (Date.now() - failedAt >= FAILURE_COOLDOWN_MS) failedAt = Date.now();
+      failedAt = Date.now();
+      logger.warn("The consumers' key set cannot be fetched", { cause: String(error) });
       if (lastGood === undefined) throw error;
     }
     return new Response(lastGood);

@@ -27,6 +27,10 @@ interface Guidance {
 /** The consumers of one room. */
 interface Desk {
   readonly consumers: Map<Peer, Guidance>;
+  /** The eligible peers at the last look, in order of joining. */
+  servers: readonly Peer[];
+  /** Their ids: the same array for as long as they are the same. */
+  ids: readonly string[];
   /** The seat of whoever came first in the list handed out last. */
   lastFirst: number;
   timer: Timer | undefined;
@@ -34,8 +38,8 @@ interface Desk {
   isPushSettled: boolean;
 }
 
-/** Whether consumers may be directed to a normal peer that offers this. */
-function isEligible(
+/** Whether consumers may be directed to a normal peer that offers this, at this moment. */
+export function isEligible(
   { serveConsumers, capacity, sessions, heartbeatAt }: Service,
   now: number,
 ): boolean {
@@ -62,70 +66,79 @@ export class Director {
   register(room: Room, consumer: Peer): string[] {
     let desk = this.#desks.get(room);
     if (desk === undefined) {
-      desk = { consumers: new Map(), lastFirst: -1, timer: undefined, isPushSettled: false };
+      desk = {
+        consumers: new Map(),
+        servers: [],
+        ids: [],
+        lastFirst: -1,
+        timer: undefined,
+        isPushSettled: false,
+      };
       this.#desks.set(room, desk);
     }
-    const servers = this.#eligible(room);
+    this.#look(room, desk);
     const guidance: Guidance = { anchor: undefined, told: [], toldAt: 0 };
     desk.consumers.set(consumer, guidance);
-    const list = this.#tell(desk, guidance, servers, servers.map(({ id }) => id));
-    this.changed(room); // From now on somebody has to hear of heartbeats that stay out.
-    return list;
+    if (!desk.isPushSettled) this.#schedule(room, desk, Infinity);
+    return this.#tell(desk, guidance);
   }
 
-  /** Pushes a new list to every consumer of the room whose servers have changed. */
-  changed(room: Room): void {
+  /** Takes note of a peer that joined, left or changed, and pushes what follows from it. */
+  changed(room: Room, peer: Peer): void {
     const desk = this.#desks.get(room);
     if (desk === undefined) return;
-    if (room.size === 0) this.#close(room, desk);
-    else if (!desk.isPushSettled) this.#push(room, desk);
+    if (peer.role !== "consumer" || !room.has(peer)) desk.consumers.delete(peer);
+    if (room.size === 0) this.#desks.delete(room);
+    if (desk.consumers.size === 0) return this.#schedule(room, desk, Infinity);
+    if (desk.isPushSettled) return;
+    if (this.#look(room, desk)) this.#push(room, desk);
+    else this.#schedule(room, desk, Infinity);
   }
 
+  /** Tells every consumer whose servers are others now, or will be told as soon as it may. */
   #push(room: Room, desk: Desk): void {
-    if (desk.timer !== undefined) this.#clock.clearTimeout(desk.timer);
-    desk.timer = undefined;
-    desk.isPushSettled = true; // A consumer that is closed meanwhile changes the room, too.
-    const now = this.#clock.now();
-    const servers = this.#eligible(room);
-    const ids = servers.map(({ id }) => id);
+    desk.isPushSettled = true; // A consumer that is closed meanwhile is a change, too.
+    const now = this.#clock.elapsed();
     let nextPush = Infinity;
     for (const [consumer, guidance] of desk.consumers) {
-      if (!room.has(consumer) || consumer.role !== "consumer") desk.consumers.delete(consumer);
-      else if (isSame(guidance.told, ids)) continue;
-      else if (guidance.toldAt + PUSH_INTERVAL_MS > now) {
-        nextPush = Math.min(nextPush, guidance.toldAt + PUSH_INTERVAL_MS);
-      } else {
-        const list = this.#tell(desk, guidance, servers, ids);
-        const isTold = consumer.send(encode({ type: "server-list", servers: list }));
-        if (!isTold) desk.consumers.delete(consumer);
-      }
+      if (isSame(guidance.told, desk.ids)) continue;
+      const mayTellAt = guidance.toldAt + PUSH_INTERVAL_MS;
+      if (mayTellAt > now) nextPush = Math.min(nextPush, mayTellAt);
+      else consumer.send(encode({ type: "server-list", servers: this.#tell(desk, guidance) }));
     }
     desk.isPushSettled = nextPush < Infinity;
-    const wake = desk.consumers.size > 0 ? Math.min(nextPush, nextExpiry(servers)) : Infinity;
-    if (wake < Infinity) {
-      desk.timer = this.#clock.setTimeout(() => this.#push(room, desk), wake - now);
-    }
+    this.#schedule(room, desk, nextPush);
   }
 
-  #close(room: Room, desk: Desk): void {
+  /** Looks again when the next push or the next missed heartbeat is due. */
+  #schedule(room: Room, desk: Desk, nextPush: number): void {
     if (desk.timer !== undefined) this.#clock.clearTimeout(desk.timer);
-    this.#desks.delete(room);
+    const due = desk.consumers.size > 0 ? Math.min(nextPush, nextExpiry(desk.servers)) : Infinity;
+    desk.timer = due === Infinity ? undefined : this.#clock.setTimeout(() => {
+      this.#look(room, desk);
+      this.#push(room, desk);
+    }, due - this.#clock.elapsed());
+  }
+
+  /** Sees who is eligible now, and whether these are others than at the last look. */
+  #look(room: Room, desk: Desk): boolean {
+    const now = this.#clock.elapsed();
+    desk.servers = room.normals().filter(({ service }) => isEligible(service, now));
+    const ids = desk.servers.map(({ id }) => id);
+    if (isSame(desk.ids, ids)) return false;
+    desk.ids = ids;
+    return true;
   }
 
   /** Notes what a consumer is told now, and returns it in the consumer's own order. */
-  #tell(desk: Desk, guidance: Guidance, servers: readonly Peer[], ids: string[]): string[] {
-    guidance.told = ids;
-    guidance.toldAt = this.#clock.now();
-    if (guidance.anchor === undefined && servers.length > 0) {
-      const next = servers.find(({ seat }) => seat > desk.lastFirst) ?? servers[0];
+  #tell(desk: Desk, guidance: Guidance): string[] {
+    guidance.told = desk.ids;
+    guidance.toldAt = this.#clock.elapsed();
+    if (guidance.anchor === undefined && desk.servers.length > 0) {
+      const next = desk.servers.find(({ seat }) => seat > desk.lastFirst) ?? desk.servers[0];
       guidance.anchor = desk.lastFirst = next?.seat ?? 0;
     }
-    return idsFrom(servers, guidance.anchor ?? 0);
-  }
-
-  #eligible(room: Room): Peer[] {
-    const now = this.#clock.now();
-    return room.normals().filter(({ service }) => isEligible(service, now));
+    return idsFrom(desk.servers, guidance.anchor ?? 0);
   }
 }
 
@@ -139,5 +152,5 @@ function nextExpiry(servers: readonly Peer[]): number {
 }
 
 function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((id, index) => id === b[index]);
+  return a === b || a.length === b.length && a.every((id, index) => id === b[index]);
 }

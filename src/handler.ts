@@ -14,7 +14,14 @@ import { Director } from "./director.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
 import { type Logger, neverThrowing, silentLogger } from "./logger.ts";
 import { Negotiations } from "./negotiations.ts";
-import { type NodeRequest, type NodeSocket, release, toRequest, writeResponse } from "./node.ts";
+import {
+  type NodeRequest,
+  type NodeSocket,
+  release,
+  toRequest,
+  toUrl,
+  writeResponse,
+} from "./node.ts";
 import { SignalingRegistry } from "./registry.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { Session } from "./session.ts";
@@ -168,10 +175,13 @@ export async function createSignalingHandler(
   const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
   const gate = gateOf(config, keys);
-  const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth);
+  const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth, logger);
   const negotiations = new Negotiations(clock);
   const director = new Director(clock);
-  const registry = new SignalingRegistry(negotiations, (room) => director.changed(room));
+  const registry = new SignalingRegistry(
+    negotiations,
+    (room, peer) => director.changed(room, peer),
+  );
   const connections = new Connections(clock, idleTimeout * 500);
   let closing = false;
   const context: SessionContext = {
@@ -252,7 +262,7 @@ export async function createSignalingHandler(
       return Promise.resolve(response);
     },
     handleUpgrade(req, socket, head) {
-      if (!isOurs(splitUrl(`http://localhost${req.url}`).pathname)) return false;
+      if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
       const request = toRequest(req);
       socket.on("error", () => {}); // Or a client's reset ends the process.
       socket.pause(); // Or Deno loses the client's first message.

@@ -12,6 +12,9 @@ import type { Peer } from "./peer.ts";
 /** How long after an unanswered offer its pair is healed, in milliseconds: once each, then no more. */
 export const HEAL_AFTER_MS = [10_000, 20_000, 40_000] as const;
 
+/** Answers that may be owed to a peer that offers over and over. */
+const MAX_UNANSWERED = 16;
+
 /** How often waiting offers are looked at, in milliseconds. */
 const SWEEP_MS = 1000;
 
@@ -26,7 +29,8 @@ interface Offer {
   readonly from: Peer;
   readonly to: Peer;
   madeAt: number;
-  isAnswered: boolean;
+  /** How often it was made and not answered. */
+  unanswered: number;
   /** How often the pair has been healed since the offer was made. */
   heals: number;
 }
@@ -75,12 +79,12 @@ export class Negotiations {
     if (offers === undefined) this.#offers.set(from, offers = new WeakMap());
     let offer = offers.get(to);
     if (offer === undefined) {
-      offers.set(to, offer = { room, from, to, madeAt: 0, isAnswered: false, heals: 0 });
+      offers.set(to, offer = { room, from, to, madeAt: 0, unanswered: 0, heals: 0 });
     }
-    offer.madeAt = this.#clock.now();
-    offer.isAnswered = false;
+    offer.madeAt = this.#clock.elapsed();
+    offer.unanswered = Math.min(offer.unanswered + 1, MAX_UNANSWERED);
     offer.heals = 0;
-    if (from.role !== "normal" || to.role !== "normal") return;
+    if (!isNormalIn(room, from) || !isNormalIn(room, to)) return;
     this.#waiting.add(offer);
     if (this.#timer === undefined) this.#schedule();
   }
@@ -89,21 +93,22 @@ export class Negotiations {
   #answer(from: Peer, to: Peer): boolean {
     const offer = this.#offers.get(to)?.get(from);
     if (offer === undefined) return true;
-    if (offer.isAnswered) {
+    if (offer.unanswered === 0) {
       this.#duplicateAnswers++;
       return false;
     }
-    offer.isAnswered = true;
+    offer.unanswered--;
     this.#waiting.delete(offer);
     return true;
   }
 
   #sweep(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     for (const offer of this.#waiting) {
       const { room, from, to } = offer;
       const dueAfter = HEAL_AFTER_MS[offer.heals];
-      if (dueAfter === undefined || !room.has(from) || !room.has(to)) this.#waiting.delete(offer);
+      const isPair = isNormalIn(room, from) && isNormalIn(room, to);
+      if (dueAfter === undefined || !isPair) this.#waiting.delete(offer);
       else if (now - offer.madeAt >= dueAfter) this.#heal(offer);
     }
     this.#schedule();
@@ -128,4 +133,8 @@ export class Negotiations {
       ? undefined
       : this.#clock.setTimeout(() => this.#sweep(), SWEEP_MS);
   }
+}
+
+function isNormalIn(room: Membership, peer: Peer): boolean {
+  return peer.role === "normal" && room.has(peer);
 }

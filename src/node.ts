@@ -29,10 +29,15 @@ export interface NodeSocket {
   end(text: string): unknown;
 }
 
+/** The URL of a request target, which may be a URL already (RFC 9112, section 3.2.2). */
+export function toUrl(target = "/"): string {
+  return target.startsWith("http://") ? target : `http://localhost${target}`;
+}
+
 /** A node request as a standard one, or `null` when it cannot be. */
 export function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request | null {
   try {
-    const request = new Request(`http://localhost${url}`, { method });
+    const request = new Request(toUrl(url), { method });
     for (const [name, value] of Object.entries(headers)) {
       for (const one of [value ?? []].flat()) request.headers.append(name, one);
     }

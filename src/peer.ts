@@ -10,7 +10,7 @@ export interface Service {
   readonly capacity: number | undefined;
   /** Consumer sessions it last reported. */
   readonly sessions: number;
-  /** When its last heartbeat came, in milliseconds since the Unix epoch, if there ever was one. */
+  /** When its last heartbeat came, by `Clock.elapsed`, if there ever was one. */
   readonly heartbeatAt: number | undefined;
 }
 

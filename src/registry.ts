@@ -14,12 +14,12 @@ export type EnterOutcome = { readonly room: Room; readonly outcome: JoinOutcome 
 /** All rooms of one server. */
 export class SignalingRegistry {
   readonly #negotiations: Negotiations;
-  readonly #onChange: (room: Room) => void;
+  readonly #onChange: (room: Room, peer: Peer) => void;
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
-  /** `onChange` hears of every join, leave and update. */
-  constructor(negotiations: Negotiations, onChange: (room: Room) => void) {
+  /** `onChange` hears of every join, leave and update, and whose it was. */
+  constructor(negotiations: Negotiations, onChange: (room: Room, peer: Peer) => void) {
     this.#negotiations = negotiations;
     this.#onChange = onChange;
   }
@@ -42,13 +42,13 @@ export class SignalingRegistry {
       this.#peers++;
       this.#rooms.set(name, room);
     }
-    if (outcome.kind !== "taken") this.#onChange(room);
+    if (outcome.kind !== "taken") this.#onChange(room, peer);
     return { room, outcome };
   }
 
-  /** Says that a peer of the room changed its role or what it offers. */
-  update(room: Room): void {
-    this.#onChange(room);
+  /** Says that this peer of the room changed its role or what it offers. */
+  update(room: Room, peer: Peer): void {
+    this.#onChange(room, peer);
   }
 
   /** Lets a peer leave; does nothing for one that is not, or no longer, in the room. */
@@ -56,6 +56,6 @@ export class SignalingRegistry {
     if (!room.leave(peer)) return;
     this.#peers--;
     if (room.size === 0) this.#rooms.delete(room.name);
-    this.#onChange(room);
+    this.#onChange(room, peer);
   }
 }

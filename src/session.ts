@@ -7,6 +7,7 @@
 import type { Admission, Identity } from "./admission.ts";
 import type { Timer } from "./clock.ts";
 import { Connection, type Receiver } from "./connection.ts";
+import { isEligible } from "./director.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import { afterHeartbeat, afterRegister, type Peer, type Service, UNSAID } from "./peer.ts";
 import {
@@ -29,7 +30,11 @@ export const SILENT_JOIN_MS = 250;
 /** `verifying` keeps the room of a peer that has joined before. */
 type State =
   | { readonly name: "opening"; readonly admission: Admission | Promise<Admission> }
-  | { readonly name: "verifying"; readonly room: Room | undefined }
+  | {
+    readonly name: "verifying";
+    readonly room: Room | undefined;
+    readonly timer: Timer | undefined;
+  }
   | { readonly name: "pending"; readonly timer: Timer | undefined }
   | { readonly name: "joined"; readonly room: Room }
   | { readonly name: "ended" };
@@ -79,6 +84,11 @@ export class Session implements Peer, Receiver {
     this.connection.close(CLOSE.replaced);
   }
 
+  /** A consumer never reconnects: it is the last to be closed. */
+  get closesLast(): boolean {
+    return this.#role === "consumer";
+  }
+
   opened(): void {
     if (this.#state.name !== "opening") return;
     const { admission } = this.#state;
@@ -120,11 +130,13 @@ export class Session implements Peer, Receiver {
     verdict: Promise<Verdict>,
     act: (this: this, verdict: Verdict, room: Room | undefined) => void,
   ): void {
-    const state: State = { name: "verifying", room };
+    const timer = this.#closeAfterRegisterTimeout();
+    const state: State = { name: "verifying", room, timer };
     this.#state = state;
     this.connection.pause();
     verdict.then((value) => {
       if (this.#state !== state) return;
+      this.#stopTimer();
       act.call(this, value, room);
       this.connection.resume();
     }).catch((cause) => this.connection.fail(cause));
@@ -136,14 +148,20 @@ export class Session implements Peer, Receiver {
       return this.connection.close(admission.refusal);
     }
     this.#identity = admission.identity;
-    const { clock, limits: { registerTimeoutMs } } = this.#context;
-    const [act, delayMs] = this.#identity.mayBeNormal
-      ? [() => this.#enter("normal", undefined), SILENT_JOIN_MS] as const
-      : [() => this.connection.close(CLOSE.registrationTimeout), registerTimeoutMs] as const;
-    const timer = delayMs > 0
-      ? clock.setTimeout(() => this.connection.run(act), delayMs)
-      : undefined;
+    const timer = this.#identity.mayBeNormal
+      ? this.#after(SILENT_JOIN_MS, () => this.#enter("normal", undefined))
+      : this.#closeAfterRegisterTimeout();
     this.#state = { name: "pending", timer };
+  }
+
+  #closeAfterRegisterTimeout(): Timer | undefined {
+    const { registerTimeoutMs } = this.#context.limits;
+    if (registerTimeoutMs === 0) return undefined;
+    return this.#after(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
+  }
+
+  #after(delayMs: number, act: () => void): Timer {
+    return this.#context.clock.setTimeout(() => this.connection.run(act), delayMs);
   }
 
   #register(message: RegisterMessage): void {
@@ -170,9 +188,15 @@ export class Session implements Peer, Receiver {
   }
 
   #heartbeat(message: HeartbeatMessage): void {
-    if (this.#state.name !== "joined" || this.#role !== "normal") return;
-    this.#service = afterHeartbeat(this.#service, message, this.#context.clock.now());
-    this.#context.registry.update(this.#state.room);
+    if (this.#role !== "normal" || !this.#identity.mayBeNormal) return;
+    const before = this.#service;
+    const now = this.#context.clock.elapsed();
+    this.#service = afterHeartbeat(before, message, now);
+    const isNews = before.heartbeatAt === undefined ||
+      isEligible(before, now) !== isEligible(this.#service, now);
+    if (isNews && this.#state.name === "joined") {
+      this.#context.registry.update(this.#state.room, this);
+    }
   }
 
   #signal(message: SignalMessage): void {
@@ -195,7 +219,7 @@ export class Session implements Peer, Receiver {
     const room = joined ?? this.#join();
     if (room === undefined) return;
     this.#state = { name: "joined", room };
-    if (joined !== undefined) this.#context.registry.update(room);
+    if (joined !== undefined) this.#context.registry.update(room, this);
     this.connection.tell(
       role === "normal"
         ? { type: "peer-list", peers: room.normalsBeside(this) }
@@ -224,7 +248,7 @@ export class Session implements Peer, Receiver {
 
   #stopTimer(): void {
     const state = this.#state;
-    if (state.name !== "pending" || state.timer === undefined) return;
-    this.#context.clock.clearTimeout(state.timer);
+    if (state.name !== "pending" && state.name !== "verifying") return;
+    if (state.timer !== undefined) this.#context.clock.clearTimeout(state.timer);
   }
 }

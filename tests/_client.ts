@@ -111,10 +111,14 @@ export async function within<T>(what: string, promise: Promise<T>, ms = PATIENCE
 }
 
 /** Waits until something that is checked again and again becomes true. */
-export async function until(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
+export async function until(
+  what: string,
+  check: () => boolean | Promise<boolean>,
+  ms = PATIENCE_MS,
+): Promise<void> {
+  const end = Date.now() + ms;
   while (!await check()) {
-    if (Date.now() > end) throw new Error(`Waited ${PATIENCE_MS} ms in vain for ${what}`);
+    if (Date.now() > end) throw new Error(`Waited ${ms} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

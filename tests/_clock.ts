@@ -16,6 +16,10 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  elapsed(): number {
+    return this.#now;
+  }
+
   /** What is to be called without a delay is called at once. */
   setTimeout(callback: () => void, delayMs: number): number {
     if (delayMs === 0) {

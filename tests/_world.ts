@@ -25,7 +25,7 @@ export class World {
   readonly director = new Director(this.clock);
   readonly registry = new SignalingRegistry(
     this.negotiations,
-    (room) => this.director.changed(room),
+    (room, peer) => this.director.changed(room, peer),
   );
   readonly connections = new Connections(this.clock, 0);
   isClosing = false;

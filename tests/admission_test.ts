@@ -100,5 +100,12 @@ Deno.test("admit() takes what the host says for the room, and an empty name for 
   assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { identity });
   assertEquals(await ask({ room: "r" }, "room=other"), { refusal: CLOSE.wrongRoom });
   assertEquals(await ask(null, "room=r"), { refusal: CLOSE.notAuthorized });
-  assertEquals([await ask({ room: "" }), causes.length], [{ refusal: CLOSE.internalError }, 1]);
+  const junk: unknown[] = [{ room: "" }, {}, { room: ["r"] }, { room: "r", nodeId: {} }, "r", 5];
+  for (const found of junk) {
+    assertEquals(await ask(found as Authorization), { refusal: CLOSE.internalError });
+  }
+  assertEquals(causes.length, junk.length);
+  for (const found of [undefined, false]) {
+    assertEquals(await ask(found as unknown as null), { refusal: CLOSE.notAuthorized });
+  }
 });

@@ -24,8 +24,8 @@ browserTest("chromium: a consumer calls a normal and is in nobody's peer list", 
   const ben = await room.normal("ben");
   await shows(ada, "peers", ["ben"]);
   await shows(ben, "peers", ["ada"]);
-  assertEquals(received(ada, "peer-list").map(({ peers }) => peers), [[]]);
-  assertEquals(received(ben, "peer-list").map(({ peers }) => peers), [["ada"]]);
+  assertEquals(listed(ada), []);
+  assertEquals(listed(ben), ["ada"]);
   assertEquals(received(ada, "offer").map(({ from, fromRole }) => [from, fromRole]), [
     ["eve", "consumer"],
     ["ben", "normal"],
@@ -87,7 +87,7 @@ browserTest("chromium: a page that crashed and came back is connected again", as
     outline(ada),
     /^received offer, (received peer-list, ){1,2}sent offer, received answer$/,
   );
-  assertEquals(received(ada, "peer-list").at(-1)?.peers, ["ben"]);
+  assertEquals(listed(ada), ["ben"]);
 });
 
 interface Frame {
@@ -153,6 +153,11 @@ function record(socket: WebSocket, frames: Frame[]): void {
 function received({ frames }: Client, type: string): Message[] {
   return frames.filter((frame) => frame.way === "received" && frame.message.type === type)
     .map(({ message }) => message);
+}
+
+/** Whom peer lists have named: a page that is slow to register gets a second one. */
+function listed(client: Client): string[] {
+  return [...new Set(received(client, "peer-list").flatMap(({ peers }) => peers))];
 }
 
 /** What went through, such as `sent offer, received answer`. */

@@ -4,10 +4,12 @@ import { FakeClock } from "./_clock.ts";
 
 class FakeConnection implements Closable {
   readonly #connections: Connections;
+  readonly closesLast: boolean;
   checks = 0;
 
-  constructor(connections: Connections) {
+  constructor(connections: Connections, closesLast = false) {
     this.#connections = connections;
+    this.closesLast = closesLast;
     connections.opened(this);
   }
 
@@ -63,4 +65,15 @@ Deno.test("Connections looks after open sockets with one timer, and with none wh
   assertEquals([a.checks, b.checks], [3, 2]);
   connections.gone(a);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections.shutDown() closes those last that never come back", () => {
+  const connections = new Connections(new FakeClock(), 0);
+  const order: string[] = [];
+  for (const [name, closesLast] of [["consumer", true], ["normal", false]] as const) {
+    const connection = new FakeConnection(connections, closesLast);
+    connection.shutDown = () => void order.push(name);
+  }
+  connections.shutDown(0);
+  assertEquals(order, ["normal", "consumer"]);
 });

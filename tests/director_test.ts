@@ -12,7 +12,7 @@ class Stage {
   readonly director = new Director(this.clock);
   readonly registry = new SignalingRegistry(
     new Negotiations(this.clock),
-    (room) => this.director.changed(room),
+    (room, peer) => this.director.changed(room, peer),
   );
   readonly room: Room;
 
@@ -34,7 +34,7 @@ class Stage {
 
   set(peer: FakePeer, service: Partial<Service>): void {
     peer.service = { ...peer.service, ...service };
-    this.registry.update(this.room);
+    this.registry.update(this.room, peer);
   }
 
   /** A consumer that registers now, and the list it gets. */
@@ -192,8 +192,9 @@ Deno.test("Director forgets consumers that left, changed role or cannot be reach
   stage.clock.tick(PUSH_INTERVAL_MS);
   stage.leave(left);
   changed.role = "normal";
+  changed.service = { ...changed.service, serveConsumers: false };
+  stage.registry.update(stage.room, changed);
   broken.isReachable = false;
-  stage.registry.update(stage.room);
   stage.clock.tick(PUSH_INTERVAL_MS);
   stage.join("b");
   assertEquals([left, changed, broken].flatMap(({ frames }) => frames), []);

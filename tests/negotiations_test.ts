@@ -132,3 +132,23 @@ Deno.test("closing ends the healing", () => {
   stage.negotiations.close();
   assertEquals(stage.clock.pending, 0);
 });
+
+Deno.test("every offer may be answered once, also when two were made before the first answer", () => {
+  const stage = new Stage();
+  const [a, b] = [stage.join("a"), stage.join("b")];
+  stage.signal("offer", a, b);
+  stage.signal("offer", a, b);
+  const answers = [1, 2, 3].map(() => stage.signal("answer", b, a));
+  assertEquals(answers, ["sent", "sent", "duplicate"]);
+});
+
+Deno.test("nobody is healed who has become a consumer since the offer", () => {
+  for (const changed of ["a", "b"]) {
+    const stage = new Stage();
+    const peers = { a: stage.join("a"), b: stage.join("b") };
+    stage.signal("offer", peers.b, peers.a);
+    peers[changed as "a" | "b"].role = "consumer";
+    stage.clock.tick(60_000);
+    assertEquals([stage.negotiations.heals, stage.clock.pending], [0, 0]);
+  }
+});

@@ -71,3 +71,16 @@ Deno.test("handleUpgrade(): a list of subprotocols needs no space", async () => 
   const answer = await exchange(mounted.port, head, /\r\n\r\n/);
   assertMatch(answer, /^HTTP\/1\.1 101 [\s\S]*sec-websocket-protocol: client-db-sync\r\n/i);
 });
+
+Deno.test("handleUpgrade(): a target that is a URL is found, and HEAD gets no upgrade", async () => {
+  const handler = await createSignalingHandler({ authEnabled: false });
+  await using mounted = await mount(handler);
+  const absolute = await exchange(
+    mounted.port,
+    handshake("http://any.host/signal?room=r"),
+    /\r\n\r\n/,
+  );
+  assertMatch(absolute, /^HTTP\/1\.1 101 /);
+  const head = handshake("/signal").replace("GET", "HEAD");
+  assertMatch(await exchange(mounted.port, head, /\r\n\r\n/), /^HTTP\/1\.1 426 /);
+});

@@ -81,7 +81,7 @@ Deno.test("README: the npm package's example runs with only its import changed, 
   await until("the example to answer", async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/health`).then((r) => r.json(), () => ({}));
     return answer.auth === "enabled";
-  });
+  }, 60_000); // Its types are checked first.
   const response = await fetch(`http://127.0.0.1:${port}/token`, {
     method: "POST",
     headers: { authorization: "Bearer my-secret", "content-type": "application/json" },

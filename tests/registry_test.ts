@@ -57,7 +57,7 @@ Deno.test("SignalingRegistry tells of every join, leave and update, and of nothi
   const a = peer("a");
   const { room } = registry.join("room", a);
   registry.join("room", new FakePeer("a", "consumer"));
-  registry.update(room);
+  registry.update(room, a);
   registry.leave(room, peer("a"));
   registry.leave(room, a);
   assertEquals(changes, ["room", "room", "room"]);
