@@ -6,7 +6,7 @@
 
 import metadata from "./deno.json" with { type: "json" };
 import { type Config, ConfigError, parseConfig } from "./src/config.ts";
-import { type Environment, readEnvironment } from "./src/environment.ts";
+import { type Environment, machineMemory, readEnvironment } from "./src/environment.ts";
 import { InvalidKeyError } from "./src/keys.ts";
 import { createLogger, type Logger, neverThrowing } from "./src/logger.ts";
 import {
@@ -17,13 +17,17 @@ import {
 } from "./src/server.ts";
 import { SETTINGS } from "./src/settings.ts";
 
-const EXIT = { ok: 0, configuration: 1, usage: 2 } as const;
+/** The last is `EX_TEMPFAIL` of sysexits.h: a supervisor starts the server again. */
+const EXIT = { ok: 0, configuration: 1, usage: 2, exhausted: 75 } as const;
 
 /** Ctrl-C under `deno task` comes twice, from the terminal and from the task: that is one signal. */
 const SAME_SIGNAL_MS = 500;
 
-/** The process ends by then, whatever still hangs. */
+/** Once its closes are spread, the process ends by then, whatever still hangs. */
 const STOP_DEADLINE_MS = 1500;
+
+/** The part of the machine's memory that the process may have unless a setting says otherwise. */
+const MEMORY_SHARE = 0.8;
 
 const HELP = `WebRTC signaling server for @aikofy/client-db
 
@@ -33,11 +37,14 @@ Usage: client-db-sync [serve]            run the server
 
 Settings, from the environment or from .env in the current folder (the environment wins):
 ${
-  SETTINGS.map(({ name, fallback, summary }) => `  ${name.padEnd(16)} ${summary} (${fallback})`)
-    .join("\n")
+  SETTINGS.map(({ name, fallback, summary, beyond }) =>
+    `  ${name.padEnd(16)} ${summary}${beyond ? `; beyond: ${beyond}` : ""} (${fallback})`
+  ).join("\n")
 }
 
-Exit codes: 0 stopped, 1 wrong configuration, 2 wrong usage`;
+A limit of 0 is no limit. Settings of limits hold for one process.
+
+Exit codes: 0 stopped, 1 wrong configuration, 2 wrong usage, 75 out of file descriptors for good`;
 
 /**
  * Runs the command line and ends the process, unless it is left serving.
@@ -79,8 +86,12 @@ async function serve(): Promise<void> {
   }));
   surviveUnexpectedErrors(logger);
   for (const warning of config.warnings) logger.warn(warning);
-  const server = await createServer(serverConfig(config, logger)).catch(exitForKeys);
-  stopOnSignals(server, logger);
+  const stop = (exitCode: number) => stopServer(server, config, logger, exitCode);
+  const server = await createServer({
+    ...serverConfig(config, logger),
+    onExhausted: () => stop(EXIT.exhausted),
+  }).catch(exitForKeys);
+  stopOnSignals(() => stop(EXIT.ok));
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) =>
     exitForListening(error, config)
   );
@@ -104,8 +115,19 @@ function configure({ get, problems, advice }: Environment): Config {
   }
 }
 
-function serverConfig({ auth, consumerAuth }: Config, logger: Logger): ServerConfig {
-  const common = { logger, ...(consumerAuth === undefined ? {} : { consumerAuth }) };
+function serverConfig(config: Config, logger: Logger): ServerConfig {
+  const { auth, consumerAuth, allowedOrigins, maxTokenTtl } = config;
+  const common = {
+    logger,
+    registerTimeoutMs: config.registerTimeoutMs,
+    idleTimeoutSeconds: config.idleTimeoutSeconds,
+    drainSeconds: config.drainSeconds,
+    trustedProxies: config.trustedProxies,
+    limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
+    ...(consumerAuth === undefined ? {} : { consumerAuth }),
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+    ...(maxTokenTtl === undefined ? {} : { maxTokenTtl }),
+  };
   if (!auth.enabled) return { ...common, authEnabled: false };
   const { privateKeyJwk, publicKeyJwk, adminSecret } = auth;
   return {
@@ -114,6 +136,17 @@ function serverConfig({ auth, consumerAuth }: Config, logger: Logger): ServerCon
     privateKeyJwk,
     ...(publicKeyJwk === undefined ? {} : { publicKeyJwk }),
   };
+}
+
+/** Megabytes, or 0 for no limit. */
+function memoryLimit({ limits }: Config, logger: Logger): number {
+  if (limits.maxMemoryMb !== undefined) return limits.maxMemoryMb;
+  const machine = machineMemory();
+  if (machine !== undefined) return Math.ceil(machine * MEMORY_SHARE);
+  logger.info(
+    "Memory is not watched: set MAX_MEMORY_MB, or run with --allow-sys=systemMemoryInfo",
+  );
+  return 0;
 }
 
 /** How to run `keygen`, in the way in which this program was run. */
@@ -141,33 +174,43 @@ function announce(
   logger.info(`Connect to ${webSocket}?token=...`);
 }
 
-/** What no handler caught is logged and counted out: the other clients are served on. */
+/** What no handler caught is counted and logged: the other clients are served on. */
 function surviveUnexpectedErrors(logger: Logger): void {
+  let count = 0;
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    logger.error("Unexpected error", { cause: String(event.error) });
+    logger.error("Unexpected error", { count: ++count, cause: String(event.error) });
   });
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    logger.error("Unexpected rejection", { cause: String(event.reason) });
+    logger.error("Unexpected rejection", { count: ++count, cause: String(event.reason) });
   });
 }
 
-function stopOnSignals(server: SignalingServer, logger: Logger): void {
+/** A second signal ends the process at once. */
+function stopOnSignals(stop: () => void): void {
   let stoppingSince: number | undefined;
-  const stop = async () => {
-    if (stoppingSince !== undefined) {
-      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) Deno.exit(1);
-      return;
-    }
-    stoppingSince = performance.now();
-    logger.info("Stopping");
-    setTimeout(() => Deno.exit(EXIT.ok), STOP_DEADLINE_MS);
-    await server.close();
-    Deno.exit(EXIT.ok);
+  const onSignal = () => {
+    if (stoppingSince === undefined) {
+      stoppingSince = performance.now();
+      stop();
+    } else if (performance.now() - stoppingSince > SAME_SIGNAL_MS) Deno.exit(1);
   };
   const signals = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
-  for (const signal of signals as Deno.Signal[]) Deno.addSignalListener(signal, stop);
+  for (const signal of signals as Deno.Signal[]) Deno.addSignalListener(signal, onSignal);
+}
+
+async function stopServer(
+  server: SignalingServer,
+  { drainSeconds }: Config,
+  logger: Logger,
+  exitCode: number,
+): Promise<void> {
+  if (exitCode === EXIT.ok) logger.info("Stopping");
+  else logger.error("Deno has lost most file descriptors: only a new process can go on");
+  setTimeout(() => Deno.exit(exitCode), drainSeconds * 1000 + STOP_DEADLINE_MS);
+  await server.close();
+  Deno.exit(exitCode);
 }
 
 function exitForUsage(argument: string | undefined): never {

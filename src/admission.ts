@@ -3,7 +3,9 @@
  * for, by room token, by the host's own means, or without any when authentication is off.
  */
 
-import { verifyToken } from "./auth.ts";
+import type { Address } from "./address.ts";
+import { type VerifyOptions, verifyToken } from "./auth.ts";
+import { type AuthGuard, TooManyFailuresError } from "./auth_guard.ts";
 import type { ConsumerVerifier } from "./consumer_auth.ts";
 import {
   CLOSE,
@@ -50,7 +52,12 @@ export type Authorize = (
 /** By what clients are let in. */
 export type Gate =
   | { readonly by: "nothing" }
-  | { readonly by: "room token"; readonly publicKey: CryptoKey }
+  | {
+    readonly by: "room token";
+    readonly publicKey: CryptoKey;
+    readonly options: VerifyOptions;
+    readonly guard: AuthGuard;
+  }
   | { readonly by: "host"; readonly authorize: Authorize };
 
 /**
@@ -60,6 +67,7 @@ export type Gate =
 export type ConsumerGate = (
   token: string | undefined,
   room: string,
+  address: Address,
 ) => CloseReason | null | Promise<CloseReason | null>;
 
 /** What a request presents besides its room and `nodeId`. */
@@ -68,6 +76,16 @@ export interface Credentials {
   readonly token: string | undefined;
   /** The subprotocol that the answer has to name. */
   readonly protocol: string | undefined;
+}
+
+/** A client that asks to be let in. */
+export interface Applicant {
+  readonly query: URLSearchParams;
+  /** The token that it presents. */
+  readonly token: string | undefined;
+  readonly address: Address;
+  /** Its request, for the host. */
+  readonly request: Request;
 }
 
 /** The subprotocol that clients offer along with `bearer.<token>`. */
@@ -111,9 +129,7 @@ export function readCredentials(
  */
 export function admit(
   gate: Gate,
-  query: URLSearchParams,
-  token: string | undefined,
-  request: Request,
+  { query, token, address, request }: Applicant,
   mayConsume: boolean,
   onError: (cause: unknown) => void,
 ): Admission | Promise<Admission> {
@@ -129,12 +145,15 @@ export function admit(
       return identify(room ?? "default", nodeId, true);
     case "room token":
       if (token === undefined) return stranger(CLOSE.missingToken);
-      return verifyToken(token, gate.publicKey).then(
+      return gate.guard.attempt(
+        address,
+        () => verifyToken(token, gate.publicKey, gate.options),
+      ).then(
         ({ sub }) =>
           room === undefined || room === sub
             ? identify(sub, nodeId ?? sub, true)
             : { refusal: CLOSE.wrongRoom },
-        () => ({ refusal: CLOSE.invalidToken }),
+        (error) => ({ refusal: reasonFor(error, CLOSE.invalidToken) }),
       );
     case "host":
       return (async () => await gate.authorize(request))().then(
@@ -156,12 +175,21 @@ export function admit(
 }
 
 /** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */
-export function consumerGate(verify: ConsumerVerifier | undefined, isOpen: boolean): ConsumerGate {
+export function consumerGate(
+  verify: ConsumerVerifier | undefined,
+  isOpen: boolean,
+  guard: AuthGuard,
+): ConsumerGate {
   if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
-  return (token, room) =>
+  return (token, room, address) =>
     token === undefined
       ? CLOSE.invalidConsumerToken
-      : verify(token, room).then(() => null, () => CLOSE.invalidConsumerToken);
+      : guard.attempt(address, () => verify(token, room))
+        .then(() => null, (error) => reasonFor(error, CLOSE.invalidConsumerToken));
+}
+
+function reasonFor(error: unknown, otherwise: CloseReason): CloseReason {
+  return error instanceof TooManyFailuresError ? CLOSE.tooManyFailures : otherwise;
 }
 
 function identify(room: string, nodeId: string | undefined, mayBeNormal: boolean): Admission {

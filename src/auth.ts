@@ -51,6 +51,12 @@ export interface IssueTokenResponse {
   subject: string;
 }
 
+/** How room tokens are verified. */
+export interface VerifyOptions {
+  /** Seconds that a token may be valid in all; any when absent. */
+  maxTtlSeconds?: number | undefined;
+}
+
 /** A token was asked for with a `ttl` or `subject` that cannot be granted. */
 export class TokenRequestError extends Error {
   /** The class, as error printers show it. */
@@ -75,9 +81,10 @@ const LATEST_EXPIRY_SECONDS = 253402300799;
  *
  * @param privateKey The server's private key.
  * @param request How long the token lives, and for which room.
+ * @param options How long it may live at most.
  * @returns The token, when it expires and its subject.
- * @throws {TokenRequestError} `ttl` is no duration with a unit or does not lie in the future, or
- * `subject` is empty or too long.
+ * @throws {TokenRequestError} `ttl` is no duration with a unit or does not lie in the future or is
+ * too long, or `subject` is empty or too long.
  *
  * @example
  * ```ts
@@ -98,6 +105,7 @@ const LATEST_EXPIRY_SECONDS = 253402300799;
 export async function issueToken(
   privateKey: CryptoKey,
   request: IssueTokenRequest,
+  options: VerifyOptions = {},
 ): Promise<IssueTokenResponse> {
   const { ttl, subject = "default" } = request;
   if (typeof subject !== "string" || subject === "" || !subject.isWellFormed()) {
@@ -122,9 +130,12 @@ export async function issueToken(
     );
   }
   const token = await jwt.sign(privateKey);
-  const { exp = NaN } = decodeJwt(token);
+  const { exp = NaN, iat = NaN } = decodeJwt(token);
   if (!(exp * 1000 > Date.now() && exp <= LATEST_EXPIRY_SECONDS)) {
     throw new TokenRequestError("`ttl` must end in the future, before the year 10000");
+  }
+  if (exp - iat > (options.maxTtlSeconds ?? Infinity)) {
+    throw new TokenRequestError(`\`ttl\` must be ${options.maxTtlSeconds} seconds at most`);
   }
   return { token, expiresAt: new Date(exp * 1000).toISOString(), subject };
 }
@@ -135,10 +146,15 @@ export async function issueToken(
  *
  * @param token The compact JWT.
  * @param publicKey The server's public key.
+ * @param options How long it may be valid at most.
  * @returns What the token says.
  * @throws {InvalidTokenError} The token is not to be trusted; the message says why, never the token.
  */
-export async function verifyToken(token: string, publicKey: CryptoKey): Promise<TokenClaims> {
+export async function verifyToken(
+  token: string,
+  publicKey: CryptoKey,
+  options: VerifyOptions = {},
+): Promise<TokenClaims> {
   if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("The token is too long");
   try {
     const { payload } = await jwtVerify(token, publicKey, {
@@ -154,12 +170,32 @@ export async function verifyToken(token: string, publicKey: CryptoKey): Promise<
     ) {
       throw new InvalidTokenError("The token's subject must be a non-empty string");
     }
+    if (exp - (iat ?? Date.now() / 1000) > (options.maxTtlSeconds ?? Infinity)) {
+      throw new InvalidTokenError("The token is valid for too long");
+    }
     return { sub, iss, aud, exp, ...(iat === undefined ? {} : { iat }) };
   } catch (error) {
     if (error instanceof InvalidTokenError) throw error;
     const reason = error instanceof errors.JOSEError ? error.code : "ERR_UNKNOWN";
     throw new InvalidTokenError(`The token is not valid (${reason})`);
   }
+}
+
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 } as const;
+
+/**
+ * Reads a duration: a whole number and a unit, as in `"90s"`, `"30m"`, `"24h"`, `"7d"`, `"2w"`.
+ *
+ * @returns Seconds, more than 0.
+ * @throws {TypeError} It is something else.
+ */
+export function parseDuration(text: string): number {
+  const [, count = "", unit = ""] = /^(\d{1,9})([smhdw])$/.exec(text) ?? [];
+  const seconds = Number(count) * SECONDS[unit as keyof typeof SECONDS];
+  if (!(seconds > 0)) {
+    throw new TypeError('A duration is a number and a unit, such as "30m", "24h" or "7d"');
+  }
+  return seconds;
 }
 
 /** Tells whether an HTTP header can carry a text as it is: printable ASCII, no spaces at its ends. */

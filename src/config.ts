@@ -3,15 +3,21 @@
  * messages never hold a secret.
  */
 
-import { fitsHeader } from "./auth.ts";
+import { checkProxies } from "./address.ts";
+import { fitsHeader, parseDuration } from "./auth.ts";
 import {
   type ConsumerAuthConfig,
   decodeJwks,
   readAlgorithms,
   readJwksUrl,
 } from "./consumer_auth.ts";
-import { assertPartners, decodePrivateJwk, decodePublicJwk, InvalidKeyError } from "./keys.ts";
+import { assertPartners, decodePrivateJwk, decodePublicJwk } from "./keys.ts";
+import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "./logger.ts";
+import { createOriginCheck } from "./origins.ts";
+import { ConfigError, SettingReader } from "./setting_reader.ts";
+
+export { ConfigError };
 
 /** The settings of a server, checked. */
 export type Config = {
@@ -29,6 +35,20 @@ export type Config = {
   readonly auth: AuthConfig;
   /** How consumer tokens are verified, if consumers are let in by tokens. */
   readonly consumerAuth: ConsumerAuthConfig | undefined;
+  /** Web pages that may connect; any if it is not set. */
+  readonly allowedOrigins: readonly string[] | undefined;
+  /** Proxies whose word on addresses counts. */
+  readonly trustedProxies: readonly string[];
+  /** How long a room token may be valid, if that is bounded. */
+  readonly maxTokenTtl: string | undefined;
+  /** Milliseconds until a client without a room token has to register. */
+  readonly registerTimeoutMs: number;
+  /** Seconds without a sign of life after which a peer is removed. */
+  readonly idleTimeoutSeconds: number;
+  /** Seconds over which closes are spread. */
+  readonly drainSeconds: number;
+  /** The limits that the environment sets. */
+  readonly limits: Partial<Limits>;
 };
 
 /** Authentication is off, or on with all that it takes. */
@@ -39,20 +59,8 @@ export type AuthConfig = { readonly enabled: false } | {
   readonly adminSecret: string;
 };
 
-/** Settings are missing or malformed: all of them, a line each. */
-export class ConfigError extends Error {
-  /** The class, as error printers show it. */
-  override readonly name = "ConfigError";
-  /** Stable, for programs. */
-  readonly code = "ERR_CONFIG";
-  /** A line for each setting that has to be changed, with what helps. */
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
-}
+/** Limits and timers take no more: it is what a timer can wait for, in milliseconds. */
+const MAX_INTEGER = 2_147_483_647;
 
 /** Bytes below which an admin secret is called short. */
 const SHORT_SECRET_BYTES = 32;
@@ -66,82 +74,41 @@ const SHORT_SECRET_BYTES = 32;
  * @throws {ConfigError} Settings are missing or malformed.
  */
 export function parseConfig(get: (name: string) => string | undefined, keygen: string): Config {
-  const problems: string[] = [];
-  const read = (name: string) => get(name)?.trim() || undefined;
-
-  function problem(name: string, what: string, help: string): void {
-    problems.push(`${name} ${what}. ${help}`);
-  }
-
-  function choice<T extends string>(
-    name: string,
-    values: readonly T[],
-    example: T,
-  ): T | undefined {
-    const text = read(name);
-    const value = values.find((candidate) => candidate === text?.toLowerCase());
-    if (text !== undefined && value === undefined) {
-      problem(
-        name,
-        `must be one of ${values.join(", ")}, not ${quote(text)}`,
-        `Try: ${name}=${example}`,
-      );
-    }
-    return value;
-  }
-
-  function integer(name: string, fallback: number, min: number, max: number): number {
-    const text = read(name);
-    if (text === undefined) return fallback;
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    const range = `must be a whole number from ${min} to ${max}`;
-    problem(name, `${range}, not ${quote(text)}`, `Try: ${name}=${fallback}`);
-    return fallback;
-  }
-
-  /** Reads what throws when it is wrong, with a message that can be shown. */
-  function attempt<T>(name: string, decode: () => T, help: string): T | undefined {
-    try {
-      return decode();
-    } catch (error) {
-      if (!(error instanceof InvalidKeyError || error instanceof TypeError)) throw error;
-      problem(name, `is not usable: ${error.message}`, help);
-      return undefined;
-    }
-  }
+  const reader = new SettingReader(get);
+  const { problems } = reader;
+  const read = (name: string) => reader.text(name);
 
   function auth(): AuthConfig {
-    const disabled = choice("AUTH_DISABLED", ["true", "false", "1", "0"], "false");
+    const disabled = reader.choice("AUTH_DISABLED", ["true", "false", "1", "0"], "false");
     if (disabled === "true" || disabled === "1") return { enabled: false };
     const privateKeyJwk = read("PRIVATE_KEY_JWK") ?? "";
     const publicKeyJwk = read("PUBLIC_KEY_JWK");
     const adminSecret = read("ADMIN_SECRET") ?? "";
     const orOff = "or set AUTH_DISABLED=true for local development";
     if (privateKeyJwk === "") {
-      problem("PRIVATE_KEY_JWK", "is not set", `Run: ${keygen} >> .env, ${orOff}`);
+      reader.problem("PRIVATE_KEY_JWK", "is not set", `Run: ${keygen} >> .env, ${orOff}`);
     }
     if (adminSecret === "") {
       const both = privateKeyJwk === ""; // Else new keys would void the tokens of the old.
       const help = both
         ? `${keygen} >> .env`
         : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
-      problem("ADMIN_SECRET", "is not set", `Run: ${help}, ${orOff}`);
+      reader.problem("ADMIN_SECRET", "is not set", `Run: ${help}, ${orOff}`);
     } else if (!fitsHeader(adminSecret)) {
-      problem(
+      reader.problem(
         "ADMIN_SECRET",
         "must be printable ASCII, because it travels in an HTTP header",
         `Run: ${keygen}`,
       );
     }
     const jwk = privateKeyJwk &&
-      attempt("PRIVATE_KEY_JWK", () => decodePrivateJwk(privateKeyJwk), `Run: ${keygen}`);
+      reader.attempt("PRIVATE_KEY_JWK", () => decodePrivateJwk(privateKeyJwk), `Run: ${keygen}`);
     if (publicKeyJwk !== undefined) {
       const check = () => {
         const publicJwk = decodePublicJwk(publicKeyJwk);
         if (jwk) assertPartners(jwk, publicJwk);
       };
-      attempt("PUBLIC_KEY_JWK", check, "Unset it: it is derived from PRIVATE_KEY_JWK");
+      reader.attempt("PUBLIC_KEY_JWK", check, "Unset it: it is derived from PRIVATE_KEY_JWK");
     }
     return { enabled: true, privateKeyJwk, publicKeyJwk, adminSecret };
   }
@@ -154,16 +121,24 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     const names = read("CONSUMER_ALGORITHMS");
     const roomClaim = read("CONSUMER_ROOM_CLAIM");
     if (jwks !== undefined) {
-      attempt("CONSUMER_PUBLIC_KEY_JWK", () => decodeJwks(jwks), "Give public keys as base64");
+      reader.attempt(
+        "CONSUMER_PUBLIC_KEY_JWK",
+        () => decodeJwks(jwks),
+        "Give public keys as base64",
+      );
     }
     if (jwks !== undefined && jwksUrl !== undefined) {
-      problem("CONSUMER_JWKS_URL", "and CONSUMER_PUBLIC_KEY_JWK exclude each other", "Unset one");
+      reader.problem(
+        "CONSUMER_JWKS_URL",
+        "and CONSUMER_PUBLIC_KEY_JWK exclude each other",
+        "Unset one",
+      );
     }
     const algorithms = (names ?? "ES256,RS256").split(",").map((name) => name.trim());
-    attempt("CONSUMER_ALGORITHMS", () => readAlgorithms(algorithms), `Try: ES256,RS256`);
+    reader.attempt("CONSUMER_ALGORITHMS", () => readAlgorithms(algorithms), `Try: ES256,RS256`);
     if (jwksUrl !== undefined) {
       const example = "Try: CONSUMER_JWKS_URL=https://idp.example.com/jwks.json";
-      attempt("CONSUMER_JWKS_URL", () => readJwksUrl(jwksUrl), example);
+      reader.attempt("CONSUMER_JWKS_URL", () => readJwksUrl(jwksUrl), example);
     }
     if (jwks === undefined && jwksUrl === undefined) return undefined;
     return {
@@ -175,25 +150,71 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     };
   }
 
+  function origins(): readonly string[] | undefined {
+    const allowed = reader.list("ALLOWED_ORIGINS");
+    const help = "Try: ALLOWED_ORIGINS=https://app.example.com";
+    reader.attempt("ALLOWED_ORIGINS", () => createOriginCheck(allowed), help);
+    return allowed;
+  }
+
+  function proxies(): readonly string[] {
+    const trusted = reader.list("TRUSTED_PROXIES") ?? [];
+    reader.attempt(
+      "TRUSTED_PROXIES",
+      () => checkProxies(trusted),
+      "Try: TRUSTED_PROXIES=10.0.0.0/8",
+    );
+    return trusted;
+  }
+
+  function tokenTtl(): string | undefined {
+    const ttl = read("MAX_TOKEN_TTL");
+    if (ttl !== undefined) reader.attempt("MAX_TOKEN_TTL", () => parseDuration(ttl), "Try: 30d");
+    return ttl;
+  }
+
+  function limits(): Partial<Limits> {
+    const set: Partial<Record<keyof Limits, number>> = {};
+    for (const key of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
+      const name = key.replace(/[A-Z]/g, "_$&").toUpperCase();
+      if (read(name) !== undefined) {
+        set[key] = reader.integer(name, DEFAULT_LIMITS[key], 0, MAX_INTEGER);
+      }
+    }
+    return set;
+  }
+
   const config: Config = {
     host: read("HOST") ?? "0.0.0.0",
-    port: integer("PORT", 8080, 0, 65535),
-    logLevel: choice("LOG_LEVEL", LOG_LEVELS, "info") ?? "info",
-    logFormat: choice("LOG_FORMAT", LOG_FORMATS, "json"),
+    port: reader.integer("PORT", 8080, 0, 65535),
+    logLevel: reader.choice("LOG_LEVEL", LOG_LEVELS, "info") ?? "info",
+    logFormat: reader.choice("LOG_FORMAT", LOG_FORMATS, "json"),
     auth: auth(),
     consumerAuth: consumerAuth(),
+    allowedOrigins: origins(),
+    trustedProxies: proxies(),
+    maxTokenTtl: tokenTtl(),
+    registerTimeoutMs: reader.integer("REGISTER_TIMEOUT_MS", 10_000, 0, MAX_INTEGER),
+    idleTimeoutSeconds: reader.integer("IDLE_TIMEOUT_SECONDS", 30, 0, 86_400),
+    drainSeconds: reader.integer("DRAIN_SECONDS", 3, 0, 3600),
+    limits: limits(),
     warnings: [],
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...config, warnings: warningsOf(config) };
 }
 
-function warningsOf({ auth, consumerAuth }: Config): string[] {
+function warningsOf({ auth, consumerAuth, allowedOrigins }: Config): string[] {
   const warnings: string[] = [];
   if (!auth.enabled) {
     warnings.push(
       "AUTHENTICATION IS OFF: anyone can join any room. Never run like this in production",
     );
+    if (allowedOrigins === undefined) {
+      warnings.push(
+        "ALLOWED_ORIGINS is not set: any web page that a browser on this network opens can connect",
+      );
+    }
   } else if (auth.adminSecret.length < SHORT_SECRET_BYTES) { // ASCII: a byte each
     const bytes = auth.adminSecret.length;
     warnings.push(`ADMIN_SECRET has ${bytes} bytes: use ${SHORT_SECRET_BYTES} random ones or more`);
@@ -208,9 +229,4 @@ function warningsOf({ auth, consumerAuth }: Config): string[] {
     );
   }
   return warnings;
-}
-
-/** What came, safe to print: settings that hold a secret never get here. */
-function quote(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }

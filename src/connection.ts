@@ -4,7 +4,8 @@
  * the session throws. Its socket calls `handleEvent`, so that no connection needs closures of its own.
  */
 
-import type { Closable } from "./connections.ts";
+import type { Address } from "./address.ts";
+import type { Closable, Phase } from "./connections.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import { CLOSE, type CloseReason, encode, isOverBytes, type ServerMessage } from "./protocol.ts";
 
@@ -22,8 +23,13 @@ export interface Receiver {
 
 const SOCKET_OPEN = 1;
 
+/** UTF-16 units of all messages that may wait while a token is being verified. */
+const MAX_EARLY_LENGTH = 65536;
+
 /** The connection of one socket. */
 export class Connection implements Closable, EventListenerObject {
+  readonly address: Address;
+  phase: Phase = "opening";
   readonly #socket: SocketLike;
   readonly #receiver: Receiver;
   readonly #context: SessionContext;
@@ -31,6 +37,12 @@ export class Connection implements Closable, EventListenerObject {
   /** What comes while the session is not to be disturbed. */
   #early: string[] | undefined;
   #earlyLength = 0;
+  #maxMessageBytes: number;
+  /**
+   * When what was received will have been paid for at the rate that is allowed: a token bucket as
+   * one number (GCRA, ITU-T I.371).
+   */
+  #paidAt = 0;
   /** Bytes that waited to be written when that was last seen, or fewer: never more. */
   #waiting = 0;
   /** Whether some waited at the last look. */
@@ -38,7 +50,14 @@ export class Connection implements Closable, EventListenerObject {
   /** Whether some have been written since. */
   #hasWritten = false;
 
-  constructor(socket: SocketLike, receiver: Receiver, context: SessionContext) {
+  constructor(
+    socket: SocketLike,
+    receiver: Receiver,
+    context: SessionContext,
+    address: Address,
+  ) {
+    this.address = address;
+    this.#maxMessageBytes = context.limits.maxPendingMessageBytes;
     this.#socket = socket;
     this.#receiver = receiver;
     this.#context = context;
@@ -72,13 +91,25 @@ export class Connection implements Closable, EventListenerObject {
   /** Takes one message, as it came. */
   receive(data: unknown): void {
     if (this.#hasEnded) return;
-    const { maxMessageBytes, maxEarlyLength } = this.#context.limits;
-    if (typeof data !== "string") return this.#receiveBinary(data, maxMessageBytes);
-    if (isOverBytes(data, maxMessageBytes)) return this.close(CLOSE.messageTooBig);
-    if (this.#early === undefined) return this.#receiver.receive(data);
-    this.#earlyLength += data.length;
-    if (this.#earlyLength > maxEarlyLength) return this.close(CLOSE.messageTooBig);
-    this.#early.push(data);
+    if (this.#isOverRate()) return this.close(CLOSE.tooManyMessages);
+    if (typeof data !== "string") return this.#receiveBinary(data, this.#maxMessageBytes);
+    if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
+    this.#deliver(data);
+  }
+
+  #isOverRate(): boolean {
+    const { maxMessagesPerSecond, messageBurst } = this.#context.limits;
+    const now = this.#context.clock.elapsed();
+    this.#paidAt = Math.max(this.#paidAt, now) + 1000 / maxMessagesPerSecond;
+    return (this.#paidAt - now) * maxMessagesPerSecond > messageBurst * 1000;
+  }
+
+  #deliver(text: string): void {
+    if (this.#hasEnded) return;
+    if (this.#early === undefined) return this.#receiver.receive(text);
+    this.#earlyLength += text.length;
+    if (this.#earlyLength > MAX_EARLY_LENGTH) return this.close(CLOSE.messageTooBig);
+    this.#early.push(text);
   }
 
   #receiveBinary(data: unknown, max: number): void {
@@ -100,7 +131,7 @@ export class Connection implements Closable, EventListenerObject {
   resume(): void {
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const text of early) this.receive(text);
+    for (const text of early) this.#deliver(text);
   }
 
   /** Sends a frame; `false` when the client can no longer be reached. */
@@ -128,7 +159,7 @@ export class Connection implements Closable, EventListenerObject {
    */
   close({ code, reason }: CloseReason): void {
     if (!this.#end()) return;
-    this.#context.connections.toldToClose(this);
+    this.#context.connections.became(this, "closing");
     this.#context.logger.debug("Connection closed", { code, reason });
     this.#context.clock.setTimeout(() => this.#socket.close(code, reason), 0);
   }
@@ -156,19 +187,21 @@ export class Connection implements Closable, EventListenerObject {
     this.close(CLOSE.internalError);
   }
 
-  shutDown(): void {
-    this.close(CLOSE.shuttingDown);
+  /** Takes note that its client has joined a room: it may send bigger messages. */
+  joined(): void {
+    this.#maxMessageBytes = this.#context.limits.maxMessageBytes;
+    this.#context.connections.became(this, "joined");
   }
 
   #opened(): void {
-    this.#context.connections.opened(this);
-    if (this.#context.isClosing()) this.shutDown();
+    this.#context.connections.became(this, "pending");
+    if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);
     else this.#receiver.opened();
   }
 
   #gone(): void {
     if (this.#end()) this.#context.logger.debug("Connection lost");
-    this.#context.connections.gone(this);
+    this.#context.connections.became(this, "gone");
   }
 
   #end(): boolean {

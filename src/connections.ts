@@ -1,98 +1,228 @@
 /**
- * Which sockets there are: those that are open, and those that were told to close and have not gone
- * yet. Deno cannot terminate a socket, so the second kind may stay for as long as its client likes.
+ * Which sockets there are, by what has become of each, and how many more there may be. Deno cannot
+ * terminate a socket, so one that was told to close may stay for as long as its client likes; and of
+ * a client that resets its connection during the handshake Deno 2.9 never says anything again.
  */
 
+import type { Address } from "./address.ts";
 import type { Clock, Timer } from "./clock.ts";
+import type { Limits } from "./limits.ts";
+import { CLOSE, type CloseReason } from "./protocol.ts";
+
+/**
+ * `opening` since its upgrade, `pending` once open, `joined` a room, `closing` once told to close;
+ * `lost` if it never opened, `gone` for good.
+ */
+export type Phase = "opening" | "pending" | "joined" | "closing" | "lost" | "gone";
 
 /** A socket that can be told to close. */
 export interface Closable {
-  /** Ends the connection because the server stops. */
-  shutDown(): void;
+  /** Whose it is. */
+  readonly address: Address;
+  /** What has become of it; only {@linkcode Connections} changes it. */
+  phase: Phase;
+  /** Ends the connection. */
+  close(why: CloseReason): void;
   /** Ends the connection if its client has stopped reading. */
   checkFlow(): void;
   /** Whether it is told to close after the others when the server stops. */
   readonly closesLast: boolean;
 }
 
+/** Why there is no room for another socket. */
+export type Crowd = "server" | "pending" | "address" | "pending of address";
+
+/** How long an upgraded socket may take to open, in milliseconds, before it is given up. */
+const OPEN_WITHIN_MS = 2000;
+
+/** How often sockets are closed while the server drains, in milliseconds. */
+const DRAIN_STEP_MS = 10;
+
+/** Of the sockets that there were when file descriptors ran out, one in so many is not filled again. */
+const RESERVE = 16;
+
+type Tally = Record<Phase, number>;
+
 /** The sockets of one handler. */
 export class Connections {
-  readonly #open = new Set<Closable>();
-  readonly #closing = new Set<Closable>();
   readonly #clock: Clock;
   readonly #checkMs: number;
-  #timer: Timer | undefined;
+  readonly #limits: Limits;
+  readonly #all = new Set<Closable>();
+  readonly #opening = new Set<Closable>();
+  readonly #tally: Tally = { opening: 0, pending: 0, joined: 0, closing: 0, lost: 0, gone: 0 };
+  readonly #byAddress = new Map<string, { sockets: number; pending: number }>();
+  #most = 0;
+  #fit = Infinity;
+  #flowTimer: Timer | undefined;
+  #openTimer: Timer | undefined;
   #whenGone: (() => void) | undefined;
 
   /** Looks for clients that have stopped reading every `checkMs` milliseconds; 0 never does. */
-  constructor(clock: Clock, checkMs: number) {
+  constructor(clock: Clock, checkMs: number, limits: Limits) {
     this.#clock = clock;
     this.#checkMs = checkMs;
+    this.#limits = limits;
   }
 
-  /** How many sockets are open. */
-  get open(): number {
-    return this.#open.size;
+  /** How many sockets are upgraded and have not joined. */
+  get pending(): number {
+    return this.#tally.opening + this.#tally.pending;
   }
 
   /** How many sockets were told to close and have not gone yet. */
   get closing(): number {
-    return this.#closing.size;
+    return this.#tally.closing;
   }
 
-  /** Counts a socket that has opened. */
-  opened(connection: Closable): void {
-    this.#open.add(connection);
-    this.#watch();
+  /** How many sockets were upgraded and never heard of again. */
+  get lost(): number {
+    return this.#tally.lost;
   }
 
-  /** Counts a socket that was told to close. */
-  toldToClose(connection: Closable): void {
-    this.#open.delete(connection);
-    this.#closing.add(connection);
-    this.#watch();
+  /** How many sockets there are. */
+  get size(): number {
+    return this.#all.size;
   }
 
-  /** Forgets a socket that has gone; Deno may say so twice. */
-  gone(connection: Closable): void {
-    this.#open.delete(connection);
-    this.#closing.delete(connection);
-    this.#watch();
-    if (this.#open.size + this.#closing.size === 0) this.#whenGone?.();
-  }
-
-  /** Tells every socket to close and waits until all have gone, at most `graceMs` milliseconds. */
-  async shutDown(graceMs: number): Promise<void> {
-    const last: Closable[] = [];
-    for (const connection of [...this.#open]) {
-      if (connection.closesLast) last.push(connection);
-      else connection.shutDown();
+  /** What is full for another socket of this address, if anything is. */
+  crowd(address: Address): Crowd | undefined {
+    const limits = this.#limits;
+    if (this.#all.size >= Math.min(limits.maxConnections, this.#fit)) return "server";
+    const own = address === undefined ? undefined : this.#byAddress.get(address);
+    if (own !== undefined && own.sockets >= limits.maxConnectionsPerIp) return "address";
+    if (own !== undefined && own.pending >= limits.maxPendingConnectionsPerIp) {
+      return "pending of address";
     }
-    for (const connection of last) connection.shutDown();
-    if (this.#closing.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimeout(resolve, graceMs);
-      this.#whenGone = () => {
+    return this.pending >= limits.maxPendingConnections ? "pending" : undefined;
+  }
+
+  /** Takes note that the process has no file descriptor left: no more sockets fit than there were. */
+  ranOut(): void {
+    this.#fit = Math.max(this.#most - Math.ceil(this.#most / RESERVE), 1);
+    if (this.#most < RESERVE) this.#fit = Infinity; // Something else has them.
+  }
+
+  /** Counts a socket that has been upgraded. */
+  upgraded(connection: Closable): void {
+    this.#all.add(connection);
+    this.#most = Math.max(this.#most, this.#all.size);
+    this.#opening.add(connection);
+    this.#tally.opening++;
+    this.#count(connection, 1, 1);
+    this.#openTimer ??= this.#clock.setTimeout(() => this.#giveUp([]), OPEN_WITHIN_MS);
+  }
+
+  /** Counts a socket as what it has become; one that has gone stays so, since Deno may say it twice. */
+  became(connection: Closable, phase: Phase): void {
+    const { phase: before } = connection;
+    if (before === phase || before === "gone") return;
+    connection.phase = phase;
+    this.#tally[before]--;
+    this.#tally[phase]++;
+    if (before === "opening") this.#opened(connection);
+    const wasThere = before !== "lost";
+    const isThere = phase !== "lost" && phase !== "gone";
+    if (isThere) this.#all.add(connection);
+    else this.#all.delete(connection);
+    this.#count(
+      connection,
+      Number(isThere) - Number(wasThere),
+      Number(isPending(phase)) - Number(isPending(before)),
+    );
+    this.#watch();
+    if (this.#all.size === 0) this.#whenGone?.();
+  }
+
+  /** Closes every socket that has opened and not joined. */
+  closePending(why: CloseReason): void {
+    for (const connection of [...this.#all]) {
+      if (connection.phase === "pending") connection.close(why);
+    }
+  }
+
+  /**
+   * Tells every socket to close, spread evenly over `drainMs` milliseconds, those that never come
+   * back last, and waits until all have gone, `graceMs` milliseconds at most.
+   */
+  async shutDown(drainMs: number, graceMs: number): Promise<void> {
+    this.closePending(CLOSE.shuttingDown);
+    const joined = [...this.#all].filter(({ phase }) => phase === "joined");
+    const first = joined.filter(({ closesLast }) => !closesLast);
+    const start = this.#clock.elapsed();
+    for (let closed = 0; closed < first.length;) {
+      const due = drainMs > 0 ? (this.#clock.elapsed() - start) / drainMs * first.length : Infinity;
+      for (; closed <= due && closed < first.length; closed++) {
+        first[closed]?.close(CLOSE.shuttingDown);
+      }
+      if (closed < first.length) await this.#sleep(DRAIN_STEP_MS);
+    }
+    for (const connection of [...this.#all]) connection.close(CLOSE.shuttingDown);
+    if (this.#all.size > 0) await this.#sleep(graceMs, (wake) => this.#whenGone = wake);
+    this.#whenGone = undefined;
+    this.#stopTimers();
+  }
+
+  #sleep(ms: number, orUntil?: (wake: () => void) => void): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimeout(resolve, ms);
+      orUntil?.(() => {
         this.#clock.clearTimeout(timer);
         resolve();
-      };
+      });
     });
-    this.#whenGone = undefined;
   }
 
-  /** Keeps one timer going for as long as a socket is open. */
+  #count({ address }: Closable, sockets: number, pending: number): void {
+    if (address === undefined || (sockets === 0 && pending === 0)) return;
+    let own = this.#byAddress.get(address);
+    if (own === undefined) this.#byAddress.set(address, own = { sockets: 0, pending: 0 });
+    own.sockets += sockets;
+    own.pending += pending;
+    if (own.sockets === 0) this.#byAddress.delete(address);
+  }
+
+  /** Keeps one timer going for as long as there is a socket. */
   #watch(): void {
-    if (this.#open.size === 0 || this.#checkMs === 0) {
-      if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-      this.#timer = undefined;
-    } else if (this.#timer === undefined) {
-      this.#timer = this.#clock.setTimeout(() => this.#check(), this.#checkMs);
+    if (this.#all.size === 0) this.#stopTimers();
+    else if (this.#checkMs > 0) {
+      this.#flowTimer ??= this.#clock.setTimeout(() => this.#check(), this.#checkMs);
     }
   }
 
   #check(): void {
-    this.#timer = undefined;
-    for (const connection of [...this.#open]) connection.checkFlow();
+    this.#flowTimer = undefined;
+    for (const connection of [...this.#all]) {
+      if (connection.phase !== "closing") connection.checkFlow();
+    }
     this.#watch();
   }
+
+  #opened(connection: Closable): void {
+    this.#opening.delete(connection);
+    if (this.#opening.size > 0 || this.#openTimer === undefined) return;
+    this.#clock.clearTimeout(this.#openTimer);
+    this.#openTimer = undefined;
+  }
+
+  /** Gives up those that were opening at the last look and still are. */
+  #giveUp(before: readonly Closable[]): void {
+    for (const connection of before) {
+      if (connection.phase === "opening") this.became(connection, "lost");
+    }
+    const now = [...this.#opening];
+    if (now.length === 0) return;
+    this.#openTimer = this.#clock.setTimeout(() => this.#giveUp(now), OPEN_WITHIN_MS);
+  }
+
+  #stopTimers(): void {
+    for (const timer of [this.#flowTimer, this.#openTimer]) {
+      if (timer !== undefined) this.#clock.clearTimeout(timer);
+    }
+    this.#flowTimer = this.#openTimer = undefined;
+  }
+}
+
+function isPending(phase: Phase): boolean {
+  return phase === "opening" || phase === "pending";
 }

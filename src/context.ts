@@ -4,6 +4,7 @@ import type { ConsumerGate } from "./admission.ts";
 import type { Clock } from "./clock.ts";
 import type { Connections } from "./connections.ts";
 import type { Director } from "./director.ts";
+import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import type { SignalingRegistry } from "./registry.ts";
 
@@ -19,18 +20,6 @@ export interface SocketLike {
   close(code: number, reason: string): void;
 }
 
-/** What bounds a session. */
-export interface SessionLimits {
-  /** UTF-8 bytes of one message. */
-  readonly maxMessageBytes: number;
-  /** UTF-16 units of all messages that may wait while a token is being verified. */
-  readonly maxEarlyLength: number;
-  /** Bytes that may wait for a client that reads slowly. */
-  readonly maxSendBufferBytes: number;
-  /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
-  readonly registerTimeoutMs: number;
-}
-
 /** What all sessions of a handler share. */
 export interface SessionContext {
   readonly registry: SignalingRegistry;
@@ -39,7 +28,9 @@ export interface SessionContext {
   readonly consumers: ConsumerGate;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly limits: SessionLimits;
+  readonly limits: Limits;
+  /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
+  readonly registerTimeoutMs: number;
   /** Whether sockets that open now are to be closed at once. */
   readonly isClosing: () => boolean;
 }

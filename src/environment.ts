@@ -70,3 +70,15 @@ async function readEnvFile(): Promise<Record<string, string> | string> {
     return ".env cannot be understood. Put values that hold a $ in single quotes";
   }
 }
+
+const MEGABYTE = 1_048_576;
+
+/**
+ * The memory of the machine in megabytes (2^20 bytes), or `undefined` where the permission to know
+ * it is missing. What a container may have stands in a file that Deno lets nobody read.
+ */
+export function machineMemory(): number | undefined {
+  const permission = { name: "sys", kind: "systemMemoryInfo" } as const;
+  if (Deno.permissions.querySync(permission).state !== "granted") return undefined;
+  return Math.floor(Deno.systemMemoryInfo().total / MEGABYTE);
+}

@@ -4,15 +4,25 @@
  * `handleUpgrade` where it likes.
  */
 
-import { admit, type Authorize, consumerGate, type Gate, readCredentials } from "./admission.ts";
-import { issueToken, type IssueTokenRequest, type IssueTokenResponse } from "./auth.ts";
+import { createAddressReader, remoteOf } from "./address.ts";
+import type { AddressReader } from "./address.ts";
+import { type Authorize, consumerGate, type Gate } from "./admission.ts";
+import {
+  issueToken,
+  type IssueTokenRequest,
+  type IssueTokenResponse,
+  parseDuration,
+} from "./auth.ts";
+import { AuthGuard, FailureCount } from "./auth_guard.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { Connections } from "./connections.ts";
 import { type ConsumerAuthConfig, makeConsumerVerifier } from "./consumer_auth.ts";
 import type { SessionContext } from "./context.ts";
 import { Director } from "./director.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv, type PublicJwk } from "./keys.ts";
+import { type Limits, resolveLimits } from "./limits.ts";
 import { type Logger, neverThrowing, silentLogger } from "./logger.ts";
+import { MemoryWatch } from "./memory.ts";
 import { Negotiations } from "./negotiations.ts";
 import {
   type NodeRequest,
@@ -22,9 +32,11 @@ import {
   toUrl,
   writeResponse,
 } from "./node.ts";
+import { createOriginCheck } from "./origins.ts";
+import { CLOSE } from "./protocol.ts";
 import { SignalingRegistry } from "./registry.ts";
-import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
-import { Session } from "./session.ts";
+import { errorResponse, STATUS_CODE } from "./responses.ts";
+import { createConnect } from "./upgrade.ts";
 import { splitUrl } from "./url.ts";
 
 /** Options of {@linkcode createSignalingHandler}. */
@@ -64,6 +76,30 @@ export interface SignalingHandlerConfig {
    */
   idleTimeoutSeconds?: number;
   /**
+   * Bounds other than the defaults; each is documented there, and 0 is none.
+   *
+   * @default {DEFAULT_LIMITS}
+   */
+  limits?: Partial<Limits>;
+  /**
+   * Web pages that may connect: origins such as `https://app.example.com`, or
+   * `https://*.example.com` for one label of any name; any when absent.
+   */
+  allowedOrigins?: readonly string[];
+  /**
+   * Addresses and CIDR ranges of the proxies in front, whose `X-Forwarded-For` is believed; none
+   * when absent.
+   */
+  trustedProxies?: readonly string[];
+  /** How long a room token may be valid at most, such as `"30d"`; any when absent. */
+  maxTokenTtl?: string;
+  /**
+   * Seconds over which `close()` spreads the closes, so that not all clients come back at once.
+   *
+   * @default {3}
+   */
+  drainSeconds?: number;
+  /**
    * The pathname that the handler answers; `null` takes every request it is given.
    *
    * @default {"/signal"}
@@ -83,10 +119,14 @@ export interface SignalingStats {
   readonly peers: number;
   /** Rooms with a peer in them. */
   readonly rooms: number;
-  /** Sockets that are open and have not joined. */
+  /** Sockets that have not joined. */
   readonly pending: number;
   /** Sockets that were told to close and have not gone yet. */
   readonly closing: number;
+  /** Clients that reset their connection during the handshake: Deno keeps a file descriptor each. */
+  readonly lost: number;
+  /** Whether the process has more memory than `maxMemoryMb`, so that nobody new is let in. */
+  readonly memory: "ok" | "exceeded";
   /** Answers that were not relayed, because their offer had been answered. */
   readonly duplicateAnswers: number;
   /** Peer lists that were sent because an offer was not answered. */
@@ -102,7 +142,7 @@ export interface SignalingHandler {
    * resolves to `null` for any other path, so that the host's routes stay in charge.
    *
    * @param request The request, as `Deno.serve` gave it.
-   * @param info What `Deno.serve` gave along with it.
+   * @param info What `Deno.serve` gave along with it: limits per address need its `remoteAddr`.
    */
   fetch(request: Request, info?: unknown): Promise<Response | null>;
   /**
@@ -126,22 +166,17 @@ export interface SignalingHandler {
   /** What there is to do at the moment. */
   stats(): SignalingStats;
   /**
-   * Refuses new connections, closes every socket with 1001, and waits until all have gone, at most
-   * `graceMs` milliseconds (300 by default). Safe to call twice.
+   * Refuses new connections and closes every socket with 1001: the normal peers spread evenly over
+   * `graceMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
+   * consumers, which never do. Then waits until all have gone, 300 ms at most. Safe to call twice.
    */
   close(options?: { graceMs?: number }): Promise<void>;
 }
 
-const MESSAGE_LIMITS = {
-  maxMessageBytes: 65536,
-  maxEarlyLength: 65536,
-  maxSendBufferBytes: 1048576,
-};
-
+/** How long clients have to answer their close. */
 const CLOSE_GRACE_MS = 300;
 
-/** RFC 6455, section 4.4. */
-const WEBSOCKET_VERSION = "13";
+const MEGABYTE = 1_048_576;
 
 /**
  * Creates a signaling handler.
@@ -149,7 +184,7 @@ const WEBSOCKET_VERSION = "13";
  * @param config See {@linkcode SignalingHandlerConfig}.
  * @returns The handler.
  * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
- * `consumerAuth` is not usable.
+ * `consumerAuth`, `limits`, `allowedOrigins`, `trustedProxies` or `maxTokenTtl` is not usable.
  * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
  *
  * @example Beside routes of your own
@@ -169,97 +204,85 @@ const WEBSOCKET_VERSION = "13";
 export async function createSignalingHandler(
   config: SignalingHandlerConfig = {},
 ): Promise<SignalingHandler> {
-  const { authEnabled = true, path = "/signal", clock = systemClock } = config;
+  return (await createEndpoint(config)).handler;
+}
+
+/** A handler, with what a server needs to know besides. */
+export interface Endpoint {
+  readonly handler: SignalingHandler;
+  readonly addressOf: AddressReader;
+  readonly failures: FailureCount;
+  readonly connections: Connections;
+}
+
+/** Creates a signaling handler for a server of our own. */
+export async function createEndpoint(config: SignalingHandlerConfig): Promise<Endpoint> {
+  const { authEnabled = true, path = "/signal", clock = systemClock, drainSeconds = 3 } = config;
   const logger = neverThrowing(config.logger ?? silentLogger);
   const { idleTimeoutSeconds: idleTimeout = 30, registerTimeoutMs = 10_000 } = config;
+  const limits = resolveLimits(config.limits);
+  const maxTtlSeconds = config.maxTokenTtl && parseDuration(config.maxTokenTtl) || undefined;
+  const isAllowedOrigin = createOriginCheck(config.allowedOrigins);
+  const addressOf = await createAddressReader(config.trustedProxies ?? [], (proxy) =>
+    logger.warn(
+      "X-Forwarded-For comes from a proxy that TRUSTED_PROXIES does not name: limits per address " +
+        "count all of its clients as one",
+      { proxy },
+    ));
   const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
-  const gate = gateOf(config, keys);
   const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth, logger);
+  const failures = new FailureCount(clock, limits.maxFailedAuthPerMinute);
   const negotiations = new Negotiations(clock);
   const director = new Director(clock);
   const registry = new SignalingRegistry(
     negotiations,
     (room, peer) => director.changed(room, peer),
+    limits.maxPeersPerRoom,
   );
-  const connections = new Connections(clock, idleTimeout * 500);
+  const connections = new Connections(clock, idleTimeout * 500, limits);
+  const memory = new MemoryWatch(clock, limits.maxMemoryMb * MEGABYTE, {
+    exceeded(bytes, isNews) {
+      const megabytes = Math.round(bytes / MEGABYTE);
+      if (isNews) logger.error("Too much memory: nobody new is let in", { megabytes });
+      connections.closePending(CLOSE.outOfMemory);
+    },
+    recovered: (bytes) =>
+      logger.info("Memory is back", { megabytes: Math.round(bytes / MEGABYTE) }),
+  });
   let closing = false;
   const context: SessionContext = {
     registry,
     director,
     connections,
-    consumers: consumerGate(verifyConsumer, !authEnabled),
+    consumers: consumerGate(verifyConsumer, !authEnabled, new AuthGuard(failures)),
     clock,
     logger,
-    limits: { ...MESSAGE_LIMITS, registerTimeoutMs },
+    limits,
+    registerTimeoutMs,
     isClosing: () => closing,
   };
+  const connect = createConnect({
+    context,
+    gate: gateOf(config, keys, new AuthGuard(failures), maxTtlSeconds),
+    mayConsume: verifyConsumer !== undefined,
+    isAllowedOrigin,
+    addressOf,
+    failures,
+    memory,
+  });
   const isOurs = (pathname: string) => path === null || pathname === path;
 
-  /**
-   * Upgrades before any token is verified, in the same turn: Deno 2.9 keeps memory for ever for a
-   * client that leaves between its request and its upgrade. (One that resets its connection in the
-   * very same moment still costs a file descriptor.)
-   */
-  function connect(
-    request: Request,
-    upgrade: (protocol: string | undefined) => Deno.WebSocketUpgrade,
-  ): Response {
-    const { method, headers } = request;
-    if (method !== "GET" && method !== "HEAD") return methodNotAllowed(["GET", "HEAD"]);
-    if (
-      method === "HEAD" || headers.get("upgrade")?.toLowerCase() !== "websocket" ||
-      headers.get("sec-websocket-version") !== WEBSOCKET_VERSION
-    ) {
-      const message = `Connect to this path with a WebSocket of version ${WEBSOCKET_VERSION}`;
-      return errorResponse(STATUS_CODE.UpgradeRequired, message, {
-        upgrade: "websocket",
-        "sec-websocket-version": WEBSOCKET_VERSION,
-      });
-    }
-    if (closing) {
-      return errorResponse(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
-    }
-    const query = new URLSearchParams(splitUrl(request.url).query);
-    const credentials = readCredentials(query, headers);
-    if ("problem" in credentials) {
-      return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
-    }
-    const { token, protocol } = credentials;
-    try {
-      // Once it is upgraded, a request can no longer be read.
-      const asked = gate.by === "host" ? copyOf(request) : request;
-      const { socket, response } = upgrade(protocol);
-      const mayConsume = verifyConsumer !== undefined;
-      const admission = admit(
-        gate,
-        query,
-        token,
-        asked,
-        mayConsume,
-        (cause) => logger.error("authorize() failed", { cause: String(cause) }),
-      );
-      const { connection } = new Session(socket, admission, context);
-      socket.addEventListener("open", connection);
-      socket.addEventListener("message", connection);
-      socket.addEventListener("close", connection);
-      return response;
-    } catch {
-      return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
-    }
-  }
-
-  return {
+  const handler: SignalingHandler = {
     path,
-    fetch(request) {
-      if (!isOurs(splitUrl(request.url).pathname)) return Promise.resolve(null);
-      const response = connect(request, (protocol) => {
+    async fetch(request, info) {
+      if (!isOurs(splitUrl(request.url).pathname)) return null;
+      return await connect(request, remoteOf(info), (protocol) => {
         const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
         // Not by Deno's option: that takes a list of names only with a space behind each comma.
         if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
         return upgraded;
       });
-      return Promise.resolve(response);
     },
     handleUpgrade(req, socket, head) {
       if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
@@ -268,7 +291,7 @@ export async function createSignalingHandler(
       socket.pause(); // Or Deno loses the client's first message.
       const response = request === null
         ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
-        : connect(request, (protocol) => {
+        : connect(request, socket.remoteAddress, (protocol) => {
           // One name alone: Deno reads a list only with a space behind each comma.
           if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
           const upgraded = Deno.upgradeWebSocket(request, {
@@ -278,31 +301,36 @@ export async function createSignalingHandler(
           upgraded.socket.addEventListener("close", () => release(socket), { once: true });
           return upgraded;
         });
-      if (response.status !== STATUS_CODE.SwitchingProtocols) writeResponse(socket, response);
+      if (response instanceof Promise) response.then((settled) => writeResponse(socket, settled));
+      else writeResponse(socket, response);
       return true;
     },
     async issueToken(request) {
       if (keys === null) {
         throw new TypeError("Clients are not let in by room tokens: there is no key to sign with");
       }
-      return await issueToken(keys.privateKey, request);
+      return await issueToken(keys.privateKey, request, { maxTtlSeconds });
     },
     publicJwk: () => publicJwk,
     stats: () => ({
       auth: authEnabled ? "enabled" : "disabled",
       peers: registry.peers,
       rooms: registry.rooms,
-      pending: connections.open - registry.peers,
+      pending: connections.pending,
       closing: connections.closing,
+      lost: connections.lost,
+      memory: memory.isExceeded ? "exceeded" : "ok",
       duplicateAnswers: negotiations.duplicateAnswers,
       heals: negotiations.heals,
     }),
-    async close({ graceMs = CLOSE_GRACE_MS } = {}) {
+    async close({ graceMs = drainSeconds * 1000 } = {}) {
       closing = true;
+      memory.close();
+      await connections.shutDown(graceMs, CLOSE_GRACE_MS);
       negotiations.close();
-      await connections.shutDown(graceMs);
     },
   };
+  return { handler, addressOf, failures, connections };
 }
 
 function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
@@ -315,12 +343,14 @@ function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
   return loadKeyPairFromEnv(config.privateKeyJwk, config.publicKeyJwk);
 }
 
-function gateOf({ authEnabled, authorize }: SignalingHandlerConfig, keys: KeyPair | null): Gate {
+function gateOf(
+  { authEnabled, authorize }: SignalingHandlerConfig,
+  keys: KeyPair | null,
+  guard: AuthGuard,
+  maxTtlSeconds: number | undefined,
+): Gate {
   if (authEnabled === false) return { by: "nothing" };
   if (authorize !== undefined) return { by: "host", authorize };
-  return keys ? { by: "room token", publicKey: keys.publicKey } : { by: "nothing" };
-}
-
-function copyOf(request: Request): Request {
-  return new Request(request.url, { headers: request.headers });
+  if (keys === null) return { by: "nothing" };
+  return { by: "room token", publicKey: keys.publicKey, options: { maxTtlSeconds }, guard };
 }

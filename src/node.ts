@@ -3,6 +3,8 @@
  * `upgrade` event.
  */
 
+import { STATUS_CODE } from "./responses.ts";
+
 /** What is read of a `node:http` request (`IncomingMessage`). */
 export interface NodeRequest {
   /** The path and the query. */
@@ -15,6 +17,8 @@ export interface NodeRequest {
 
 /** What is done with the socket of a `node:http` request. */
 export interface NodeSocket {
+  /** The address of the client, or of the proxy in front. */
+  readonly remoteAddress?: string | undefined;
   /** Whether the connection is gone, or Deno has taken it over. */
   destroyed: boolean;
   /** Stops reading. */
@@ -47,8 +51,9 @@ export function toRequest({ url = "/", method = "GET", headers }: NodeRequest): 
   }
 }
 
-/** Answers on the socket itself, and ends it. */
+/** Answers on the socket itself, and ends it, unless the answer was an upgrade. */
 export async function writeResponse(socket: NodeSocket, response: Response): Promise<void> {
+  if (response.status === STATUS_CODE.SwitchingProtocols) return;
   const body = await response.text();
   response.headers.set("connection", "close");
   response.headers.set("content-length", String(new TextEncoder().encode(body).byteLength));

@@ -90,6 +90,8 @@ export const CLOSE = {
   messageTooBig: { code: 1009, reason: "message too big" },
   internalError: { code: 1011, reason: "internal error" },
   readsTooSlowly: { code: 1013, reason: "client reads too slowly" },
+  roomFull: { code: 1013, reason: "room is full" },
+  outOfMemory: { code: 1013, reason: "server is short of memory" },
   missingToken: { code: 4001, reason: "missing token" },
   missingRoom: { code: 4001, reason: "missing room" },
   registrationTimeout: { code: 4002, reason: "registration timeout" },
@@ -101,6 +103,8 @@ export const CLOSE = {
   invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token" },
   consumersRefused: { code: 4003, reason: "consumer authentication is not configured" },
   nodeIdInUse: { code: 4409, reason: "nodeId already in use" },
+  tooManyMessages: { code: 4429, reason: "too many messages" },
+  tooManyFailures: { code: 4429, reason: "too many failed attempts" },
 } as const satisfies Record<string, CloseReason>;
 
 /** Characters (Unicode code points) that the name of a room has at most. */

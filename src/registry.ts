@@ -15,11 +15,17 @@ export type EnterOutcome = { readonly room: Room; readonly outcome: JoinOutcome 
 export class SignalingRegistry {
   readonly #negotiations: Negotiations;
   readonly #onChange: (room: Room, peer: Peer) => void;
+  readonly #maxPeersPerRoom: number;
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
   /** `onChange` hears of every join, leave and update, and whose it was. */
-  constructor(negotiations: Negotiations, onChange: (room: Room, peer: Peer) => void) {
+  constructor(
+    negotiations: Negotiations,
+    onChange: (room: Room, peer: Peer) => void,
+    maxPeersPerRoom: number,
+  ) {
+    this.#maxPeersPerRoom = maxPeersPerRoom;
     this.#negotiations = negotiations;
     this.#onChange = onChange;
   }
@@ -36,13 +42,14 @@ export class SignalingRegistry {
 
   /** Lets a peer join the room of that name, which comes into being if need be. */
   join(name: string, peer: Peer): EnterOutcome {
-    const room = this.#rooms.get(name) ?? new Room(name, this.#negotiations);
+    const room = this.#rooms.get(name) ??
+      new Room(name, this.#negotiations, this.#maxPeersPerRoom);
     const outcome = room.join(peer);
     if (outcome.kind === "joined") {
       this.#peers++;
       this.#rooms.set(name, room);
     }
-    if (outcome.kind !== "taken") this.#onChange(room, peer);
+    if (room.has(peer)) this.#onChange(room, peer);
     return { room, outcome };
   }
 

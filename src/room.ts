@@ -12,7 +12,8 @@ import { encode, type SignalMessage } from "./protocol.ts";
 export type JoinOutcome =
   | { readonly kind: "joined" }
   | { readonly kind: "replaced"; readonly old: Peer }
-  | { readonly kind: "taken" };
+  | { readonly kind: "taken" }
+  | { readonly kind: "full" };
 
 /**
  * What came of a message: it was handed over, there is nobody by that name whom the sender may
@@ -25,11 +26,13 @@ export class Room {
   /** The room's name, unique in its registry. */
   readonly name: string;
   readonly #negotiations: Negotiations;
+  readonly #maxPeers: number;
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
   #nextSeat = 0;
 
-  constructor(name: string, negotiations: Negotiations) {
+  constructor(name: string, negotiations: Negotiations, maxPeers: number) {
+    this.#maxPeers = maxPeers;
     this.name = name;
     this.#negotiations = negotiations;
   }
@@ -51,6 +54,7 @@ export class Room {
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
     if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
+    if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
     peer.seat = old?.seat ?? this.#nextSeat++;
     this.#peers.set(peer.id, peer);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };

@@ -4,8 +4,10 @@
  */
 
 import { eTag, ifNoneMatch } from "@std/http/etag";
-import { createSecretCheck, type SecretCheck, TokenRequestError } from "./auth.ts";
-import type { SignalingHandler } from "./handler.ts";
+import { remoteOf } from "./address.ts";
+import { createSecretCheck, TokenRequestError } from "./auth.ts";
+import { AuthGuard, TooManyFailuresError } from "./auth_guard.ts";
+import type { Endpoint, SignalingHandler } from "./handler.ts";
 import type { PublicJwk } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import { isObject } from "./protocol.ts";
@@ -19,8 +21,8 @@ const NO_STORE = { "cache-control": "no-store" };
 
 /** What the routes need to know. */
 export interface RoutesOptions {
-  /** Answers `/signal` and knows the keys and the counts. */
-  readonly handler: SignalingHandler;
+  /** Answers `/signal` and knows the keys, the counts and the clients. */
+  readonly endpoint: Pick<Endpoint, "handler" | "addressOf" | "failures">;
   /** The secret that `POST /token` asks for; without it the route does not exist. */
   readonly adminSecret: string | undefined;
   /** Whether the server is shutting down. */
@@ -30,34 +32,33 @@ export interface RoutesOptions {
   readonly logger: Logger;
 }
 
-type Route = (request: Request) => Response | Promise<Response>;
+type Route = (request: Request, info: unknown) => Response | Promise<Response>;
 type Methods = Readonly<Record<string, Route>>;
 
 /** Creates the function that answers every request of a standalone server. */
 export async function createRoutes(
   options: RoutesOptions,
-): Promise<(request: Request) => Promise<Response>> {
-  const { handler, adminSecret, logger } = options;
+): Promise<(request: Request, info?: unknown) => Promise<Response>> {
+  const { endpoint: { handler }, adminSecret, logger } = options;
   const routes = new Map<string, Methods>([["/health", get(() => health(options))]]);
   const publicJwk = handler.publicJwk();
   if (publicJwk !== null) routes.set("/public-key", get(await publicKeyRoute(publicJwk)));
   if (adminSecret !== undefined) {
-    const isAdminSecret = await createSecretCheck(adminSecret);
-    routes.set("/token", { POST: (request) => token(request, handler, isAdminSecret) });
+    routes.set("/token", { POST: await tokenRoute(options.endpoint, adminSecret) });
   }
 
-  function route(request: Request): Response | Promise<Response> {
+  function route(request: Request, info: unknown): Response | Promise<Response> {
     const methods = routes.get(splitUrl(request.url).pathname);
     if (methods === undefined) {
       return errorResponse(STATUS_CODE.NotFound, "There is nothing at this path");
     }
     const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
-    return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request);
+    return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
   }
 
-  return async (request) => {
+  return async (request, info) => {
     try {
-      return await handler.fetch(request) ?? await route(request);
+      return await handler.fetch(request, info) ?? await route(request, info);
     } catch (cause) {
       logger.error("A request failed", { cause: String(cause) });
       return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
@@ -70,18 +71,18 @@ function get(route: Route): Methods {
   return { GET: route, HEAD: route };
 }
 
-function health({ handler, isDraining, now }: RoutesOptions): Response {
-  const draining = isDraining();
-  const { auth, peers, rooms } = handler.stats();
+function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Response {
+  const { auth, peers, rooms, memory } = handler.stats();
+  const status = isDraining() ? "draining" : memory === "ok" ? "ok" : "overloaded";
   return json(
     {
-      status: draining ? "draining" : "ok",
+      status,
       auth,
       peers,
       rooms,
       ts: new Date(now()).toISOString(),
     },
-    draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
+    status === "ok" ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
     NO_STORE,
   );
 }
@@ -100,18 +101,35 @@ async function publicKeyRoute(jwk: PublicJwk): Promise<Route> {
 }
 
 /** The secret comes first: who does not have it learns nothing and has no body read. */
-async function token(
-  request: Request,
-  handler: SignalingHandler,
-  isAdminSecret: SecretCheck,
-): Promise<Response> {
-  if (!await isAdminSecret(presentedSecret(request.headers))) {
-    return errorResponse(
-      STATUS_CODE.Unauthorized,
-      "Send the admin secret as x-admin-secret or Bearer",
-      { ...NO_STORE, "www-authenticate": "Bearer" },
-    );
-  }
+async function tokenRoute(
+  { handler, addressOf, failures }: RoutesOptions["endpoint"],
+  adminSecret: string,
+): Promise<Route> {
+  const isAdminSecret = await createSecretCheck(adminSecret);
+  const guard = new AuthGuard(failures);
+  return async (request, info) => {
+    const address = addressOf(remoteOf(info), request.headers);
+    try {
+      await guard.attempt(address, async () => {
+        if (!await isAdminSecret(presentedSecret(request.headers))) throw new WrongSecretError();
+      });
+    } catch (error) {
+      if (error instanceof WrongSecretError) {
+        const message = "Send the admin secret as x-admin-secret or Bearer";
+        return refuse(STATUS_CODE.Unauthorized, message, { "www-authenticate": "Bearer" });
+      }
+      if (!(error instanceof TooManyFailuresError)) throw error;
+      return refuse(STATUS_CODE.TooManyRequests, "Too many secrets of your address did not hold", {
+        "retry-after": String(failures.retryAfter(address)),
+      });
+    }
+    return await mint(request, handler);
+  };
+}
+
+class WrongSecretError extends Error {}
+
+async function mint(request: Request, handler: SignalingHandler): Promise<Response> {
   if (!isJson(request.headers.get("content-type"))) {
     return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
   }
@@ -135,8 +153,8 @@ async function token(
   }
 }
 
-function refuse(status: number, message: string): Response {
-  return errorResponse(status, message, NO_STORE);
+function refuse(status: number, message: string, headers?: Record<string, string>): Response {
+  return errorResponse(status, message, { ...NO_STORE, ...headers });
 }
 
 /** Absent and wrong are the same: a text that is not the secret. */

@@ -5,11 +5,7 @@
 
 import { fitsHeader } from "./auth.ts";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
-import {
-  createSignalingHandler,
-  type SignalingHandlerConfig,
-  type SignalingStats,
-} from "./handler.ts";
+import { createEndpoint, type SignalingHandlerConfig, type SignalingStats } from "./handler.ts";
 import { type Logger, silentLogger } from "./logger.ts";
 import { STATUS_CODE } from "./responses.ts";
 import { createRoutes } from "./routes.ts";
@@ -27,6 +23,11 @@ export interface ServerConfig extends Omit<SignalingHandlerConfig, "path"> {
    * is given.
    */
   adminSecret?: string | undefined;
+  /**
+   * Called when the process has run out of file descriptors and most of them are lost for good to a
+   * defect of Deno 2.9 (see `lost` of the stats): only a new process can accept clients again.
+   */
+  onExhausted?: () => void;
 }
 
 /** Where to listen. */
@@ -63,13 +64,24 @@ export interface SignalingServer extends AsyncDisposable {
    * @throws {Deno.errors.NotCapable} The permission to listen there is missing.
    */
   listen(options?: ListenOptions): Promise<ListenAddress>;
-  /** Answers one request, for hosts that bring their own listener. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * Answers one request, for hosts that bring their own listener.
+   *
+   * @param request The request.
+   * @param info What `Deno.serve` gave along with it: limits per address need its `remoteAddr`.
+   */
+  fetch(request: Request, info?: unknown): Promise<Response>;
   /** What the server has to do at the moment. */
   stats(): SignalingStats;
-  /** Closes every client with 1001 and stops, within a second. Safe to call twice. */
-  close(): Promise<void>;
+  /**
+   * Stops: says so at `/health`, refuses new clients, closes those that there are with 1001, spread
+   * evenly over `graceMs` milliseconds (`drainSeconds` by default) and the consumers last, and ends
+   * within a second after that. Safe to call twice.
+   */
+  close(options?: { graceMs?: number }): Promise<void>;
 }
+
+type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
 /** How long running requests may take to finish once every socket has been told to close. */
 const REQUEST_GRACE_MS = 400;
@@ -104,7 +116,7 @@ const RELISTEN_MS = 200;
  * ```
  */
 export async function createServer(config: ServerConfig = {}): Promise<SignalingServer> {
-  const { port: defaultPort = 8080, adminSecret, ...handlerConfig } = config;
+  const { port: defaultPort = 8080, adminSecret, onExhausted, ...handlerConfig } = config;
   const { authEnabled = true, authorize, logger = silentLogger, clock = systemClock } =
     handlerConfig;
   const usesRoomTokens = authEnabled && authorize === undefined;
@@ -117,31 +129,37 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   if (usesRoomTokens && !fitsHeader(adminSecret ?? "")) {
     throw new TypeError("`adminSecret` must be printable ASCII: it travels in an HTTP header");
   }
-  const handler = await createSignalingHandler({ ...handlerConfig, path: "/signal" });
+  const endpoint = await createEndpoint({ ...handlerConfig, path: "/signal" });
+  const { handler, connections } = endpoint;
   let draining = false;
   let listener: Listener | undefined;
   const fetch = await createRoutes({
-    handler,
+    endpoint,
     adminSecret: usesRoomTokens ? adminSecret : undefined,
     isDraining: () => draining,
     now: () => clock.now(),
     logger,
   });
 
-  async function stop(): Promise<void> {
+  function listenerFailed(): void {
+    connections.ranOut();
+    if (connections.lost > connections.size) onExhausted?.();
+  }
+
+  async function stop(options?: { graceMs?: number }): Promise<void> {
     draining = true;
-    await handler.close();
+    await handler.close(options);
     await listener?.close();
   }
   let stopped: Promise<void> | undefined;
-  const close = () => stopped ??= stop();
+  const close = (options?: { graceMs?: number }) => stopped ??= stop(options);
 
   return {
     // deno-lint-ignore require-await -- a failure must be a rejection
     async listen({ port = defaultPort, host = "0.0.0.0" } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
-      listener = new Listener(fetch, clock, logger);
+      listener = new Listener(fetch, listenerFailed, clock, logger);
       try {
         return listener.listen(host, port);
       } catch (error) {
@@ -152,7 +170,7 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
     fetch,
     stats: () => handler.stats(),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }
 
@@ -162,7 +180,8 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
  * `shutdown()` waits for ever on a client that left in the middle of its handshake.
  */
 class Listener {
-  readonly #fetch: (request: Request) => Promise<Response>;
+  readonly #fetch: Fetch;
+  readonly #onFailure: () => void;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
@@ -171,8 +190,9 @@ class Listener {
   #running = 0;
   #whenIdle: (() => void) | undefined;
 
-  constructor(fetch: (request: Request) => Promise<Response>, clock: Clock, logger: Logger) {
+  constructor(fetch: Fetch, onFailure: () => void, clock: Clock, logger: Logger) {
     this.#fetch = fetch;
+    this.#onFailure = onFailure;
     this.#clock = clock;
     this.#logger = logger;
   }
@@ -198,7 +218,7 @@ class Listener {
     const abort = new AbortController();
     const server = Deno.serve(
       { hostname, port, signal: abort.signal, onListen() {} },
-      (request, info) => this.#answer(request, info.completed),
+      (request, info) => this.#answer(request, info),
     );
     this.#server = server;
     this.#abort = abort;
@@ -206,6 +226,7 @@ class Listener {
       if (this.#server !== server) return;
       this.#server = undefined;
       this.#logger.error("The listener failed; listening again", { cause: String(cause) });
+      this.#onFailure();
       this.#serveAgain(hostname, server.addr.port);
     });
     return server;
@@ -235,9 +256,10 @@ class Listener {
   }
 
   /** Counts a request until its answer is sent; an upgraded socket is the handler's to close. */
-  async #answer(request: Request, sent: Promise<void>): Promise<Response> {
+  async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
     this.#running++;
-    const response = await this.#fetch(request);
+    const sent = info.completed;
+    const response = await this.#fetch(request, info);
     if (response.status === STATUS_CODE.SwitchingProtocols) this.#answered();
     else sent.then(() => this.#answered(), () => this.#answered());
     return response;

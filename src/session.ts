@@ -4,6 +4,7 @@
  * hold.
  */
 
+import type { Address } from "./address.ts";
 import type { Admission, Identity } from "./admission.ts";
 import type { Timer } from "./clock.ts";
 import { Connection, type Receiver } from "./connection.ts";
@@ -58,8 +59,9 @@ export class Session implements Peer, Receiver {
     socket: SocketLike,
     admission: Admission | Promise<Admission>,
     context: SessionContext,
+    address: Address,
   ) {
-    this.connection = new Connection(socket, this, context);
+    this.connection = new Connection(socket, this, context, address);
     this.#context = context;
     this.#state = { name: "opening", admission };
   }
@@ -155,7 +157,7 @@ export class Session implements Peer, Receiver {
   }
 
   #closeAfterRegisterTimeout(): Timer | undefined {
-    const { registerTimeoutMs } = this.#context.limits;
+    const { registerTimeoutMs } = this.#context;
     if (registerTimeoutMs === 0) return undefined;
     return this.#after(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
   }
@@ -173,7 +175,11 @@ export class Session implements Peer, Receiver {
   }
 
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
-    const verdict = this.#context.consumers(token, this.#identity.room);
+    const verdict = this.#context.consumers(
+      token,
+      this.#identity.room,
+      this.connection.address,
+    );
     if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
     this.#stopTimer();
     this.#verify(room, verdict, this.#admitConsumer);
@@ -229,10 +235,11 @@ export class Session implements Peer, Receiver {
 
   #join(): Room | undefined {
     const { room, outcome } = this.#context.registry.join(this.#identity.room, this);
-    if (outcome.kind === "taken") {
-      this.connection.close(CLOSE.nodeIdInUse);
+    if (outcome.kind === "taken" || outcome.kind === "full") {
+      this.connection.close(outcome.kind === "taken" ? CLOSE.nodeIdInUse : CLOSE.roomFull);
       return undefined;
     }
+    this.connection.joined();
     if (outcome.kind === "replaced") outcome.old.replace();
     this.#context.logger.debug("Peer joined", {
       room: room.name,

@@ -16,14 +16,15 @@ export interface TestServer extends AsyncDisposable {
   token(subject: string, ttl?: string): Promise<string>;
   /** What `/health` answers. */
   health(): Promise<Record<string, unknown>>;
-  close(): Promise<void>;
+  /** Closes all clients at once unless told otherwise. */
+  close(options?: { graceMs: number }): Promise<void>;
 }
 
 export async function startServer(config: ServerConfig = {}): Promise<TestServer> {
   const keys = await generateKeyPairJwk();
   const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
   const { url, port } = await server.listen({ port: 0, host: "127.0.0.1" });
-  const close = () => server.close();
+  const close = (options = { graceMs: 0 }) => server.close(options);
   return {
     url,
     port,
@@ -32,7 +33,7 @@ export async function startServer(config: ServerConfig = {}): Promise<TestServer
     token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
     health: async () => await (await fetch(`${url}/health`)).json(),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }
 

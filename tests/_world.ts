@@ -5,6 +5,7 @@ import type { Admission, ConsumerGate } from "../src/admission.ts";
 import type { Connection } from "../src/connection.ts";
 import { Connections } from "../src/connections.ts";
 import { Director } from "../src/director.ts";
+import { type Limits, resolveLimits } from "../src/limits.ts";
 import { silentLogger } from "../src/logger.ts";
 import { Negotiations } from "../src/negotiations.ts";
 import { SignalingRegistry } from "../src/registry.ts";
@@ -19,6 +20,9 @@ export interface Opened {
   socket: FakeSocket;
 }
 
+/** Peers that a room takes. */
+export const MAX_PEERS = 5;
+
 export class World {
   readonly clock = new FakeClock();
   readonly negotiations = new Negotiations(this.clock);
@@ -26,14 +30,23 @@ export class World {
   readonly registry = new SignalingRegistry(
     this.negotiations,
     (room, peer) => this.director.changed(room, peer),
+    MAX_PEERS,
   );
-  readonly connections = new Connections(this.clock, 0);
+  readonly limits: Limits;
+  readonly connections: Connections;
   isClosing = false;
   readonly errors: string[] = [];
 
   readonly context: SessionContext;
 
-  constructor(consumers: ConsumerGate = () => null) {
+  constructor(limits: Partial<Limits> = {}, consumers: ConsumerGate = () => null) {
+    this.limits = resolveLimits({
+      maxMessageBytes: 1000,
+      maxPendingMessageBytes: 1000,
+      maxSendBufferBytes: 100,
+      ...limits,
+    });
+    this.connections = new Connections(this.clock, 0, this.limits);
     this.context = {
       registry: this.registry,
       director: this.director,
@@ -44,14 +57,17 @@ export class World {
         ...silentLogger,
         error: (message, fields) => this.errors.push(`${message}: ${fields?.["cause"]}`),
       },
-      limits: {
-        maxMessageBytes: 1000,
-        maxEarlyLength: 1500,
-        maxSendBufferBytes: 100,
-        registerTimeoutMs: 10_000,
-      },
+      limits: this.limits,
+      registerTimeoutMs: 10_000,
       isClosing: () => this.isClosing,
     };
+  }
+
+  /** A session whose socket has just been upgraded. */
+  start(socket: FakeSocket, admission: Admission | Promise<Admission>): Connection {
+    const { connection } = new Session(socket, admission, this.context, undefined);
+    this.connections.upgraded(connection);
+    return connection;
   }
 
   /** A session whose socket has opened. */
@@ -62,7 +78,7 @@ export class World {
   ): Opened {
     const socket = new FakeSocket();
     const identity = { room, nodeId, mayBeNormal };
-    const { connection: session } = new Session(socket, { identity }, this.context);
+    const session = this.start(socket, { identity });
     session.handleEvent(new Event("open"));
     return { session, socket };
   }
@@ -75,7 +91,7 @@ export class World {
   } {
     const socket = new FakeSocket();
     const { promise, resolve } = Promise.withResolvers<Admission>();
-    const { connection: session } = new Session(socket, promise, this.context);
+    const session = this.start(socket, promise);
     session.handleEvent(new Event("open"));
     const settle = async (admission: Admission) => {
       resolve(admission);

@@ -1,6 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { admit, type Authorization, consumerGate, readCredentials } from "../src/admission.ts";
+import { AuthGuard, FailureCount } from "../src/auth_guard.ts";
 import { CLOSE } from "../src/protocol.ts";
+import { FakeClock } from "./_clock.ts";
+
+const HERE = "192.0.2.1";
+
+function guard(): AuthGuard {
+  return new AuthGuard(new FailureCount(new FakeClock(), 60));
+}
 
 function read(query: string, headers: Record<string, string> = {}): unknown {
   return readCredentials(new URLSearchParams(query), new Headers(headers));
@@ -71,16 +79,19 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
 });
 
 Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
-  assertEquals(consumerGate(undefined, true)("any", "room"), null);
-  assertEquals(consumerGate(undefined, false)("any", "room"), CLOSE.consumersRefused);
+  assertEquals(consumerGate(undefined, true, guard())("any", "room", HERE), null);
+  assertEquals(
+    consumerGate(undefined, false, guard())("any", "room", HERE),
+    CLOSE.consumersRefused,
+  );
   const verify = (token: string, room?: string) =>
     token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
   for (const isOpen of [true, false]) {
-    const gate = consumerGate(verify, isOpen);
-    assertEquals(gate(undefined, "room"), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("good", "room"), null);
-    assertEquals(await gate("good", "else"), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("bad", "room"), CLOSE.invalidConsumerToken);
+    const gate = consumerGate(verify, isOpen, guard());
+    assertEquals(gate(undefined, "room", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("good", "room", HERE), null);
+    assertEquals(await gate("good", "else", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("bad", "room", HERE), CLOSE.invalidConsumerToken);
   }
 });
 
@@ -89,9 +100,12 @@ Deno.test("admit() takes what the host says for the room, and an empty name for 
   const ask = (found: Authorization | null, query = "") =>
     admit(
       { by: "host", authorize: () => found },
-      new URLSearchParams(query),
-      undefined,
-      new Request("http://h/signal"),
+      {
+        query: new URLSearchParams(query),
+        token: undefined,
+        address: undefined,
+        request: new Request("http://h/signal"),
+      },
       false,
       (cause) => causes.push(cause),
     );

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { generateKeyPairJwk } from "../mod.ts";
 import { type Config, ConfigError, parseConfig } from "../src/config.ts";
+import { DEFAULT_LIMITS } from "../src/limits.ts";
+import { LIMIT_SETTINGS } from "../src/settings.ts";
 
 const keys = await generateKeyPairJwk();
 const AUTH = { PRIVATE_KEY_JWK: keys.privateKeyJwk, ADMIN_SECRET: "s".repeat(32) };
@@ -20,6 +22,13 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     logLevel: "info",
     logFormat: undefined,
     consumerAuth: undefined,
+    allowedOrigins: undefined,
+    trustedProxies: [],
+    maxTokenTtl: undefined,
+    registerTimeoutMs: 10_000,
+    idleTimeoutSeconds: 30,
+    drainSeconds: 3,
+    limits: {},
     warnings: [],
     auth: {
       enabled: true,
@@ -39,7 +48,24 @@ Deno.test("parseConfig() reads every setting", () => {
     LOG_FORMAT: "pretty",
     PUBLIC_KEY_JWK: keys.publicKeyJwk,
     AUTH_DISABLED: "false",
+    ALLOWED_ORIGINS: "https://a.example, https://*.b.example",
+    TRUSTED_PROXIES: "10.0.0.0/8,::1",
+    MAX_TOKEN_TTL: "30d",
+    REGISTER_TIMEOUT_MS: "1",
+    IDLE_TIMEOUT_SECONDS: "2",
+    DRAIN_SECONDS: "0",
+    MAX_MESSAGE_BYTES: "4",
+    MAX_CONNECTIONS_PER_IP: "0",
   });
+  assertEquals(config.allowedOrigins, ["https://a.example", "https://*.b.example"]);
+  assertEquals(config.trustedProxies, ["10.0.0.0/8", "::1"]);
+  assertEquals(config.maxTokenTtl, "30d");
+  assertEquals([config.registerTimeoutMs, config.idleTimeoutSeconds, config.drainSeconds], [
+    1,
+    2,
+    0,
+  ]);
+  assertEquals(config.limits, { maxMessageBytes: 4, maxConnectionsPerIp: 0 });
   assertEquals([config.host, config.port, config.logLevel], ["::1", 0, "debug"]);
   assertEquals(config.logFormat, "pretty");
   assert(config.auth.enabled);
@@ -56,8 +82,11 @@ Deno.test("parseConfig() takes an empty setting for one that is not set", () => 
 Deno.test("parseConfig() needs nothing without auth, and warns loudly", () => {
   const config = parse({ AUTH_DISABLED: "true", PRIVATE_KEY_JWK: "left over" });
   assertEquals(config.auth, { enabled: false });
-  assertEquals(config.warnings.length, 1);
+  assertEquals(config.warnings.length, 2);
   assert(config.warnings[0]?.includes("AUTHENTICATION IS OFF"));
+  assert(config.warnings[1]?.includes("ALLOWED_ORIGINS"));
+  const { warnings } = parse({ AUTH_DISABLED: "true", ALLOWED_ORIGINS: "null" });
+  assertEquals(warnings.length, 1);
 });
 
 Deno.test("parseConfig() warns of a short admin secret without showing it", () => {
@@ -85,6 +114,50 @@ Deno.test("parseConfig() reports everything at once, a line each, with what help
     "from PRIVATE_KEY_JWK",
   ]);
   for (const line of found) assertEquals(line.includes("\n"), false);
+});
+
+Deno.test("parseConfig() has a setting for every limit, and reports each that is malformed", () => {
+  for (const { name, fallback } of LIMIT_SETTINGS) {
+    const [key = ""] = Object.keys(parse({ ...AUTH, [name]: "7" }).limits);
+    assertEquals(name, key.replace(/[A-Z]/g, "_$&").toUpperCase());
+    if (name !== "MAX_MEMORY_MB") {
+      assertEquals(fallback, String(DEFAULT_LIMITS[key as "messageBurst"]));
+    }
+    for (const value of ["-1", "1.5", "many", "2147483648"]) {
+      const found = problems({ ...AUTH, [name]: value });
+      assertEquals(found.length, 1);
+      assert(found[0]?.startsWith(`${name} must be a whole number from 0`), found[0]);
+    }
+  }
+});
+
+Deno.test("parseConfig() reports origins, proxies and durations that are none", () => {
+  const bad = {
+    ALLOWED_ORIGINS: [
+      "app.example.com",
+      "https://a.example/",
+      "https://*",
+      "https://a.*.example",
+      "*",
+    ],
+    TRUSTED_PROXIES: [
+      "10.0.0.0/33",
+      "256.1.1.1",
+      "proxy.example",
+      "::1/129",
+      "1.2.3",
+      "10.0.0.1/a",
+    ],
+    MAX_TOKEN_TTL: ["30", "0d", "-1d", "1 d", "1y", "soon"],
+  };
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values) {
+      const found = problems({ ...AUTH, [name]: value });
+      assertEquals(found.length, 1, value);
+      assert(found[0]?.startsWith(`${name} is not usable: `), found[0]);
+      assert(found[0]?.includes("Try: "), found[0]);
+    }
+  }
 });
 
 Deno.test("parseConfig() advises no new keys where only the secret is missing", () => {

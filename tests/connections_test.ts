@@ -1,20 +1,32 @@
 import { assertEquals } from "@std/assert";
-import { type Closable, Connections } from "../src/connections.ts";
+import { type Closable, Connections, type Phase } from "../src/connections.ts";
+import { type Limits, resolveLimits } from "../src/limits.ts";
 import { FakeClock } from "./_clock.ts";
 
 class FakeConnection implements Closable {
   readonly #connections: Connections;
   readonly closesLast: boolean;
+  readonly address: string | undefined;
+  phase: Phase = "opening";
   checks = 0;
+  onClose = () => {};
 
-  constructor(connections: Connections, closesLast = false) {
+  constructor(
+    connections: Connections,
+    { phase = "joined" as Phase, closesLast = false, address = undefined as string | undefined } =
+      {},
+  ) {
     this.#connections = connections;
     this.closesLast = closesLast;
-    connections.opened(this);
+    this.address = address;
+    connections.upgraded(this);
+    connections.became(this, phase);
   }
 
-  shutDown(): void {
-    this.#connections.toldToClose(this);
+  close(): void {
+    if (this.phase === "closing") return;
+    this.#connections.became(this, "closing");
+    this.onClose();
   }
 
   checkFlow(): void {
@@ -22,58 +34,142 @@ class FakeConnection implements Closable {
   }
 }
 
-Deno.test("Connections.shutDown() waits until every socket has gone", async () => {
+function connectionsOf(
+  limits: Partial<Limits> = {},
+  checkMs = 0,
+): { clock: FakeClock; connections: Connections } {
   const clock = new FakeClock();
-  const connections = new Connections(clock, 0);
+  return { clock, connections: new Connections(clock, checkMs, resolveLimits(limits)) };
+}
+
+/** Moves the clock on in steps, letting what waits for each run. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10) {
+    clock.tick(10);
+    for (let n = 0; n < 5; n++) await Promise.resolve();
+  }
+}
+
+Deno.test("Connections.shutDown() waits until every socket has gone", async () => {
+  const { clock, connections } = connectionsOf();
   const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
   let isDone = false;
-  const done = connections.shutDown(300).then(() => isDone = true);
-  assertEquals([connections.open, connections.closing], [0, 2]);
-  connections.gone(a);
+  const done = connections.shutDown(0, 300).then(() => isDone = true);
+  assertEquals([connections.size, connections.closing], [2, 2]);
+  connections.became(a, "gone");
   await Promise.resolve();
   assertEquals(isDone, false);
-  connections.gone(b);
-  connections.gone(b);
+  connections.became(b, "gone");
+  connections.became(b, "gone");
   await done;
-  assertEquals(clock.pending, 0);
+  assertEquals([connections.size, connections.closing, clock.pending], [0, 0, 0]);
 });
 
 Deno.test("Connections.shutDown() does not wait longer than it was told to", async () => {
-  const clock = new FakeClock();
-  const connections = new Connections(clock, 0);
+  const { clock, connections } = connectionsOf();
   new FakeConnection(connections);
-  const done = connections.shutDown(300);
+  const done = connections.shutDown(0, 300);
   clock.tick(300);
   await done;
-  assertEquals(connections.closing, 1);
+  assertEquals([connections.closing, clock.pending], [1, 0]);
 });
 
 Deno.test("Connections.shutDown() has nothing to wait for without sockets", async () => {
-  const clock = new FakeClock();
-  await new Connections(clock, 0).shutDown(300);
+  const { clock, connections } = connectionsOf();
+  await connections.shutDown(3000, 300);
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Connections looks after open sockets with one timer, and with none when all are closed", () => {
-  const clock = new FakeClock();
-  const connections = new Connections(clock, 1000);
+Deno.test("Connections.shutDown() spreads its closes evenly, pending ones first, consumers last", async () => {
+  const { clock, connections } = connectionsOf();
+  const start = clock.elapsed();
+  const closes: [string, number][] = [];
+  const add = (name: string, options: { phase?: Phase; closesLast?: boolean }) => {
+    const connection = new FakeConnection(connections, options);
+    connection.onClose = () => closes.push([name, clock.elapsed() - start]);
+  };
+  add("consumer", { closesLast: true });
+  for (let n = 0; n < 10; n++) add(`normal ${n}`, {});
+  add("pending", { phase: "pending" });
+  const done = connections.shutDown(1000, 300);
+  await pass(clock, 2000);
+  await done;
+  assertEquals(closes, [
+    ["pending", 0],
+    ...Array.from({ length: 10 }, (_, n): [string, number] => [`normal ${n}`, n * 100]),
+    ["consumer", 900],
+  ]);
+});
+
+Deno.test("Connections looks after sockets with one timer, and with none when all are gone", () => {
+  const { clock, connections } = connectionsOf({}, 1000);
   const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
   assertEquals(clock.pending, 1);
   clock.tick(2000);
-  b.shutDown();
+  b.close();
   clock.tick(1000);
   assertEquals([a.checks, b.checks], [3, 2]);
-  connections.gone(a);
+  connections.became(a, "gone");
+  connections.became(b, "gone");
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Connections.shutDown() closes those last that never come back", () => {
-  const connections = new Connections(new FakeClock(), 0);
-  const order: string[] = [];
-  for (const [name, closesLast] of [["consumer", true], ["normal", false]] as const) {
-    const connection = new FakeConnection(connections, closesLast);
-    connection.shutDown = () => void order.push(name);
-  }
-  connections.shutDown(0);
-  assertEquals(order, ["normal", "consumer"]);
+Deno.test("Connections gives up a socket that never opens, and takes it back if it does", () => {
+  const { clock, connections } = connectionsOf();
+  const never = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
+  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 0]);
+  clock.tick(2000);
+  const another = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
+  clock.tick(2000);
+  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 1]);
+  connections.became(another, "pending");
+  connections.became(never, "pending");
+  assertEquals([connections.pending, connections.size, connections.lost], [2, 2, 0]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections.crowd() tells what is full, for the address and in all", () => {
+  const { connections } = connectionsOf({
+    maxConnections: 4,
+    maxConnectionsPerIp: 3,
+    maxPendingConnections: 3,
+    maxPendingConnectionsPerIp: 2,
+  });
+  const [here, there] = ["192.0.2.1", "192.0.2.2"];
+  const pending = () => new FakeConnection(connections, { phase: "pending", address: here });
+  const [a, b] = [pending(), pending()];
+  assertEquals(connections.crowd(here), "pending of address");
+  assertEquals(connections.crowd(there), undefined);
+  assertEquals(connections.crowd(undefined), undefined);
+  connections.became(a, "joined");
+  const c = pending();
+  connections.became(b, "closing");
+  assertEquals(connections.crowd(here), "address");
+  for (let n = 0; n < 1; n++) new FakeConnection(connections, { phase: "opening", address: there });
+  assertEquals(connections.crowd(there), "server");
+  connections.became(b, "gone");
+  connections.became(c, "gone");
+  assertEquals(connections.crowd(here), undefined);
+  connections.became(a, "gone");
+  new FakeConnection(connections, { phase: "pending", address: "192.0.2.3" });
+  new FakeConnection(connections, { phase: "pending", address: "192.0.2.4" });
+  assertEquals(connections.crowd(here), "pending");
+});
+
+Deno.test("Connections.ranOut() lets no more in than there were, less a reserve", () => {
+  const { connections } = connectionsOf();
+  const sockets = Array.from({ length: 32 }, () => new FakeConnection(connections));
+  connections.ranOut();
+  assertEquals(connections.crowd(undefined), "server");
+  for (const socket of sockets.splice(0, 2)) connections.became(socket, "gone");
+  assertEquals(connections.crowd(undefined), "server");
+  connections.became(sockets[0] as Closable, "gone");
+  assertEquals(connections.crowd(undefined), undefined);
+});
+
+Deno.test("Connections.ranOut() blames others when there were few sockets", () => {
+  const { connections } = connectionsOf();
+  new FakeConnection(connections);
+  connections.ranOut();
+  assertEquals(connections.crowd(undefined), undefined);
 });

@@ -13,6 +13,7 @@ class Stage {
   readonly registry = new SignalingRegistry(
     new Negotiations(this.clock),
     (room, peer) => this.director.changed(room, peer),
+    Infinity,
   );
   readonly room: Room;
 

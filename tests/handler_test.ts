@@ -406,6 +406,8 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     closing: 0,
     duplicateAnswers: 0,
     heals: 0,
+    lost: 0,
+    memory: "ok",
   });
 });
 

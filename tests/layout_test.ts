@@ -5,14 +5,15 @@ import { ROOT } from "./_command.ts";
 
 /** A file may import from the rows above its own; the README shows the same rows. */
 const ROWS = [
-  ["protocol", "clock", "logger", "url", "node"],
-  ["peer", "keys", "auth", "connections", "settings", "responses"],
-  ["negotiations", "consumer_auth", "environment"],
+  ["protocol", "clock", "logger", "limits", "url", "responses"],
+  ["peer", "keys", "auth", "address", "origins", "memory", "node", "settings"],
+  ["auth_guard", "connections", "negotiations", "consumer_auth", "setting_reader", "environment"],
   ["room", "config", "admission"],
   ["registry", "director"],
   ["context"],
   ["connection"],
   ["session"],
+  ["upgrade"],
   ["handler"],
   ["routes"],
   ["server"],

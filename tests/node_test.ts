@@ -62,6 +62,8 @@ Deno.test("handleUpgrade(): clients that reset their connections harm nobody", a
   for (let n = 0; n < 40; n++) await resetAfter(mounted.port, n % 2 ? bad : handshake("/signal"));
   await using client = await Client.join(`ws://127.0.0.1:${mounted.port}/signal`);
   assertEquals(client.peers, []);
+  await client.close();
+  await handler.close();
 });
 
 Deno.test("handleUpgrade(): a list of subprotocols needs no space", async () => {

@@ -6,8 +6,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Admission } from "../src/admission.ts";
 import type { Connection } from "../src/connection.ts";
+import type { Phase } from "../src/connections.ts";
 import { CLOSE, type CloseReason } from "../src/protocol.ts";
-import { Session } from "../src/session.ts";
 import { FakeSocket } from "./_socket.ts";
 import { World } from "./_world.ts";
 
@@ -38,7 +38,7 @@ class Actor {
     this.name = name;
     this.isStranger = isStranger;
     this.mark = mark;
-    this.session = new Session(this.socket, this.verdict.promise, world.context).connection;
+    this.session = world.start(this.socket, this.verdict.promise);
   }
 
   get isEnded(): boolean {
@@ -55,7 +55,7 @@ class Actor {
 async function runSchedule(seed: number): Promise<void> {
   const random = generator(seed);
   const verdicts: ((refusal: CloseReason | null) => void)[] = [];
-  const world = new World(() => new Promise((resolve) => verdicts.push(resolve)));
+  const world = new World({}, () => new Promise((resolve) => verdicts.push(resolve)));
   const actors: Actor[] = [];
   const pick = () => actors[random(actors.length)];
 
@@ -104,7 +104,6 @@ async function runSchedule(seed: number): Promise<void> {
   for (const resolve of verdicts) resolve(null);
   for (const actor of actors) {
     actor.admit();
-    if (!actor.isOpen) continue;
     actor.isLost = true;
     actor.session.handleEvent(new Event("close"));
     actor.session.handleEvent(new Event("close"));
@@ -112,7 +111,7 @@ async function runSchedule(seed: number): Promise<void> {
   for (let n = 0; n < 10; n++) await Promise.resolve();
   world.negotiations.close();
   assertEquals([world.registry.peers, world.registry.rooms], [0, 0]);
-  assertEquals([world.connections.open, world.connections.closing], [0, 0]);
+  assertEquals([world.connections.size, world.connections.closing], [0, 0]);
   assertEquals([world.clock.pending, world.errors], [0, []]);
 }
 
@@ -135,10 +134,16 @@ function check(world: World, actors: readonly Actor[]): void {
   assertEquals(new Set(joined.map(({ name }) => name)).size, joined.length, "one socket a name");
   assertEquals(world.registry.peers, joined.length, "counts equal sockets");
   assertEquals(world.registry.rooms, joined.length > 0 ? 1 : 0, "rooms vanish when empty");
+  const inPhase = (...phases: Phase[]) =>
+    actors.filter(({ session }) => phases.includes(session.phase)).length;
   assertEquals(
-    world.connections.open,
+    inPhase("pending", "joined"),
     actors.filter((actor) => actor.isOpen && !actor.isEnded).length,
   );
+  assertEquals(inPhase("joined"), joined.length, "who has joined is counted as joined");
+  assertEquals(world.connections.pending, inPhase("opening", "pending"));
+  assertEquals(world.connections.closing, inPhase("closing"));
+  assertEquals(world.connections.lost, inPhase("lost"));
   for (const actor of actors) {
     for (const frame of actor.socket.sent) {
       if (frame.type !== "offer") continue;
@@ -181,7 +186,7 @@ Deno.test("race: a token-less socket never becomes its victim, in any interleavi
   for (const steps of interleavings(attack, takeover)) {
     for (const verdict of [null, CLOSE.invalidConsumerToken]) {
       count++;
-      const world = new World(() => Promise.resolve(verdict));
+      const world = new World({}, () => Promise.resolve(verdict));
       const bystander = world.join("bystander");
       const old = world.join("victim");
       const [stranger, victim] = [

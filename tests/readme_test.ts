@@ -33,9 +33,15 @@ async function freePort(): Promise<number> {
   return await Promise.resolve(listener.addr.port);
 }
 
-Deno.test("README: the table of settings is that of the code", () => {
+Deno.test("README: the tables of settings and limits are those of the code", () => {
   const rows = table("Setting").map(([name, fallback, summary]) => ({ name, fallback, summary }));
-  assertEquals(rows, SETTINGS.map(({ name, fallback, summary }) => ({ name, fallback, summary })));
+  const limits = table("Limit").map(([name, fallback, summary, beyond]) => ({
+    name,
+    fallback,
+    summary,
+    beyond,
+  }));
+  assertEquals<unknown>([...rows, ...limits], SETTINGS);
 });
 
 Deno.test("README: the table of close codes is that of the code", () => {

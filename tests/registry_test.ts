@@ -5,7 +5,7 @@ import { FakeClock } from "./_clock.ts";
 import { FakePeer } from "./_peer.ts";
 
 function newRegistry(onChange: (room: { name: string }) => void = () => {}): SignalingRegistry {
-  return new SignalingRegistry(new Negotiations(new FakeClock()), onChange);
+  return new SignalingRegistry(new Negotiations(new FakeClock()), onChange, Infinity);
 }
 
 function peer(id: string): FakePeer {

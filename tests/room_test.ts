@@ -6,7 +6,7 @@ import { FakeClock } from "./_clock.ts";
 import { FakePeer } from "./_peer.ts";
 
 function roomOf(...peers: FakePeer[]): Room {
-  const room = new Room("room", new Negotiations(new FakeClock()));
+  const room = new Room("room", new Negotiations(new FakeClock()), 5);
   for (const peer of peers) room.join(peer);
   return room;
 }

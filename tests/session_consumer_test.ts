@@ -132,7 +132,7 @@ Deno.test("a newcomer takes over its own kind's nodeId and is refused the other 
 });
 
 Deno.test("a client without a room token has 10 s to register as a consumer", () => {
-  const world = new World(() => CLOSE.consumersRefused);
+  const world = new World({}, () => CLOSE.consumersRefused);
   const { socket } = world.open("c", "room", false);
   world.clock.tick(9_999);
   assertEquals([socket.closedWith, world.registry.peers], [undefined, 0]);
@@ -141,7 +141,7 @@ Deno.test("a client without a room token has 10 s to register as a consumer", ()
 });
 
 Deno.test("a client without a room token may neither join as a normal nor signal", () => {
-  const world = new World(() => Promise.resolve(null));
+  const world = new World({}, () => Promise.resolve(null));
   const a = world.join("a");
   const signaling = world.open("x", "room", false);
   signaling.session.receive(signal("a"));
@@ -154,10 +154,10 @@ Deno.test("a client without a room token may neither join as a normal nor signal
 });
 
 Deno.test("a consumer is told why before it is closed, and is nobody", async () => {
-  const closed = new World(() => CLOSE.consumersRefused);
+  const closed = new World({}, () => CLOSE.consumersRefused);
   const refused = closed.open("c");
   refused.session.receive(CONSUMER);
-  const checked = new World(() => Promise.resolve(CLOSE.invalidConsumerToken));
+  const checked = new World({}, () => Promise.resolve(CLOSE.invalidConsumerToken));
   const bad = checked.open("c", "room", false);
   bad.session.receive(CONSUMER);
   for (let n = 0; n < 3; n++) await Promise.resolve();
@@ -171,7 +171,7 @@ Deno.test("a consumer is told why before it is closed, and is nobody", async () 
 
 Deno.test("a consumer reads nothing while its token is verified, and all of it after, in order", async () => {
   const { gate, asked, settle } = manualGate();
-  const world = new World(gate);
+  const world = new World({}, gate);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -186,7 +186,7 @@ Deno.test("a consumer reads nothing while its token is verified, and all of it a
 
 Deno.test("what came while a token was verified goes on waiting for the next one", async () => {
   const { gate, settle } = manualGate();
-  const world = new World(gate);
+  const world = new World({}, gate);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -203,7 +203,7 @@ Deno.test("what came while a token was verified goes on waiting for the next one
 
 Deno.test("a peer keeps its place while it is verified anew, and loses it when that fails", async () => {
   const { gate, settle } = manualGate();
-  const world = new World(gate);
+  const world = new World({}, gate);
   const a = world.join("a");
   const b = world.join("b");
   a.session.receive(CONSUMER);
@@ -216,7 +216,7 @@ Deno.test("a peer keeps its place while it is verified anew, and loses it when t
 
 Deno.test("a verdict that comes after the end changes nothing", async () => {
   const { gate, settle } = manualGate();
-  const world = new World(gate);
+  const world = new World({}, gate);
   const [lost, replaced] = [world.open("c", "room", false), world.join("a")];
   lost.session.receive(CONSUMER);
   replaced.session.receive(CONSUMER);
@@ -230,7 +230,7 @@ Deno.test("a verdict that comes after the end changes nothing", async () => {
 });
 
 Deno.test("a gate that fails ends that session alone", async () => {
-  const world = new World(() => Promise.reject(new Error("broken")));
+  const world = new World({}, () => Promise.reject(new Error("broken")));
   const a = world.join("a");
   const c = world.open("c", "room", false);
   c.session.receive(CONSUMER);

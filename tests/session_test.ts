@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CLOSE } from "../src/protocol.ts";
 import { SILENT_JOIN_MS } from "../src/session.ts";
-import { World } from "./_world.ts";
+import { MAX_PEERS, World } from "./_world.ts";
 
 function offer(to: string): string {
   return JSON.stringify({ type: "offer", to, sdp: {} });
@@ -46,8 +46,7 @@ Deno.test("a pending session is nobody", () => {
   world.open("b");
   a.session.receive(offer("b"));
   assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
-  assertEquals(world.registry.peers, 1);
-  assertEquals(world.connections.open, 2);
+  assertEquals([world.registry.peers, world.connections.pending], [1, 1]);
 });
 
 Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
@@ -71,7 +70,7 @@ Deno.test("a session leaves when its socket is lost, also when Deno says so twic
   a.session.handleEvent(new Event("close"));
   a.session.handleEvent(new Event("close"));
   assertEquals([world.registry.peers, world.registry.rooms], [0, 0]);
-  assertEquals([world.connections.open, world.connections.closing], [0, 0]);
+  assertEquals([world.connections.size, world.connections.closing], [0, 0]);
 });
 
 Deno.test("a session that is lost while pending leaves no timer", () => {
@@ -86,10 +85,10 @@ Deno.test("a session that is lost while pending leaves no timer", () => {
 Deno.test("a session whose client never answers its close is gone all the same", () => {
   const world = new World();
   const a = world.join("a");
-  a.session.shutDown();
+  a.session.close(CLOSE.shuttingDown);
   assertEquals(a.socket.closedWith, CLOSE.shuttingDown);
   assertEquals(world.registry.rooms, 0);
-  assertEquals([world.connections.open, world.connections.closing], [0, 1]);
+  assertEquals([world.connections.size, world.connections.closing], [1, 1]);
 });
 
 Deno.test("a session answers what it cannot read and goes on", () => {
@@ -178,7 +177,7 @@ Deno.test("a session that is refused hears nothing of what it sent before or aft
   session.receive(offer("a"));
   assertEquals(socket.closedWith, CLOSE.invalidToken);
   assertEquals([socket.sent, a.socket.sent], [[], []]);
-  assertEquals([world.connections.open, world.connections.closing], [1, 1]);
+  assertEquals([world.connections.size, world.connections.closing], [2, 1]);
 });
 
 Deno.test("a session that is lost while it is verified never joins", async () => {
@@ -188,15 +187,15 @@ Deno.test("a session that is lost while it is verified never joins", async () =>
   session.handleEvent(new Event("close"));
   await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
   world.clock.tick(10_000);
-  assertEquals([world.registry.peers, world.connections.open, world.clock.pending], [0, 0, 0]);
+  assertEquals([world.registry.peers, world.connections.pending, world.clock.pending], [0, 0, 0]);
 });
 
 Deno.test("a session that sends too much while it is verified is closed", () => {
   const world = new World();
   const { session, socket } = world.verify();
-  session.receive("x".repeat(1000));
+  for (let n = 0; n < 65; n++) session.receive("x".repeat(1000));
   assertEquals(socket.closedWith, undefined);
-  session.receive("x".repeat(501));
+  session.receive("x".repeat(537));
   assertEquals(socket.closedWith, CLOSE.messageTooBig);
 });
 
@@ -248,4 +247,59 @@ Deno.test("a timer that fails ends its session alone", () => {
   world.clock.tick(SILENT_JOIN_MS);
   assertEquals(socket.closedWith, CLOSE.internalError);
   assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session may send a burst and then so many messages a second, and no more", () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 20 });
+  const { session, socket } = world.open("a");
+  const send = (count: number) => {
+    for (let n = 0; n < count; n++) session.receive('{"type":"heartbeat"}');
+    return socket.closedWith;
+  };
+  assertEquals(send(20), undefined);
+  world.clock.tick(500);
+  assertEquals(send(5), undefined);
+  world.clock.tick(60_000);
+  assertEquals(send(20), undefined);
+  assertEquals(send(1), CLOSE.tooManyMessages);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session's binary, malformed and early messages count, too", () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  for (const data of [new ArrayBuffer(2), "{", '{"type":"unheard-of"}']) {
+    const { session, socket } = world.verify();
+    for (let n = 0; n < 4; n++) session.receive(data);
+    assertEquals(socket.closedWith, CLOSE.tooManyMessages);
+  }
+});
+
+Deno.test("a session that waited for its verdict pays for its messages once", async () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  const { session, socket, settle } = world.verify();
+  for (let n = 0; n < 3; n++) session.receive('{"type":"register"}');
+  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
+  assertEquals([socket.sent.length, socket.closedWith], [3, undefined]);
+});
+
+Deno.test("a session may send bigger messages once it has joined", () => {
+  const world = new World({ maxPendingMessageBytes: 100 });
+  const big = JSON.stringify({ type: "heartbeat", pad: "x".repeat(100) });
+  const pending = world.open("a");
+  pending.session.receive(big);
+  assertEquals(pending.socket.closedWith, CLOSE.messageTooBig);
+  const joined = world.join("b");
+  joined.session.receive(big);
+  assertEquals(joined.socket.closedWith, undefined);
+});
+
+Deno.test("a session finds a full room closed, unless it takes its own place over", () => {
+  const world = new World();
+  const peers = Array.from({ length: MAX_PEERS }, (_, n) => world.join(`p${n}`));
+  const late = world.open("late");
+  late.session.receive('{"type":"register"}');
+  assertEquals(late.socket.closedWith, CLOSE.roomFull);
+  world.join("p0");
+  assertEquals(peers[0]?.socket.closedWith, CLOSE.replaced);
+  assertEquals(world.registry.peers, MAX_PEERS);
 });

@@ -1,0 +1,71 @@
+/**
+ * Every bound that a server keeps, with its default. A limit of 0 is no limit. What counts them and
+ * what happens beyond stands where they are kept; `settings.ts` says it in a sentence each.
+ */
+
+/** The bounds of a server. Each holds for one process. */
+export interface Limits {
+  /** UTF-8 bytes of one message. Beyond: close 1009. */
+  readonly maxMessageBytes: number;
+  /** UTF-8 bytes of one message of a client that has not joined. Beyond: close 1009. */
+  readonly maxPendingMessageBytes: number;
+  /** Messages a second that one client may send on average. Beyond: close 4429. */
+  readonly maxMessagesPerSecond: number;
+  /** Messages that one client may send at once. Beyond: close 4429. */
+  readonly messageBurst: number;
+  /** Bytes that may wait for a client that reads slowly. Beyond: close 1013. */
+  readonly maxSendBufferBytes: number;
+  /** Sockets at once. Beyond: HTTP 503. */
+  readonly maxConnections: number;
+  /** Sockets of one address at once. Beyond: HTTP 429. */
+  readonly maxConnectionsPerIp: number;
+  /** Sockets at once that have not joined. Beyond: HTTP 503. */
+  readonly maxPendingConnections: number;
+  /** Sockets of one address at once that have not joined. Beyond: HTTP 429. */
+  readonly maxPendingConnectionsPerIp: number;
+  /**
+   * Sockets at once that were told to close and have not gone. Beyond: who is refused gets HTTP 401
+   * or 403 instead of a close code.
+   */
+  readonly maxRefusedConnections: number;
+  /** Peers in one room. Beyond: close 1013. */
+  readonly maxPeersPerRoom: number;
+  /** Tokens and secrets of one address that did not hold, a minute. Beyond: HTTP 429. */
+  readonly maxFailedAuthPerMinute: number;
+  /** Megabytes (2^20 bytes) that the process may have resident. Beyond: HTTP 503. */
+  readonly maxMemoryMb: number;
+}
+
+/** The limits of a server that says nothing about them. */
+export const DEFAULT_LIMITS: Limits = {
+  maxMessageBytes: 65536,
+  maxPendingMessageBytes: 16384,
+  maxMessagesPerSecond: 200,
+  messageBurst: 2000,
+  maxSendBufferBytes: 1048576,
+  maxConnections: 100_000,
+  maxConnectionsPerIp: 0,
+  maxPendingConnections: 1000,
+  maxPendingConnectionsPerIp: 100,
+  maxRefusedConnections: 1000,
+  maxPeersPerRoom: 1000,
+  maxFailedAuthPerMinute: 60,
+  maxMemoryMb: 0,
+};
+
+/**
+ * Completes limits with the defaults and turns 0 into `Infinity`.
+ *
+ * @throws {TypeError} One is not a number, or below 0.
+ */
+export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  const limits = { ...DEFAULT_LIMITS } as Record<keyof Limits, number>;
+  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
+    const value: unknown = given[name] ?? DEFAULT_LIMITS[name];
+    if (typeof value !== "number" || !(value >= 0)) {
+      throw new TypeError(`The limit ${name} must be a number, 0 (no limit) or more`);
+    }
+    limits[name] = value === 0 ? Infinity : value;
+  }
+  return limits;
+}

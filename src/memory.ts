@@ -1,0 +1,63 @@
+/**
+ * Watches the memory of the process. Deno has no bound for a message that arrives in fragments, so
+ * what cannot be refused has to be noticed.
+ */
+
+import type { Clock, Timer } from "./clock.ts";
+
+/** How often the memory is read, in milliseconds. */
+const READ_MS = 1000;
+
+/** What a watch has to say. */
+export interface MemoryEvents {
+  /** The process has more than it may: every second for as long as it has, the first time as news. */
+  exceeded(residentBytes: number, isNews: boolean): void;
+  /** It is back within its bounds. */
+  recovered(residentBytes: number): void;
+}
+
+/** A watch over the memory of the process. */
+export class MemoryWatch {
+  readonly #clock: Clock;
+  readonly #maxBytes: number;
+  readonly #events: MemoryEvents;
+  readonly #read: () => number;
+  #timer: Timer | undefined;
+  #isExceeded = false;
+
+  /** Watches from now on; `maxBytes` of `Infinity` never does. */
+  constructor(clock: Clock, maxBytes: number, events: MemoryEvents, read = readResident) {
+    this.#clock = clock;
+    this.#maxBytes = maxBytes;
+    this.#events = events;
+    this.#read = read;
+    if (maxBytes < Infinity) this.#schedule();
+  }
+
+  /** Whether the process had more than it may at the last look. */
+  get isExceeded(): boolean {
+    return this.#isExceeded;
+  }
+
+  /** Stops watching. */
+  close(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    this.#timer = this.#clock.setTimeout(() => this.#look(), READ_MS);
+  }
+
+  #look(): void {
+    const bytes = this.#read();
+    const wasExceeded = this.#isExceeded;
+    this.#isExceeded = bytes > this.#maxBytes;
+    if (this.#isExceeded) this.#events.exceeded(bytes, !wasExceeded);
+    else if (wasExceeded) this.#events.recovered(bytes);
+    this.#schedule();
+  }
+}
+
+function readResident(): number {
+  return Deno.memoryUsage().rss;
+}
