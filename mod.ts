@@ -40,6 +40,7 @@ export {
   TOKEN_ISSUER,
   type TokenClaims,
   TokenRequestError,
+  type VerifyOptions,
   verifyToken,
 } from "./src/auth.ts";
 export type { Authorization, Authorize } from "./src/admission.ts";
@@ -63,6 +64,7 @@ export {
   loadKeyPairFromEnv,
   type PublicJwk,
 } from "./src/keys.ts";
+export { DEFAULT_LIMITS, type Limits } from "./src/limits.ts";
 export {
   createLogger,
   type LogFields,
