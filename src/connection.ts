@@ -8,6 +8,7 @@ import type { Address } from "./address.ts";
 import type { Closable, Phase } from "./connections.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import { CLOSE, type CloseReason, encode, isOverBytes, type ServerMessage } from "./protocol.ts";
+import { terminate } from "./terminate.ts";
 
 /** What a connection tells the session behind it. */
 export interface Receiver {
@@ -162,6 +163,10 @@ export class Connection implements Closable, EventListenerObject {
     this.#context.connections.became(this, "closing");
     this.#context.logger.debug("Connection closed", { code, reason });
     this.#context.clock.setTimeout(() => this.#socket.close(code, reason), 0);
+  }
+
+  terminate(): void {
+    terminate(this.#socket);
   }
 
   /**

@@ -1,12 +1,13 @@
 /**
- * Which sockets there are, by what has become of each, and how many more there may be. Deno cannot
- * terminate a socket, so one that was told to close may stay for as long as its client likes; and of
- * a client that resets its connection during the handshake Deno 2.9 never says anything again.
+ * Which sockets there are, by what has become of each, and how many more there may be. One that was
+ * told to close stays until its client answers or its time is over; and of a client that resets its
+ * connection during the handshake Deno 2.9 never says anything again.
  */
 
 import type { Address } from "./address.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Limits } from "./limits.ts";
+import { Overdue } from "./overdue.ts";
 import { CLOSE, type CloseReason } from "./protocol.ts";
 
 /**
@@ -23,6 +24,8 @@ export interface Closable {
   phase: Phase;
   /** Ends the connection. */
   close(why: CloseReason): void;
+  /** Ends the connection of a client that did not answer its close. */
+  terminate(): void;
   /** Ends the connection if its client has stopped reading. */
   checkFlow(): void;
   /** Whether it is told to close after the others when the server stops. */
@@ -34,6 +37,9 @@ export type Crowd = "server" | "pending" | "address" | "pending of address";
 
 /** How long an upgraded socket may take to open, in milliseconds, before it is given up. */
 const OPEN_WITHIN_MS = 2000;
+
+/** How long a client may take to answer its close, in milliseconds. */
+const GO_WITHIN_MS = 5000;
 
 /** How often sockets are closed while the server drains, in milliseconds. */
 const DRAIN_STEP_MS = 10;
@@ -49,13 +55,14 @@ export class Connections {
   readonly #checkMs: number;
   readonly #limits: Limits;
   readonly #all = new Set<Closable>();
-  readonly #opening = new Set<Closable>();
+  readonly #opening: Overdue<Closable>;
+  readonly #closing: Overdue<Closable>;
   readonly #tally: Tally = { opening: 0, pending: 0, joined: 0, closing: 0, lost: 0, gone: 0 };
   readonly #byAddress = new Map<string, { sockets: number; pending: number }>();
   #most = 0;
   #fit = Infinity;
   #flowTimer: Timer | undefined;
-  #openTimer: Timer | undefined;
+  #isShut = false;
   #whenGone: (() => void) | undefined;
 
   /** Looks for clients that have stopped reading every `checkMs` milliseconds; 0 never does. */
@@ -63,6 +70,8 @@ export class Connections {
     this.#clock = clock;
     this.#checkMs = checkMs;
     this.#limits = limits;
+    this.#opening = new Overdue(clock, OPEN_WITHIN_MS, (socket) => this.became(socket, "lost"));
+    this.#closing = new Overdue(clock, GO_WITHIN_MS, (socket) => socket.terminate());
   }
 
   /** How many sockets are upgraded and have not joined. */
@@ -110,7 +119,6 @@ export class Connections {
     this.#opening.add(connection);
     this.#tally.opening++;
     this.#count(connection, 1, 1);
-    this.#openTimer ??= this.#clock.setTimeout(() => this.#giveUp([]), OPEN_WITHIN_MS);
   }
 
   /** Counts a socket as what it has become; one that has gone stays so, since Deno may say it twice. */
@@ -120,7 +128,9 @@ export class Connections {
     connection.phase = phase;
     this.#tally[before]--;
     this.#tally[phase]++;
-    if (before === "opening") this.#opened(connection);
+    if (before === "opening") this.#opening.delete(connection);
+    if (before === "closing") this.#closing.delete(connection);
+    if (phase === "closing" && !this.#isShut) this.#closing.add(connection);
     const wasThere = before !== "lost";
     const isThere = phase !== "lost" && phase !== "gone";
     if (isThere) this.#all.add(connection);
@@ -134,6 +144,11 @@ export class Connections {
     if (this.#all.size === 0) this.#whenGone?.();
   }
 
+  /** Ends every socket that was told to close and has not gone. */
+  terminateClosing(): void {
+    this.#closing.flush();
+  }
+
   /** Closes every socket that has opened and not joined. */
   closePending(why: CloseReason): void {
     for (const connection of [...this.#all]) {
@@ -143,7 +158,7 @@ export class Connections {
 
   /**
    * Tells every socket to close, spread evenly over `drainMs` milliseconds, those that never come
-   * back last, and waits until all have gone, `graceMs` milliseconds at most.
+   * back last, waits until all have gone, `graceMs` milliseconds at most, and ends the others.
    */
   async shutDown(drainMs: number, graceMs: number): Promise<void> {
     this.closePending(CLOSE.shuttingDown);
@@ -160,7 +175,11 @@ export class Connections {
     for (const connection of [...this.#all]) connection.close(CLOSE.shuttingDown);
     if (this.#all.size > 0) await this.#sleep(graceMs, (wake) => this.#whenGone = wake);
     this.#whenGone = undefined;
-    this.#stopTimers();
+    this.terminateClosing();
+    this.#isShut = true;
+    this.#opening.stop();
+    this.#closing.stop();
+    this.#watch();
   }
 
   #sleep(ms: number, orUntil?: (wake: () => void) => void): Promise<void> {
@@ -184,8 +203,10 @@ export class Connections {
 
   /** Keeps one timer going for as long as there is a socket. */
   #watch(): void {
-    if (this.#all.size === 0) this.#stopTimers();
-    else if (this.#checkMs > 0) {
+    if (this.#all.size === 0 || this.#isShut) {
+      if (this.#flowTimer !== undefined) this.#clock.clearTimeout(this.#flowTimer);
+      this.#flowTimer = undefined;
+    } else if (this.#checkMs > 0) {
       this.#flowTimer ??= this.#clock.setTimeout(() => this.#check(), this.#checkMs);
     }
   }
@@ -196,30 +217,6 @@ export class Connections {
       if (connection.phase !== "closing") connection.checkFlow();
     }
     this.#watch();
-  }
-
-  #opened(connection: Closable): void {
-    this.#opening.delete(connection);
-    if (this.#opening.size > 0 || this.#openTimer === undefined) return;
-    this.#clock.clearTimeout(this.#openTimer);
-    this.#openTimer = undefined;
-  }
-
-  /** Gives up those that were opening at the last look and still are. */
-  #giveUp(before: readonly Closable[]): void {
-    for (const connection of before) {
-      if (connection.phase === "opening") this.became(connection, "lost");
-    }
-    const now = [...this.#opening];
-    if (now.length === 0) return;
-    this.#openTimer = this.#clock.setTimeout(() => this.#giveUp(now), OPEN_WITHIN_MS);
-  }
-
-  #stopTimers(): void {
-    for (const timer of [this.#flowTimer, this.#openTimer]) {
-      if (timer !== undefined) this.#clock.clearTimeout(timer);
-    }
-    this.#flowTimer = this.#openTimer = undefined;
   }
 }
 

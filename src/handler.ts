@@ -245,6 +245,7 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
     exceeded(bytes, isNews) {
       const megabytes = Math.round(bytes / MEGABYTE);
       if (isNews) logger.error("Too much memory: nobody new is let in", { megabytes });
+      connections.terminateClosing();
       connections.closePending(CLOSE.outOfMemory);
     },
     recovered: (bytes) =>

@@ -29,6 +29,10 @@ class FakeConnection implements Closable {
     this.onClose();
   }
 
+  terminate(): void {
+    this.#connections.became(this, "gone");
+  }
+
   checkFlow(): void {
     this.checks++;
   }
@@ -71,7 +75,7 @@ Deno.test("Connections.shutDown() does not wait longer than it was told to", asy
   const done = connections.shutDown(0, 300);
   clock.tick(300);
   await done;
-  assertEquals([connections.closing, clock.pending], [1, 0]);
+  assertEquals([connections.size, clock.pending], [0, 0]);
 });
 
 Deno.test("Connections.shutDown() has nothing to wait for without sockets", async () => {
@@ -126,6 +130,18 @@ Deno.test("Connections gives up a socket that never opens, and takes it back if 
   connections.became(never, "pending");
   assertEquals([connections.pending, connections.size, connections.lost], [2, 2, 0]);
   assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections ends a socket whose client does not answer its close", () => {
+  const { clock, connections } = connectionsOf();
+  const [rude, polite] = [new FakeConnection(connections), new FakeConnection(connections)];
+  rude.close();
+  polite.close();
+  connections.became(polite, "gone");
+  clock.tick(5000);
+  assertEquals([rude.phase, polite.phase, connections.closing], ["closing", "gone", 1]);
+  clock.tick(5000);
+  assertEquals([rude.phase, connections.size, clock.pending], ["gone", 0, 0]);
 });
 
 Deno.test("Connections.crowd() tells what is full, for the address and in all", () => {

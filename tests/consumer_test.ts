@@ -1,26 +1,11 @@
 /** Consumers and the ways of presenting a token, against a running server. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { ServerConfig } from "../mod.ts";
 import { Client, until } from "./_client.ts";
+import { newProvider, type Provider } from "./_provider.ts";
 import { exchange, handshake } from "./_raw.ts";
 import { startOpenServer, startServer } from "./_server.ts";
-
-interface Provider {
-  jwks: string;
-  token(claims?: Record<string, unknown>): Promise<string>;
-}
-
-async function newProvider(): Promise<Provider> {
-  const { publicKey, privateKey } = await generateKeyPair("ES256");
-  return {
-    jwks: btoa(JSON.stringify(await exportJWK(publicKey))),
-    token: (claims = {}) =>
-      new SignJWT({ exp: Date.now() / 1000 + 60, rooms: ["room"], ...claims })
-        .setProtectedHeader({ alg: "ES256" }).sign(privateKey),
-  };
-}
 
 /** A server with auth on that takes the provider's consumers into the rooms that they claim. */
 function startDirectingServer(provider: Provider, config: ServerConfig = {}) {

@@ -5,8 +5,8 @@ import { ROOT } from "./_command.ts";
 
 /** A file may import from the rows above its own; the README shows the same rows. */
 const ROWS = [
-  ["protocol", "clock", "logger", "limits", "url", "responses"],
-  ["peer", "keys", "auth", "address", "origins", "memory", "node", "settings"],
+  ["protocol", "clock", "logger", "limits", "url", "responses", "terminate"],
+  ["peer", "keys", "auth", "address", "origins", "memory", "node", "overdue", "settings"],
   ["auth_guard", "connections", "negotiations", "consumer_auth", "setting_reader", "environment"],
   ["room", "config", "admission"],
   ["registry", "director"],

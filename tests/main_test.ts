@@ -2,37 +2,11 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import metadata from "../deno.json" with { type: "json" };
 import { generateKeyPairJwk } from "../mod.ts";
 import { Client, until } from "./_client.ts";
-import {
-  type CommandOptions,
-  ROOT,
-  runDeno,
-  type Running,
-  start,
-  startDeno,
-  temporaryFolder,
-} from "./_command.ts";
+import { ROOT, runDeno, start, startDeno, temporaryFolder } from "./_command.ts";
+import { listening, MAIN, OPEN, PERMISSIONS, permissionsOf, serve } from "./_main.ts";
 import { frame, openRaw } from "./_raw.ts";
 import { requestToken, signalUrl } from "./_server.ts";
 import { SETTINGS } from "../src/settings.ts";
-
-const MAIN = `${ROOT}main.ts`;
-const OPEN = { AUTH_DISABLED: "true", HOST: "127.0.0.1", PORT: "0" };
-
-/** The permissions of `deno task start`. */
-const PERMISSIONS = permissionsOf(metadata.tasks.start.command);
-
-function permissionsOf(command: string): string[] {
-  return command.split(" ").filter((word) => /^--(allow-|no-prompt)/.test(word));
-}
-
-function serve(options: CommandOptions): Running {
-  return startDeno(["run", ...PERMISSIONS, MAIN], options);
-}
-
-async function listening(server: Running): Promise<{ url: string; port: number }> {
-  const [, url = "", port] = await server.line(/Listening on (http:\/\/[^ "]*:(\d+))/);
-  return { url, port: Number(port) };
-}
 
 async function authEnvironment(): Promise<Record<string, string>> {
   const { privateKeyJwk } = await generateKeyPairJwk();

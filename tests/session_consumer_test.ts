@@ -166,6 +166,7 @@ Deno.test("a consumer is told why before it is closed, and is nobody", async () 
     assertEquals([type, status, socket.closedWith?.code], ["auth-err", "UNAUTHENTICATED", 4003]);
   }
   assertEquals([closed.registry.peers, checked.registry.peers], [0, 0]);
+  for (const { session } of [refused, bad]) session.handleEvent(new Event("close"));
   assertEquals([closed.clock.pending, checked.clock.pending], [0, 0]);
 });
 

@@ -150,8 +150,9 @@ Deno.test("a session that fails ends alone, with 1011", () => {
 Deno.test("a session that opens while the server stops is closed at once", () => {
   const world = new World();
   world.isClosing = true;
-  const { socket } = world.open("a");
+  const { session, socket } = world.open("a");
   assertEquals(socket.closedWith, CLOSE.shuttingDown);
+  session.handleEvent(new Event("close"));
   assertEquals(world.clock.pending, 0);
 });
 
@@ -222,9 +223,10 @@ Deno.test("a session whose client has stopped reading is closed, though its buff
 
 Deno.test("a session whose token nobody ever verifies is closed after the register timeout", () => {
   const world = new World();
-  const { socket } = world.verify();
+  const { session, socket } = world.verify();
   world.clock.tick(10_000);
   assertEquals(socket.closedWith, CLOSE.registrationTimeout);
+  session.handleEvent(new Event("close"));
   assertEquals(world.clock.pending, 0);
 });
 
