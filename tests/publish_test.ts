@@ -20,6 +20,7 @@ const OWN_FILES = [
   "scripts/generate-keys.ts",
   "README.md",
   "LICENSE",
+  "SECURITY.md",
   "CHANGELOG.md",
   "examples/two-tabs.html",
 ];

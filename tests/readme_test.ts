@@ -102,3 +102,16 @@ Deno.test(".env.example names every setting and sets none", async () => {
   assertEquals(names, SETTINGS.map(({ name }) => name));
   for (const line of lines) assert(line === "" || line.startsWith("#"), line);
 });
+
+Deno.test("SECURITY.md: every test that it names exists", async () => {
+  const text = await Deno.readTextFile(`${ROOT}SECURITY.md`);
+  const requirements = text.slice(text.indexOf("| Requirement"));
+  const names = [...requirements.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
+    .filter((name) => name.split(" ").length > 3);
+  assert(names.length > 40);
+  let tests = "";
+  for await (const { name } of Deno.readDir(`${ROOT}tests`)) {
+    if (name.endsWith("_test.ts")) tests += await Deno.readTextFile(`${ROOT}tests/${name}`);
+  }
+  for (const name of names) assert(tests.includes(`Deno.test("${name}"`), name);
+});
