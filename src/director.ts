@@ -62,8 +62,11 @@ export class Director {
     this.#clock = clock;
   }
 
-  /** The list for a consumer that registers; the next one that does gets the next to start from. */
-  register(room: Room, consumer: Peer): string[] {
+  /**
+   * The list for a consumer that registers; the next one that does gets the next to start from. Where
+   * consumers are counted for all instances, `turn` says who that is.
+   */
+  register(room: Room, consumer: Peer, turn?: number): string[] {
     let desk = this.#desks.get(room);
     if (desk === undefined) {
       desk = {
@@ -79,6 +82,7 @@ export class Director {
     this.#look(room, desk);
     const guidance: Guidance = { anchor: undefined, told: [], toldAt: 0 };
     desk.consumers.set(consumer, guidance);
+    if (turn !== undefined) desk.lastFirst = this.#before(desk, turn);
     if (!desk.isPushSettled) this.#schedule(room, desk, Infinity);
     return this.#tell(desk, guidance);
   }
@@ -89,7 +93,10 @@ export class Director {
     if (desk === undefined) return;
     if (peer.role !== "consumer" || !room.has(peer)) desk.consumers.delete(peer);
     if (room.size === 0) this.#desks.delete(room);
-    if (desk.consumers.size === 0) return this.#schedule(room, desk, Infinity);
+    if (desk.consumers.size === 0) {
+      desk.isPushSettled = false;
+      return this.#schedule(room, desk, Infinity);
+    }
     if (desk.isPushSettled) return;
     if (this.#look(room, desk)) this.#push(room, desk);
     else this.#schedule(room, desk, Infinity);
@@ -117,7 +124,7 @@ export class Director {
     desk.timer = due === Infinity ? undefined : this.#clock.setTimeout(() => {
       this.#look(room, desk);
       this.#push(room, desk);
-    }, due - this.#clock.elapsed());
+    }, Math.max(due - this.#clock.elapsed(), 0));
   }
 
   /** Sees who is eligible now, and whether these are others than at the last look. */
@@ -128,6 +135,11 @@ export class Director {
     if (isSame(desk.ids, ids)) return false;
     desk.ids = ids;
     return true;
+  }
+
+  /** A seat just before that of the peer whose turn it is. */
+  #before({ servers }: Desk, turn: number): number {
+    return (servers[(turn - 1) % servers.length]?.seat ?? 0) - 1;
   }
 
   /** Notes what a consumer is told now, and returns it in the consumer's own order. */

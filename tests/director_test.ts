@@ -202,6 +202,18 @@ Deno.test("Director forgets consumers that left, changed role or cannot be reach
   assertEquals(stage.clock.pending, 0);
 });
 
+Deno.test("Director goes on pushing after its last consumer left with a push due", () => {
+  const stage = new Stage("a");
+  const { consumer: first } = stage.consume("first");
+  stage.join("b");
+  stage.leave(first);
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  const { consumer: second } = stage.consume("second");
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  stage.join("c");
+  assertEquals(stage.pushed(second).map((list) => list.toSorted()), [["a", "b", "c"]]);
+});
+
 Deno.test("Director starts no timer for a room without consumers", () => {
   const stage = new Stage();
   stage.join("a", { heartbeatAt: stage.clock.now() });
