@@ -6,7 +6,7 @@
 
 import metadata from "./deno.json" with { type: "json" };
 import { type Config, ConfigError, parseConfig } from "./src/config.ts";
-import { type Environment, machineMemory, readEnvironment } from "./src/environment.ts";
+import { type Environment, isOnDeploy, machineMemory, readEnvironment } from "./src/environment.ts";
 import { InvalidKeyError } from "./src/keys.ts";
 import { createLogger, type Logger, neverThrowing } from "./src/logger.ts";
 import {
@@ -86,9 +86,13 @@ async function serve(): Promise<void> {
   }));
   surviveUnexpectedErrors(logger);
   for (const warning of config.warnings) logger.warn(warning);
+  if (config.redis === undefined && isOnDeploy()) {
+    logger.warn("REDIS_URL is not set: peers on different instances of Deploy do not meet");
+  }
   const stop = (exitCode: number) => stopServer(server, config, logger, exitCode);
   const server = await createServer({
     ...serverConfig(config, logger),
+    ...await backplaneConfig(config),
     onExhausted: () => stop(EXIT.exhausted),
   }).catch(exitForKeys);
   stopOnSignals(() => stop(EXIT.ok));
@@ -136,6 +140,13 @@ function serverConfig(config: Config, logger: Logger): ServerConfig {
     privateKeyJwk,
     ...(publicKeyJwk === undefined ? {} : { publicKeyJwk }),
   };
+}
+
+/** Nothing of Redis is loaded where it is not asked for. */
+async function backplaneConfig({ redis }: Config): Promise<Pick<ServerConfig, "backplane">> {
+  if (redis === undefined) return {};
+  const { createRedisBackplane } = await import("./src/redis_backplane.ts");
+  return { backplane: createRedisBackplane(redis) };
 }
 
 /** Megabytes, or 0 for no limit. */

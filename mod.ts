@@ -44,18 +44,29 @@ export {
   verifyToken,
 } from "./src/auth.ts";
 export type { Authorization, Authorize } from "./src/admission.ts";
+export type {
+  Backplane,
+  BackplaneListener,
+  JoinOptions,
+  JoinReply,
+  Letter,
+  Member,
+  RoomEvent,
+  SeatedMember,
+  Stay,
+} from "./src/backplane.ts";
 export type { Clock, Timer } from "./src/clock.ts";
 export {
   type ConsumerAuthConfig,
   type ConsumerVerifier,
   makeConsumerVerifier,
 } from "./src/consumer_auth.ts";
-export {
-  createSignalingHandler,
-  type SignalingHandler,
-  type SignalingHandlerConfig,
-  type SignalingStats,
-} from "./src/handler.ts";
+export { createSignalingHandler } from "./src/handler.ts";
+export type {
+  SignalingHandler,
+  SignalingHandlerConfig,
+  SignalingStats,
+} from "./src/handler_options.ts";
 export {
   decodePublicJwk,
   generateKeyPairJwk,
@@ -73,6 +84,7 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from "./src/logger.ts";
+export { MemoryHub } from "./src/memory_backplane.ts";
 export type { NodeRequest, NodeSocket } from "./src/node.ts";
 export {
   type ClientMessage,

@@ -30,11 +30,13 @@ interface Failures {
 export class FailureCount {
   readonly #clock: Clock;
   readonly #max: number;
+  readonly #onFailure: (address: string) => void;
   /** By address, in order of their end. */
   readonly #failures = new Map<string, Failures>();
 
-  /** Lets `max` attempts of an address fail in a minute. */
-  constructor(clock: Clock, max: number) {
+  /** Lets `max` attempts of an address fail in a minute; `onFailure` hears of those made here. */
+  constructor(clock: Clock, max: number, onFailure: (address: string) => void = () => {}) {
+    this.#onFailure = onFailure;
     this.#clock = clock;
     this.#max = max;
   }
@@ -46,9 +48,15 @@ export class FailureCount {
     return Math.max(Math.ceil((failures.until - this.#clock.elapsed()) / 1000), 0);
   }
 
-  /** Counts one. */
+  /** Counts one that was made here. */
   add(address: Address): void {
     if (address === undefined || this.#max === Infinity) return;
+    this.count(address);
+    this.#onFailure(address);
+  }
+
+  /** Counts one that was made anywhere. */
+  count(address: string): void {
     const now = this.#clock.elapsed();
     for (const [old, { until }] of this.#failures) {
       if (until > now && this.#failures.size < MAX_ADDRESSES) break;

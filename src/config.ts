@@ -47,6 +47,8 @@ export type Config = {
   readonly idleTimeoutSeconds: number;
   /** Seconds over which closes are spread. */
   readonly drainSeconds: number;
+  /** The Redis that connects the instances, if there is one. */
+  readonly redis: { readonly url: string; readonly prefix: string } | undefined;
   /** The limits that the environment sets. */
   readonly limits: Partial<Limits>;
 };
@@ -173,6 +175,17 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     return ttl;
   }
 
+  function redis(): Config["redis"] {
+    const url = read("REDIS_URL");
+    const prefix = read("REDIS_PREFIX") ?? "client-db-sync:";
+    if (url === undefined) return undefined;
+    if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? "")) { // It may hold a password.
+      const help = "Try: REDIS_URL=redis://127.0.0.1:6379";
+      reader.problem("REDIS_URL", "must begin with redis:// or rediss://", help);
+    }
+    return { url, prefix };
+  }
+
   function limits(): Partial<Limits> {
     const set: Partial<Record<keyof Limits, number>> = {};
     for (const key of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
@@ -197,6 +210,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     registerTimeoutMs: reader.integer("REGISTER_TIMEOUT_MS", 10_000, 0, MAX_INTEGER),
     idleTimeoutSeconds: reader.integer("IDLE_TIMEOUT_SECONDS", 30, 0, 86_400),
     drainSeconds: reader.integer("DRAIN_SECONDS", 3, 0, 3600),
+    redis: redis(),
     limits: limits(),
     warnings: [],
   };

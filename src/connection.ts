@@ -128,6 +128,11 @@ export class Connection implements Closable, EventListenerObject {
     this.#earlyLength = 0;
   }
 
+  /** Keeps a text that was handed over too soon, before what has come since. */
+  receiveLater(text: string): void {
+    this.#deliver(text);
+  }
+
   /** Hands over what came meanwhile, in order, and then what comes. */
   resume(): void {
     const early = this.#early ?? [];

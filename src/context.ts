@@ -6,7 +6,8 @@ import type { Connections } from "./connections.ts";
 import type { Director } from "./director.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
-import type { SignalingRegistry } from "./registry.ts";
+import type { Peer } from "./peer.ts";
+import type { EnterOutcome, SignalingRegistry } from "./registry.ts";
 
 /** What a session needs of a WebSocket. */
 export interface SocketLike {
@@ -23,6 +24,8 @@ export interface SocketLike {
 /** What all sessions of a handler share. */
 export interface SessionContext {
   readonly registry: SignalingRegistry;
+  /** Lets a peer join a room; a promise only where other instances have to be asked. */
+  readonly join: (room: string, peer: Peer) => EnterOutcome | Promise<EnterOutcome>;
   readonly director: Director;
   readonly connections: Connections;
   readonly consumers: ConsumerGate;

@@ -82,3 +82,10 @@ export function machineMemory(): number | undefined {
   if (Deno.permissions.querySync(permission).state !== "granted") return undefined;
   return Math.floor(Deno.systemMemoryInfo().total / MEGABYTE);
 }
+
+/** Whether this is Deno Deploy, which runs several instances at any time. */
+export function isOnDeploy(): boolean {
+  const name = "DENO_DEPLOYMENT_ID";
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" && Deno.env.get(name) !== undefined;
+}

@@ -66,6 +66,12 @@ export class Negotiations {
     return type !== "answer" || this.#answer(from, to);
   }
 
+  /** Takes note of a signal from another instance, where its offers wait, and tells the same. */
+  arrived(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
+    if (type === "offer") this.#counter(from, to);
+    return type !== "answer" || this.#answer(from, to);
+  }
+
   /** Stops healing. */
   close(): void {
     this.#waiting.clear();
@@ -73,8 +79,7 @@ export class Negotiations {
   }
 
   #note(room: Membership, from: Peer, to: Peer): void {
-    const counteroffer = this.#offers.get(to)?.get(from);
-    if (counteroffer !== undefined) this.#waiting.delete(counteroffer);
+    this.#counter(from, to);
     let offers = this.#offers.get(from);
     if (offers === undefined) this.#offers.set(from, offers = new WeakMap());
     let offer = offers.get(to);
@@ -87,6 +92,12 @@ export class Negotiations {
     if (!isNormalIn(room, from) || !isNormalIn(room, to)) return;
     this.#waiting.add(offer);
     if (this.#timer === undefined) this.#schedule();
+  }
+
+  /** An offer takes the place of one that went the other way. */
+  #counter(from: Peer, to: Peer): void {
+    const counteroffer = this.#offers.get(to)?.get(from);
+    if (counteroffer !== undefined) this.#waiting.delete(counteroffer);
   }
 
   /** An answer to an offer that the server never saw is relayed like anything else. */

@@ -1,6 +1,6 @@
 /** What a room knows of a member, wherever its socket is. */
 
-import type { HeartbeatMessage, RegisterMessage, Role } from "./protocol.ts";
+import type { HeartbeatMessage, RegisterMessage, Role, SignalMessage } from "./protocol.ts";
 
 /** What a normal peer offers consumers, as it last said. */
 export interface Service {
@@ -48,8 +48,15 @@ export interface Peer {
   readonly service: Service;
   /** Its place in the room's order of joining; the room sets it. */
   seat: number;
-  /** Hands a frame to the peer; `false` when it can no longer be reached. */
-  send(text: string): boolean;
+  /** Whether it is connected to this instance. */
+  readonly isLocal: boolean;
+  /** Whether its connection has ended. */
+  readonly isGone: boolean;
+  /**
+   * Hands a frame to the peer; `false` when it can no longer be reached. Where the frame comes from a
+   * peer, that is the sender, who hears of it later if the frame did not arrive elsewhere.
+   */
+  send(text: string, sender?: Peer, type?: SignalMessage["type"]): boolean;
   /** Ends the peer's connection because another one took its place. */
   replace(): void;
 }

@@ -127,6 +127,11 @@ export function isOverBytes(text: string, max: number): boolean {
   return new TextEncoder().encode(text).byteLength > max;
 }
 
+/** What a peer is told that signals somebody who is not there. */
+export function peerNotFound(to: string): ServerMessage {
+  return { type: "error", code: "PEER_NOT_FOUND", message: `Peer ${to} is not connected`, to };
+}
+
 /** The text frame of a message. */
 export function encode(message: ServerMessage): string {
   return JSON.stringify(message);

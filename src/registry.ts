@@ -9,7 +9,12 @@ import type { Peer } from "./peer.ts";
 import { type JoinOutcome, Room } from "./room.ts";
 
 /** An attempt to join, with the room it was made on. */
-export type EnterOutcome = { readonly room: Room; readonly outcome: JoinOutcome };
+export interface EnterOutcome {
+  readonly room: Room;
+  readonly outcome: JoinOutcome;
+  /** Whose turn it is to serve, where that is counted for all instances. */
+  readonly turn?: number;
+}
 
 /** All rooms of one server. */
 export class SignalingRegistry {
@@ -30,27 +35,47 @@ export class SignalingRegistry {
     this.#onChange = onChange;
   }
 
-  /** How many peers are in all rooms together. */
+  /** How many peers of this instance are in all rooms together. */
   get peers(): number {
     return this.#peers;
   }
 
-  /** How many rooms have a peer in them. */
+  /** How many rooms have a peer of this instance in them. */
   get rooms(): number {
     return this.#rooms.size;
   }
 
+  /** The room of that name, if anybody is in it. */
+  get(name: string): Room | undefined {
+    return this.#rooms.get(name);
+  }
+
+  /** Every room there is. */
+  all(): Room[] {
+    return [...this.#rooms.values()];
+  }
+
   /** Lets a peer join the room of that name, which comes into being if need be. */
   join(name: string, peer: Peer): EnterOutcome {
-    const room = this.#rooms.get(name) ??
-      new Room(name, this.#negotiations, this.#maxPeersPerRoom);
+    const room = this.#roomOf(name);
     const outcome = room.join(peer);
-    if (outcome.kind === "joined") {
-      this.#peers++;
-      this.#rooms.set(name, room);
-    }
-    if (room.has(peer)) this.#onChange(room, peer);
+    if (outcome.kind === "joined") this.#peers++;
+    if (room.has(peer)) this.#entered(room, peer);
     return { room, outcome };
+  }
+
+  /** Lets a peer join that may, and takes the place of whoever has its name. */
+  admit(name: string, peer: Peer, seat: number): { room: Room; old: Peer | undefined } {
+    const room = this.#roomOf(name);
+    const old = room.admit(peer, seat);
+    this.#peers += Number(peer.isLocal) - Number(old?.isLocal ?? false);
+    this.#entered(room, peer);
+    return { room, old };
+  }
+
+  /** What a peer is told that may not join. */
+  refuse(name: string, kind: "taken" | "full"): EnterOutcome {
+    return { room: this.#roomOf(name), outcome: { kind } };
   }
 
   /** Says that this peer of the room changed its role or what it offers. */
@@ -61,8 +86,17 @@ export class SignalingRegistry {
   /** Lets a peer leave; does nothing for one that is not, or no longer, in the room. */
   leave(room: Room, peer: Peer): void {
     if (!room.leave(peer)) return;
-    this.#peers--;
-    if (room.size === 0) this.#rooms.delete(room.name);
+    this.#peers -= Number(peer.isLocal);
+    if (room.locals === 0) this.#rooms.delete(room.name);
+    this.#onChange(room, peer);
+  }
+
+  #roomOf(name: string): Room {
+    return this.#rooms.get(name) ?? new Room(name, this.#negotiations, this.#maxPeersPerRoom);
+  }
+
+  #entered(room: Room, peer: Peer): void {
+    this.#rooms.set(room.name, room);
     this.#onChange(room, peer);
   }
 }

@@ -30,6 +30,7 @@ export class Room {
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
   #nextSeat = 0;
+  #locals = 0;
 
   constructor(name: string, negotiations: Negotiations, maxPeers: number) {
     this.#maxPeers = maxPeers;
@@ -40,6 +41,21 @@ export class Room {
   /** How many peers are in the room. */
   get size(): number {
     return this.#peers.size;
+  }
+
+  /** How many of them are connected to this instance. */
+  get locals(): number {
+    return this.#locals;
+  }
+
+  /** Whoever has this name. */
+  find(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** Everybody, in order of joining. */
+  members(): Peer[] {
+    return [...this.#peers.values()];
   }
 
   /** Whether this very peer is in the room. */
@@ -55,14 +71,32 @@ export class Room {
     const old = this.#peers.get(peer.id);
     if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
     if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
-    peer.seat = old?.seat ?? this.#nextSeat++;
-    this.#peers.set(peer.id, peer);
+    this.admit(peer, old?.seat ?? this.#nextSeat);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
+  }
+
+  /** Adds a peer that may join, in this place; returns whoever had its name. */
+  admit(peer: Peer, seat: number): Peer | undefined {
+    const old = this.#peers.get(peer.id);
+    peer.seat = seat;
+    this.#nextSeat = Math.max(this.#nextSeat, seat + 1);
+    this.#peers.set(peer.id, peer);
+    this.#locals += Number(peer.isLocal) - Number(old?.isLocal ?? false);
+    return old;
   }
 
   /** Removes this very peer; one that has been replaced meanwhile removes nobody. */
   leave(peer: Peer): boolean {
-    return this.has(peer) && this.#peers.delete(peer.id);
+    if (!this.has(peer)) return false;
+    this.#locals -= Number(peer.isLocal);
+    return this.#peers.delete(peer.id);
+  }
+
+  /** Puts the peers in the order of their seats. */
+  sort(): void {
+    const peers = this.members().sort((a, b) => a.seat - b.seat);
+    this.#peers.clear();
+    for (const peer of peers) this.#peers.set(peer.id, peer);
   }
 
   /** Hands a message to the peer it names, stamped with who really sent it. */
@@ -73,7 +107,14 @@ export class Room {
     if (!this.#negotiations.allows(this, sender, target, message.type)) return "duplicate";
     message.from = sender.id;
     message.fromRole = sender.role;
-    return target.send(encode(message)) ? "sent" : "not found";
+    return target.send(encode(message), sender, message.type) ? "sent" : "not found";
+  }
+
+  /** Hands over a frame that a peer of another instance has sent, under the same rules. */
+  deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
+    if (target.role === "consumer" && sender.role === "consumer") return "not found";
+    if (!this.#negotiations.arrived(sender, target, type)) return "duplicate";
+    return target.send(text) ? "sent" : "not found";
   }
 
   /** The normal peers, in order of joining. */

@@ -7,7 +7,8 @@ import { eTag, ifNoneMatch } from "@std/http/etag";
 import { remoteOf } from "./address.ts";
 import { createSecretCheck, TokenRequestError } from "./auth.ts";
 import { AuthGuard, TooManyFailuresError } from "./auth_guard.ts";
-import type { Endpoint, SignalingHandler } from "./handler.ts";
+import type { Endpoint } from "./handler.ts";
+import type { SignalingHandler } from "./handler_options.ts";
 import type { PublicJwk } from "./keys.ts";
 import type { Logger } from "./logger.ts";
 import { isObject } from "./protocol.ts";
@@ -72,7 +73,7 @@ function get(route: Route): Methods {
 }
 
 function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Response {
-  const { auth, peers, rooms, memory } = handler.stats();
+  const { auth, peers, rooms, memory, backplane } = handler.stats();
   const status = isDraining() ? "draining" : memory === "ok" ? "ok" : "overloaded";
   return json(
     {
@@ -80,6 +81,7 @@ function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Resp
       auth,
       peers,
       rooms,
+      ...(backplane === "none" ? {} : { backplane }),
       ts: new Date(now()).toISOString(),
     },
     status === "ok" ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,

@@ -5,7 +5,8 @@
 
 import { fitsHeader } from "./auth.ts";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
-import { createEndpoint, type SignalingHandlerConfig, type SignalingStats } from "./handler.ts";
+import { createEndpoint } from "./handler.ts";
+import type { SignalingHandlerConfig, SignalingStats } from "./handler_options.ts";
 import { type Logger, silentLogger } from "./logger.ts";
 import { STATUS_CODE } from "./responses.ts";
 import { createRoutes } from "./routes.ts";

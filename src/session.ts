@@ -16,10 +16,12 @@ import {
   type CloseReason,
   type HeartbeatMessage,
   parseClientMessage,
+  peerNotFound,
   type RegisterMessage,
   type Role,
   type SignalMessage,
 } from "./protocol.ts";
+import type { EnterOutcome } from "./registry.ts";
 import type { Room } from "./room.ts";
 
 /**
@@ -47,6 +49,7 @@ const NOBODY: Identity = { room: "", nodeId: "", mayBeNormal: false };
 export class Session implements Peer, Receiver {
   /** The connection, which listens to the socket. */
   readonly connection: Connection;
+  readonly isLocal = true;
   seat = 0;
   readonly #context: SessionContext;
   #identity = NOBODY;
@@ -72,6 +75,10 @@ export class Session implements Peer, Receiver {
 
   get role(): Role {
     return this.#role;
+  }
+
+  get isGone(): boolean {
+    return this.#state.name === "ended";
   }
 
   get service(): Service {
@@ -104,7 +111,7 @@ export class Session implements Peer, Receiver {
       case "offer":
       case "answer":
       case "ice-candidate":
-        return this.#signal(message);
+        return this.#signal(message, text);
       case "register":
         return this.#register(message);
       case "heartbeat":
@@ -175,11 +182,8 @@ export class Session implements Peer, Receiver {
   }
 
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
-    const verdict = this.#context.consumers(
-      token,
-      this.#identity.room,
-      this.connection.address,
-    );
+    const { address } = this.connection;
+    const verdict = this.#context.consumers(token, this.#identity.room, address);
     if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
     this.#stopTimer();
     this.#verify(room, verdict, this.#admitConsumer);
@@ -205,48 +209,48 @@ export class Session implements Peer, Receiver {
     }
   }
 
-  #signal(message: SignalMessage): void {
+  #signal(message: SignalMessage, text: string): void {
     if (this.#state.name === "pending") {
       if (!this.#identity.mayBeNormal) return this.#tellInvalid("Register first");
       this.#enter("normal", undefined);
     }
+    if (this.#state.name === "verifying") return this.connection.receiveLater(text);
     if (this.#state.name !== "joined") return;
     if (this.#state.room.relay(this, message) === "not found") {
-      const { to } = message;
-      const text = `Peer ${to} is not connected`;
-      this.connection.tell({ type: "error", code: "PEER_NOT_FOUND", message: text, to });
+      this.connection.tell(peerNotFound(message.to));
     }
   }
 
-  /** Takes a role in the room, be it by joining or by changing one it had, and tells who is there. */
+  /** Takes a role in the room, be it by joining or by changing one it had. */
   #enter(role: Role, joined: Room | undefined): void {
     this.#stopTimer();
     this.#role = role;
-    const room = joined ?? this.#join();
-    if (room === undefined) return;
-    this.#state = { name: "joined", room };
-    if (joined !== undefined) this.#context.registry.update(room, this);
-    this.connection.tell(
-      role === "normal"
-        ? { type: "peer-list", peers: room.normalsBeside(this) }
-        : { type: "server-list", servers: this.#context.director.register(room, this) },
-    );
+    if (joined !== undefined) {
+      this.#state = { name: "joined", room: joined };
+      this.#context.registry.update(joined, this);
+      return this.#tellWhoIsThere(joined, undefined);
+    }
+    const outcome = this.#context.join(this.#identity.room, this);
+    if (outcome instanceof Promise) this.#verify(undefined, outcome, this.#entered);
+    else this.#entered(outcome);
   }
 
-  #join(): Room | undefined {
-    const { room, outcome } = this.#context.registry.join(this.#identity.room, this);
-    if (outcome.kind === "taken" || outcome.kind === "full") {
-      this.connection.close(outcome.kind === "taken" ? CLOSE.nodeIdInUse : CLOSE.roomFull);
-      return undefined;
-    }
+  #entered({ room, outcome, turn }: EnterOutcome): void {
+    if (outcome.kind === "taken") return this.connection.close(CLOSE.nodeIdInUse);
+    if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
+    this.#state = { name: "joined", room };
     this.connection.joined();
     if (outcome.kind === "replaced") outcome.old.replace();
-    this.#context.logger.debug("Peer joined", {
-      room: room.name,
-      nodeId: this.id,
-      role: this.role,
-    });
-    return room;
+    this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
+    this.#tellWhoIsThere(room, turn);
+  }
+
+  #tellWhoIsThere(room: Room, turn: number | undefined): void {
+    this.connection.tell(
+      this.#role === "normal"
+        ? { type: "peer-list", peers: room.normalsBeside(this) }
+        : { type: "server-list", servers: this.#context.director.register(room, this, turn) },
+    );
   }
 
   #tellInvalid(problem: string): void {

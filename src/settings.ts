@@ -98,6 +98,17 @@ const GENERAL: readonly Setting[] = [
     fallback: "3",
     summary: "How long a stop spreads its closes, so that clients do not all come back at once",
   },
+  {
+    name: "REDIS_URL",
+    fallback: "none",
+    summary:
+      "Redis that makes all instances which share it one server: redis:// or rediss:// (TLS)",
+  },
+  {
+    name: "REDIS_PREFIX",
+    fallback: "client-db-sync:",
+    summary: "What every key and channel in Redis begins with",
+  },
   { name: "LOG_LEVEL", fallback: "info", summary: `One of ${LOG_LEVELS.join(", ")}` },
   {
     name: "LOG_FORMAT",

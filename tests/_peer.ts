@@ -6,6 +6,8 @@ import type { Role } from "../src/protocol.ts";
 export class FakePeer implements Peer {
   readonly id: string;
   role: Role;
+  readonly isLocal = true;
+  readonly isGone = false;
   seat = 0;
   service: Service;
   /** The frames it was sent, parsed. */

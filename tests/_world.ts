@@ -49,6 +49,7 @@ export class World {
     this.connections = new Connections(this.clock, 0, this.limits);
     this.context = {
       registry: this.registry,
+      join: (room, peer) => this.registry.join(room, peer),
       director: this.director,
       consumers,
       connections: this.connections,

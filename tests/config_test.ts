@@ -28,6 +28,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     registerTimeoutMs: 10_000,
     idleTimeoutSeconds: 30,
     drainSeconds: 3,
+    redis: undefined,
     limits: {},
     warnings: [],
     auth: {
@@ -54,6 +55,7 @@ Deno.test("parseConfig() reads every setting", () => {
     REGISTER_TIMEOUT_MS: "1",
     IDLE_TIMEOUT_SECONDS: "2",
     DRAIN_SECONDS: "0",
+    REDIS_URL: "rediss://user:hush@redis.example:6380/1",
     MAX_MESSAGE_BYTES: "4",
     MAX_CONNECTIONS_PER_IP: "0",
   });
@@ -65,6 +67,8 @@ Deno.test("parseConfig() reads every setting", () => {
     2,
     0,
   ]);
+  const url = "rediss://user:hush@redis.example:6380/1";
+  assertEquals(config.redis, { url, prefix: "client-db-sync:" });
   assertEquals(config.limits, { maxMessageBytes: 4, maxConnectionsPerIp: 0 });
   assertEquals([config.host, config.port, config.logLevel], ["::1", 0, "debug"]);
   assertEquals(config.logFormat, "pretty");

@@ -408,6 +408,7 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     heals: 0,
     lost: 0,
     memory: "ok",
+    backplane: "none",
   });
 });
 

@@ -56,6 +56,7 @@ Deno.test("publish: the sources import the genuine packages, not the stand-ins",
   const { files } = await published();
   const { imports } = config;
   const genuine = [
+    imports["@redis/client"],
     imports["@std/dotenv"],
     imports["@std/http"],
     imports["ipaddr.js"],

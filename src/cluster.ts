@@ -1,0 +1,201 @@
+/**
+ * Makes this instance part of a server of many: says who is here, and lets nobody join who has not
+ * claimed its name. Without a backplane it does not exist; while that is down, every room is what it
+ * is here alone.
+ */
+
+import type { Backplane, RoomEvent } from "./backplane.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { isEligible } from "./director.ts";
+import type { Logger } from "./logger.ts";
+import type { Peer } from "./peer.ts";
+import { PostOffice } from "./post_office.ts";
+import type { EnterOutcome, SignalingRegistry } from "./registry.ts";
+import { Replicas } from "./replicas.ts";
+import type { Room } from "./room.ts";
+import { type Entry, Roster } from "./roster.ts";
+
+/** How often it is looked whether a peer has missed its heartbeats, in milliseconds. */
+const HEALTH_MS = 5000;
+
+/** How long after a failure peers are remembered that had met before, in milliseconds. */
+const REMEMBER_MS = 60_000;
+
+/** What a cluster is made of. */
+export interface ClusterOptions {
+  readonly backplane: Backplane;
+  readonly registry: SignalingRegistry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** In all instances together. */
+  readonly maxPeersPerRoom: number;
+  /** Counts what did not hold on another instance. */
+  readonly onAuthFailed: (address: string) => void;
+}
+
+/** This instance among the others. */
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #roster = new Roster();
+  readonly #post: PostOffice;
+  readonly #replicas: Replicas;
+  /** Rooms that were asked for as a whole, and by whom. */
+  readonly #asked = new Map<string, Entry>();
+  #healthTimer: Timer | undefined;
+  #forgetTimer: Timer | undefined;
+
+  constructor(options: ClusterOptions) {
+    const { backplane, registry } = options;
+    this.#options = options;
+    this.#post = new PostOffice(backplane, registry, this.#roster);
+    this.#replicas = new Replicas(backplane, registry, this.#roster, this.#post);
+  }
+
+  /** Whether peers elsewhere can be reached. */
+  get isUp(): boolean {
+    return this.#roster.instance !== undefined;
+  }
+
+  /** Starts to take part. */
+  start(): void {
+    this.#options.backplane.start({
+      up: (instance) => this.#guard(() => this.#up(instance)),
+      down: (reason) => this.#guard(() => this.#down(reason)),
+      roomChanged: (event) => this.#guard(() => this.#roomChanged(event)),
+      letter: (letter) => this.#guard(() => this.#post.receive(letter)),
+      returned: (letter) => this.#guard(() => this.#post.returned(letter)),
+      authFailed: this.#options.onAuthFailed,
+    });
+    this.#watchHealth();
+  }
+
+  /** Takes no part any more. */
+  async close(): Promise<void> {
+    for (const timer of [this.#healthTimer, this.#forgetTimer]) {
+      if (timer !== undefined) this.#options.clock.clearTimeout(timer);
+    }
+    this.#roster.instance = undefined;
+    await this.#options.backplane.close();
+  }
+
+  /** Tells the others that a token or secret did not hold here. */
+  authFailed(address: string): void {
+    if (this.isUp) this.#options.backplane.authFailed(address);
+  }
+
+  /** Lets a peer join: here at once while there are no others, else once its name is claimed. */
+  join(room: string, peer: Peer): EnterOutcome | Promise<EnterOutcome> {
+    if (!this.isUp) return this.#options.registry.join(room, peer);
+    return new Promise((settle) => {
+      const entry = this.#add(room, peer);
+      entry.settle = settle;
+      this.#claim(entry, false, !this.#asked.has(room) && !this.#replicas.isKnown(room));
+    });
+  }
+
+  /** Takes note of a peer of this instance that changed or left. */
+  changed(room: Room, peer: Peer): void {
+    const entry = this.#roster.of(peer);
+    if (entry === undefined) return;
+    if (room.has(peer)) return this.#announce(entry);
+    this.#roster.delete(entry);
+    if (!this.isUp) return;
+    this.#options.backplane.leave(entry.room, peer.id, this.#roster.stay(entry));
+    if (room.locals === 0) this.#replicas.drop(room);
+  }
+
+  #announce(entry: Entry): void {
+    const { role } = entry.peer;
+    const serves = this.#serves(entry.peer);
+    if (entry.role === role && entry.serves === serves) return;
+    Object.assign(entry, { role, serves });
+    if (this.isUp) this.#options.backplane.update(entry.room, this.#roster.member(entry));
+  }
+
+  #serves({ service }: Peer): boolean {
+    return isEligible(service, this.#options.clock.elapsed());
+  }
+
+  #add(room: string, peer: Peer): Entry {
+    return this.#roster.add(room, peer, this.#options.clock.now(), this.#serves(peer));
+  }
+
+  #claim(entry: Entry, isReturning: boolean, wantsRoom: boolean): void {
+    const { backplane, maxPeersPerRoom } = this.#options;
+    if (wantsRoom) this.#asked.set(entry.room, entry);
+    const options = { isReturning, wantsRoom, maxPeers: maxPeersPerRoom };
+    backplane.join(entry.room, this.#roster.member(entry), options).then((reply) => {
+      if (reply !== "joined") this.#refused(entry, reply);
+    }, () => {}); // The backplane is down, and says so.
+  }
+
+  #refused(entry: Entry, reply: "taken" | "full" | "outdated"): void {
+    if (this.#roster.of(entry.peer) === entry) {
+      this.#roster.delete(entry);
+      const kind = reply === "full" ? "full" : "taken";
+      if (entry.settle === undefined) entry.peer.replace(); // Another has its name.
+      else entry.settle(this.#options.registry.refuse(entry.room, kind));
+    }
+    if (this.#asked.get(entry.room) === entry) this.#askAgain(entry.room);
+  }
+
+  /** Asks for a room by somebody else of this instance, if there is anybody. */
+  #askAgain(room: string): void {
+    this.#asked.delete(room);
+    const entry = this.#roster.all().find((other) => other.room === room);
+    if (entry !== undefined) this.#claim(entry, entry.settle === undefined, true);
+  }
+
+  #roomChanged(event: RoomEvent): void {
+    if (event.type === "room") this.#asked.delete(event.room);
+    else if (!this.#replicas.isKnown(event.room)) return;
+    this.#replicas.apply(event);
+  }
+
+  /** Everybody who is here claims the name anew: first all of a room, then the room is asked for. */
+  #up(instance: string): void {
+    const { registry, clock, logger } = this.#options;
+    this.#roster.instance = instance;
+    logger.info("Backplane up", { instance });
+    for (const room of registry.all()) {
+      const entries = room.members().map((peer) =>
+        this.#roster.of(peer) ?? this.#add(room.name, peer)
+      );
+      for (const entry of entries) this.#claim(entry, true, entry === entries.at(-1));
+    }
+    if (this.#forgetTimer !== undefined) clock.clearTimeout(this.#forgetTimer);
+    this.#forgetTimer = clock.setTimeout(() => this.#replicas.forgetMeetings(), REMEMBER_MS);
+  }
+
+  #down(reason: string): void {
+    const { registry, clock, logger } = this.#options;
+    this.#roster.instance = undefined;
+    this.#asked.clear();
+    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
+    this.#replicas.clear(clock.now());
+    for (const entry of this.#roster.all()) {
+      const { settle, peer, room } = entry;
+      if (settle === undefined) continue;
+      this.#roster.delete(entry);
+      if (!peer.isGone) settle(registry.join(room, peer));
+    }
+  }
+
+  #watchHealth(): void {
+    this.#healthTimer = this.#options.clock.setTimeout(() => {
+      for (const entry of this.#roster.all()) {
+        if (entry.peer.service.heartbeatAt !== undefined) this.#announce(entry);
+      }
+      this.#watchHealth();
+    }, HEALTH_MS);
+  }
+
+  /** No message of another instance may end this one. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (cause) {
+      this.#options.logger.error("A message of another instance failed", { cause: String(cause) });
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The backplane within one process: several handlers that form one server, and the twin against which
+ * every other engine is checked.
+ */
+
+import type {
+  Backplane,
+  BackplaneListener,
+  JoinOptions,
+  JoinReply,
+  Letter,
+  Member,
+  RoomEvent,
+  SeatedMember,
+  Stay,
+} from "./backplane.ts";
+
+interface HubRoom {
+  readonly members: Map<string, SeatedMember>;
+  nextSeat: number;
+  turn: number;
+}
+
+/** What connects the handlers of one process: give each of them a `connect()` of the same hub. */
+export class MemoryHub {
+  readonly #rooms = new Map<string, HubRoom>();
+  readonly #instances = new Map<string, MemoryBackplane>();
+  #lastInstance = 0;
+
+  /** A backplane for one more instance. */
+  connect(): Backplane {
+    return new MemoryBackplane(this);
+  }
+
+  /** How many rooms have a member. */
+  get rooms(): number {
+    return this.#rooms.size;
+  }
+
+  /** @ignore */
+  enter(backplane: MemoryBackplane): string {
+    const instance = `m${++this.#lastInstance}`;
+    this.#instances.set(instance, backplane);
+    return instance;
+  }
+
+  /** Takes an instance out of every room. @ignore */
+  exit(instance: string): void {
+    if (!this.#instances.delete(instance)) return;
+    for (const [name, room] of this.#rooms) {
+      let isConcerned = false;
+      for (const member of room.members.values()) {
+        if (member.instance !== instance) continue;
+        room.members.delete(member.id);
+        isConcerned = true;
+      }
+      if (room.members.size === 0) this.#rooms.delete(name);
+      else if (isConcerned) this.#tell(room, { type: "instance left", room: name, instance });
+    }
+  }
+
+  /** @ignore */
+  join(name: string, member: Member, options: JoinOptions): JoinReply {
+    const { isReturning, wantsRoom, maxPeers } = options;
+    const room = this.#rooms.get(name) ?? { members: new Map(), nextSeat: 1, turn: 0 };
+    const old = room.members.get(member.id);
+    if (old !== undefined && !isSameStay(old, member)) {
+      if (old.role !== member.role) return "taken";
+      if (isReturning && old.joinedAt > member.joinedAt) return "outdated";
+    }
+    if (old === undefined && !isReturning && room.members.size >= maxPeers) return "full";
+    this.#rooms.set(name, room);
+    const seated = { ...member, seat: old?.seat ?? room.nextSeat++ };
+    room.members.set(member.id, seated);
+    if (member.role === "consumer") room.turn++;
+    const turn = member.role === "consumer" ? room.turn : 0;
+    const event: RoomEvent = { type: "joined", room: name, member: seated, turn, isReturning };
+    this.#tell(room, event, wantsRoom ? member.instance : undefined, old?.instance);
+    if (wantsRoom) {
+      const members = [...room.members.values()];
+      const whole: RoomEvent = { type: "room", room: name, members, turn, isReturning };
+      this.#instances.get(member.instance)?.hear((listener) => listener.roomChanged(whole));
+    }
+    return "joined";
+  }
+
+  /** @ignore */
+  update(name: string, member: Member): void {
+    const room = this.#rooms.get(name);
+    const old = room?.members.get(member.id);
+    if (room === undefined || old === undefined || !isSameStay(old, member)) return;
+    const seated = { ...old, role: member.role, serves: member.serves };
+    room.members.set(member.id, seated);
+    this.#tell(room, { type: "updated", room: name, member: seated }, member.instance);
+  }
+
+  /** @ignore */
+  leave(name: string, id: string, stay: Stay): void {
+    const room = this.#rooms.get(name);
+    const old = room?.members.get(id);
+    if (room === undefined || old === undefined || !isSameStay(old, stay)) return;
+    room.members.delete(id);
+    if (room.members.size === 0) this.#rooms.delete(name);
+    else this.#tell(room, { type: "left", room: name, id, stay }, stay.instance);
+  }
+
+  /** @ignore */
+  send(instance: string, act: (listener: BackplaneListener) => void): boolean {
+    return this.#instances.get(instance)?.hear(act) ?? false;
+  }
+
+  /** @ignore */
+  broadcast(except: string, act: (listener: BackplaneListener) => void): void {
+    for (const [instance, backplane] of this.#instances) {
+      if (instance !== except) backplane.hear(act);
+    }
+  }
+
+  #tell(room: HubRoom, event: RoomEvent, except?: string, besides?: string): void {
+    const instances = new Set([...room.members.values()].map(({ instance }) => instance));
+    if (besides !== undefined) instances.add(besides);
+    for (const instance of instances) {
+      if (instance === except) continue;
+      this.#instances.get(instance)?.hear((listener) => listener.roomChanged(event));
+    }
+  }
+}
+
+class MemoryBackplane implements Backplane {
+  readonly #hub: MemoryHub;
+  #listener: BackplaneListener | undefined;
+  #instance = "";
+
+  constructor(hub: MemoryHub) {
+    this.#hub = hub;
+  }
+
+  start(listener: BackplaneListener): void {
+    this.#listener = listener;
+    this.#instance = this.#hub.enter(this);
+    listener.up(this.#instance);
+  }
+
+  /** Lets the listener hear something, in order and never within a call of its own. */
+  hear(act: (listener: BackplaneListener) => void): boolean {
+    queueMicrotask(() => {
+      if (this.#listener !== undefined) act(this.#listener);
+    });
+    return true;
+  }
+
+  join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
+    return Promise.resolve(this.#hub.join(room, member, options));
+  }
+
+  update(room: string, member: Member): void {
+    this.#hub.update(room, member);
+  }
+
+  leave(room: string, id: string, stay: Stay): void {
+    this.#hub.leave(room, id, stay);
+  }
+
+  send(letter: Letter): Promise<boolean> {
+    return Promise.resolve(
+      this.#hub.send(letter.target.instance, (listener) => listener.letter(letter)),
+    );
+  }
+
+  giveBack(letter: Letter): void {
+    this.#hub.send(letter.sender.instance, (listener) => listener.returned(letter));
+  }
+
+  authFailed(address: string): void {
+    this.#hub.broadcast(this.#instance, (listener) => listener.authFailed(address));
+  }
+
+  close(): Promise<void> {
+    this.#listener = undefined;
+    this.#hub.exit(this.#instance);
+    return Promise.resolve();
+  }
+}
+
+function isSameStay(a: Stay, b: Stay): boolean {
+  return a.instance === b.instance && a.number === b.number;
+}

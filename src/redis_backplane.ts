@@ -1,0 +1,269 @@
+/**
+ * The backplane over Redis 6 or newer, or Valkey. `docs/redis.md` has the data model, what each
+ * operation costs and what happens on each failure. It owns two connections, one that sends commands
+ * and one that hears; both are given up together as soon as one fails or stalls, so that nothing
+ * which was waiting in one of them can arrive late.
+ */
+
+import type {
+  Backplane,
+  BackplaneListener,
+  JoinOptions,
+  JoinReply,
+  Letter,
+  Member,
+  Stay,
+} from "./backplane.ts";
+import { type Clock, systemClock, type Timer } from "./clock.ts";
+import { decodeMessage, encodeLetter, encodeMember, encodeReturned } from "./redis_messages.ts";
+import { RedisLink, STALLED_MS } from "./redis_link.ts";
+import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./redis_scripts.ts";
+
+/** Options of {@linkcode createRedisBackplane}. */
+export interface RedisBackplaneOptions {
+  /** `redis://` or `rediss://` (TLS), with user, password and number of the database if need be. */
+  url: string;
+  /**
+   * What every key and channel begins with: servers that share Redis and prefix are one.
+   *
+   * @default {"client-db-sync:"}
+   */
+  prefix?: string;
+  /** The time; the machine's when absent. */
+  clock?: Clock;
+}
+
+/** How often an instance says that it lives, in milliseconds. */
+const BEAT_MS = 500;
+
+/** How long an instance may be silent before the others take its peers out, in milliseconds. */
+const DEAD_MS = 10_000;
+
+/** The same when nobody listens on its channel, as after a kill. */
+const DEAF_MS = 3000;
+
+/** How old a letter may be when it is delivered, in milliseconds. */
+const STALE_MS = 2000;
+
+/** Commands that may wait for Redis; beyond, nobody elsewhere can be reached. */
+const MAX_WAITING = 20_000;
+
+/** How long keys outlive the last instance, in seconds. */
+const LIFETIME_SECONDS = 3600;
+
+/** Rooms of a dead instance that are cleared in one step. */
+const REAP_ROOMS = 50;
+
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 1000;
+
+/**
+ * Creates a backplane over Redis. The client is loaded when it starts, not before.
+ *
+ * @param options See {@linkcode RedisBackplaneOptions}.
+ * @returns The backplane, for the option `backplane` of a server or handler.
+ */
+export function createRedisBackplane(options: RedisBackplaneOptions): Backplane {
+  return new RedisBackplane(options);
+}
+
+class RedisBackplane implements Backplane {
+  readonly #url: string;
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  #listener: BackplaneListener | undefined;
+  #link: RedisLink | undefined;
+  #retry: Timer | undefined;
+  #retryMs = MIN_RETRY_MS;
+  #previous = "";
+  #isClosed = false;
+
+  constructor({ url, prefix = "client-db-sync:", clock = systemClock }: RedisBackplaneOptions) {
+    this.#url = url;
+    this.#prefix = prefix;
+    this.#clock = clock;
+  }
+
+  start(listener: BackplaneListener): void {
+    this.#listener = listener;
+    this.#connect();
+  }
+
+  join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
+    const link = this.#link;
+    if (link === undefined) return Promise.reject(new Error("Redis is down"));
+    return link.run(JOIN, [this.#members(room), this.#meta(room), this.#instances], [
+      this.#prefix,
+      room,
+      JSON.stringify(room),
+      member.id,
+      JSON.stringify(member.id),
+      ...encodeMember(member),
+      options.isReturning ? "1" : "0",
+      options.wantsRoom ? "1" : "0",
+      options.maxPeers === Infinity ? "1e15" : String(options.maxPeers),
+      String(LIFETIME_SECONDS),
+    ]) as Promise<JoinReply>;
+  }
+
+  update(room: string, member: Member): void {
+    const [instance, number, role, serves] = encodeMember(member);
+    const { id } = member;
+    const args = [JSON.stringify(room), id, JSON.stringify(id), instance, number, role, serves];
+    this.#runUnheard(UPDATE, room, args);
+  }
+
+  leave(room: string, id: string, { instance, number }: Stay): void {
+    const args = [room, JSON.stringify(room), id, JSON.stringify(id), instance, String(number)];
+    this.#runUnheard(LEAVE, room, args);
+  }
+
+  async send(letter: Letter): Promise<boolean> {
+    const link = this.#link;
+    if (link === undefined || link.waiting > MAX_WAITING) return false;
+    const channel = this.#channel(letter.target.instance);
+    try {
+      const heard = await link.command(["PUBLISH", channel, encodeLetter(letter, link.redisNow())]);
+      return heard !== 0;
+    } catch {
+      return false;
+    }
+  }
+
+  giveBack(letter: Letter): void {
+    this.#publish(this.#channel(letter.sender.instance), encodeReturned(letter));
+  }
+
+  authFailed(address: string): void {
+    const from = this.#link?.instance;
+    this.#publish(`${this.#prefix}all`, JSON.stringify(["f", address, from]));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
+    const link = this.#link;
+    this.#link = undefined;
+    if (link === undefined) return;
+    await link.within(this.#reap(link, link.instance)).catch(() => {});
+    link.destroy();
+  }
+
+  #members(room: string): string {
+    return `${this.#prefix}room:${room}`;
+  }
+
+  #meta(room: string): string {
+    return `${this.#prefix}meta:${room}`;
+  }
+
+  #channel(instance: string): string {
+    return `${this.#prefix}to:${instance}`;
+  }
+
+  get #instances(): string {
+    return `${this.#prefix}instances`;
+  }
+
+  #publish(channel: string, text: string): void {
+    this.#link?.command(["PUBLISH", channel, text]).catch(() => {});
+  }
+
+  #runUnheard(script: string, room: string, args: readonly string[]): void {
+    const keys = [this.#members(room), this.#meta(room)];
+    this.#link?.run(script, keys, [this.#prefix, ...args]).catch(() => {});
+  }
+
+  async #connect(): Promise<void> {
+    this.#retry = undefined;
+    let link: RedisLink | undefined;
+    try {
+      link = await RedisLink.open(this.#url, this.#clock);
+      const { instance } = link;
+      const onText = (text: string) => this.#heard(link, text);
+      link.onFailure = (reason) => this.#failed(link, reason);
+      await link.within(link.listen([this.#channel(instance), `${this.#prefix}all`], onText));
+      await link.within(this.#beat(link, true));
+      if (this.#previous !== "") await this.#reap(link, this.#previous);
+      if (this.#isClosed) return link.destroy();
+      this.#previous = instance;
+      this.#link = link;
+      this.#retryMs = MIN_RETRY_MS;
+      this.#listener?.up(instance);
+      this.#watch(link);
+    } catch (cause) {
+      link?.destroy();
+      this.#retryLater(String(cause));
+    }
+  }
+
+  #failed(link: RedisLink | undefined, reason: string): void {
+    if (link === undefined || link !== this.#link) return;
+    this.#link = undefined;
+    link.destroy();
+    this.#listener?.down(reason);
+    this.#retryLater(reason);
+  }
+
+  #retryLater(reason: string): void {
+    if (this.#isClosed) return;
+    if (this.#previous === "" && this.#retryMs === MIN_RETRY_MS) this.#listener?.down(reason);
+    const delayMs = this.#retryMs * (0.5 + Math.random() / 2);
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+    this.#retry = this.#clock.setTimeout(() => this.#connect(), delayMs);
+  }
+
+  /** Beats, and gives the link up when no beat has come back in time. */
+  #watch(link: RedisLink): void {
+    const dueAt = this.#clock.elapsed() + BEAT_MS;
+    link.timer = this.#clock.setTimeout(() => {
+      const now = this.#clock.elapsed();
+      const isPunctual = now - dueAt < BEAT_MS; // Else this process was stalled, not Redis.
+      if (isPunctual && now - link.heardAt > STALLED_MS) {
+        return this.#failed(link, "Redis does not answer");
+      }
+      this.#beat(link, false).catch((cause) => this.#failed(link, String(cause)));
+      this.#watch(link);
+    }, BEAT_MS);
+  }
+
+  async #beat(link: RedisLink, isFirst: boolean): Promise<void> {
+    const sentAt = this.#clock.elapsed();
+    const [now, cursor, ...dead] = await link.run(BEAT, [this.#instances], [
+      this.#prefix,
+      link.instance,
+      isFirst ? "1" : "0",
+      String(DEAD_MS),
+      String(DEAF_MS),
+      link.cursor,
+      String(LIFETIME_SECONDS),
+    ]) as string[];
+    if (now === "gone" || now === undefined) throw new Error("Others took this instance for dead");
+    link.cursor = cursor ?? "0";
+    link.synchronize(Number(now), sentAt);
+    for (const instance of dead) await this.#reap(link, instance);
+  }
+
+  async #reap(link: RedisLink, instance: string): Promise<void> {
+    const args = [this.#prefix, instance, String(REAP_ROOMS)];
+    while (await link.run(REAP, [this.#instances], args) === REAP_ROOMS);
+  }
+
+  #heard(link: RedisLink | undefined, text: string): void {
+    if (link === undefined) return;
+    const message = decodeMessage(text);
+    if (message?.type === "beat") link.heardAt = this.#clock.elapsed();
+    if (link !== this.#link || this.#listener === undefined || message === undefined) return;
+    switch (message.type) {
+      case "room event":
+        return this.#listener.roomChanged(message.event);
+      case "letter":
+        if (link.redisNow() - message.sentAt > STALE_MS) return; // Its sender has been told.
+        return this.#listener.letter(message.letter);
+      case "returned":
+        return this.#listener.returned(message.letter);
+      case "auth failed":
+        if (message.from !== link.instance) this.#listener.authFailed(message.address);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/** The peers of this instance that the others know of, and under which names. */
+
+import type { Member, Stay } from "./backplane.ts";
+import type { Peer } from "./peer.ts";
+import type { EnterOutcome } from "./registry.ts";
+
+/** A peer of this instance, and what the others know of it. */
+export interface Entry {
+  readonly room: string;
+  readonly peer: Peer;
+  /** The instance's own number for this stay. */
+  readonly number: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly joinedAt: number;
+  role: Peer["role"];
+  serves: boolean;
+  /** Answers its join, for as long as that is under way. */
+  settle: ((outcome: EnterOutcome) => void) | undefined;
+}
+
+/** All entries of this instance. */
+export class Roster {
+  /** The name of this instance while the backplane is up. */
+  instance: string | undefined;
+  readonly #byPeer = new Map<Peer, Entry>();
+  readonly #byNumber = new Map<number, Entry>();
+  #lastNumber = 0;
+
+  /** Enters a peer. */
+  add(room: string, peer: Peer, joinedAt: number, serves: boolean): Entry {
+    const number = ++this.#lastNumber;
+    const entry = { room, peer, number, joinedAt, role: peer.role, serves, settle: undefined };
+    this.#byPeer.set(peer, entry);
+    this.#byNumber.set(number, entry);
+    return entry;
+  }
+
+  /** Takes an entry out. */
+  delete(entry: Entry): void {
+    this.#byPeer.delete(entry.peer);
+    this.#byNumber.delete(entry.number);
+  }
+
+  /** The entry of a peer. */
+  of(peer: Peer): Entry | undefined {
+    return this.#byPeer.get(peer);
+  }
+
+  /** The entry that the others call so. */
+  at({ instance, number }: Stay): Entry | undefined {
+    return instance === this.instance ? this.#byNumber.get(number) : undefined;
+  }
+
+  /** Every entry. */
+  all(): Entry[] {
+    return [...this.#byNumber.values()];
+  }
+
+  /** Under which name the others know an entry. */
+  stay({ number }: Entry): Stay {
+    return { instance: this.instance ?? "", number };
+  }
+
+  /** What the others know of an entry. */
+  member(entry: Entry): Member {
+    const { peer, role, serves, joinedAt } = entry;
+    return { ...this.stay(entry), id: peer.id, role, serves, joinedAt };
+  }
+}
+
+/** Whether two name the same stay. */
+export function isSameStay(a: Stay, b: Stay): boolean {
+  return a.instance === b.instance && a.number === b.number;
+}
