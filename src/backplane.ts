@@ -17,7 +17,9 @@ export interface Stay {
 
 /** A peer as the other instances see it. */
 export interface Member extends Stay {
+  /** Its `nodeId`. */
   readonly id: string;
+  /** What it is in the room. */
   readonly role: Role;
   /** Whether consumers may be directed to it, by the word of its own instance. */
   readonly serves: boolean;
@@ -27,6 +29,7 @@ export interface Member extends Stay {
 
 /** A member with its place in the room's order of joining. */
 export interface SeatedMember extends Member {
+  /** Its place, growing with every new name. */
   readonly seat: number;
 }
 
@@ -67,11 +70,17 @@ export type RoomEvent =
 
 /** A frame on its way from a peer of one instance to a peer of another. */
 export interface Letter {
+  /** The room of both. */
   readonly room: string;
+  /** What it is; a `list` is from the server itself. */
   readonly type: SignalMessage["type"] | "list";
+  /** The `nodeId` of the sender. */
   readonly from: string;
+  /** The stay of the sender. */
   readonly sender: Stay;
+  /** The `nodeId` of the target. */
   readonly to: string;
+  /** The stay of the target: nobody else gets it. */
   readonly target: Stay;
   /** The frame as it is handed to the client. */
   readonly text: string;
@@ -83,7 +92,9 @@ export interface BackplaneListener {
   up(instance: string): void;
   /** It does not work any more: nobody elsewhere can be reached. */
   down(reason: string): void;
+  /** Something has happened in a room of this instance. */
   roomChanged(event: RoomEvent): void;
+  /** A letter has come for a peer of this instance. */
   letter(letter: Letter): void;
   /** A letter did not reach its target. */
   returned(letter: Omit<Letter, "text">): void;

@@ -1,6 +1,11 @@
 /** Starts servers for tests: on loopback, on a free port, closed by `await using`. */
 
-import { createServer, generateKeyPairJwk, type ServerConfig } from "../mod.ts";
+import {
+  createServer,
+  generateKeyPairJwk,
+  type ServerConfig,
+  type SignalingStats,
+} from "../mod.ts";
 
 export const ADMIN_SECRET = "a-secret-of-thirty-two-bytes-or-so";
 
@@ -16,6 +21,8 @@ export interface TestServer extends AsyncDisposable {
   token(subject: string, ttl?: string): Promise<string>;
   /** What `/health` answers. */
   health(): Promise<Record<string, unknown>>;
+  /** What the server has to do at the moment. */
+  stats(): SignalingStats;
   /** Closes all clients at once unless told otherwise. */
   close(options?: { graceMs: number }): Promise<void>;
 }
@@ -32,6 +39,7 @@ export async function startServer(config: ServerConfig = {}): Promise<TestServer
     signal: (query = {}) => signalUrl(url, query),
     token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
     health: async () => await (await fetch(`${url}/health`)).json(),
+    stats: () => server.stats(),
     close,
     [Symbol.asyncDispose]: () => close(),
   };
