@@ -4,19 +4,24 @@
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     deno run jsr:@aikofy/client-db-sync/keygen >> .env
- *     deno serve --env-file --allow-env=AUTH_DISABLED,PRIVATE_KEY_JWK,ADMIN_SECRET deploy.ts
+ *     deno serve --env-file --allow-env=AUTH_DISABLED,PRIVATE_KEY_JWK,ADMIN_SECRET,REDIS_URL deploy.ts
  *
- * Peers meet only within one process: on Deno Deploy, run one instance.
+ * Peers meet only within one process, unless `REDIS_URL` names a Redis that connects them. Deno Deploy
+ * runs several, and so does `deno serve --parallel`. Reaching Redis takes `--allow-net` with its host.
  *
  * @module
  */
 
 import { createServer } from "@aikofy/client-db-sync";
+import { createRedisBackplane } from "@aikofy/client-db-sync/redis";
+
+const redisUrl = Deno.env.get("REDIS_URL");
 
 const server = await createServer({
   authEnabled: Deno.env.get("AUTH_DISABLED") !== "true",
   privateKeyJwk: Deno.env.get("PRIVATE_KEY_JWK"),
   adminSecret: Deno.env.get("ADMIN_SECRET"),
+  ...(redisUrl ? { backplane: createRedisBackplane({ url: redisUrl }) } : {}),
 });
 
 export default { fetch: server.fetch } satisfies Deno.ServeDefaultExport;

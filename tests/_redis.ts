@@ -22,9 +22,14 @@ function freePort(): number {
   return listener.addr.port;
 }
 
-export async function startRedis(args: readonly string[] = []): Promise<TestRedis> {
+export async function startRedis(
+  args: readonly string[] = [],
+  portOption: "--port" | "--tls-port" = "--port",
+): Promise<TestRedis> {
   const port = freePort();
-  const options = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", ...args];
+  const plain = portOption === "--port" ? [] : ["--port", "0"];
+  const address = [portOption, String(port), "--bind", "127.0.0.1"];
+  const options = [...plain, ...address, "--save", "", ...args];
   let child = await spawn(options);
   const kill = async () => {
     try {

@@ -10,7 +10,8 @@ import { start as startHono } from "../examples/hono.ts";
 import { start as startOwnAuth } from "../examples/own_auth.ts";
 import { type Authorize, createSignalingHandler, generateKeyPairJwk } from "../mod.ts";
 import { silentLogger } from "../src/logger.ts";
-import { Client, type Message, within } from "./_client.ts";
+import { Client, type Message, until, within } from "./_client.ts";
+import { hasRedis, startRedis } from "./_redis.ts";
 import { ROOT, type Running, startDeno } from "./_command.ts";
 import { exchange, frame, handshake, openRaw } from "./_raw.ts";
 import { ADMIN_SECRET, requestToken, signalUrl } from "./_server.ts";
@@ -274,16 +275,42 @@ Deno.test("deploy.ts: deno serve answers every route of the standalone server", 
   assertEquals((await closeOf(client)).code, 1001);
 });
 
+Deno.test({
+  name: "deploy.ts: with REDIS_URL the workers of deno serve --parallel are one server",
+  ignore: !hasRedis,
+  fn: async () => {
+    await using redis = await startRedis();
+    const env = { AUTH_DISABLED: "true", REDIS_URL: redis.url, DENO_JOBS: "3" };
+    await using program = startDeploy(env, "--parallel", "--allow-net");
+    const [, port = ""] = await program.line(/Listening on http:\/\/[\d.]+:(\d+)/);
+    const url = `http://127.0.0.1:${port}`;
+    await until("three workers", async () => {
+      return (await redis.cli("zcard", "client-db-sync:instances")).join() === "3";
+    }, 30_000);
+    const clients: Client[] = [];
+    for (let n = 0; n < 12; n++) {
+      const client = await Client.join(signalUrl(url, { room: "room", nodeId: `p${n}` }));
+      assertEquals(client.peers.length, n);
+      clients.push(client);
+    }
+    const [first, last] = [clients[0], clients.at(-1)];
+    assert(first && last);
+    last.send({ type: "offer", to: "p0", sdp: {} });
+    assertEquals((await first.next("offer")).from, "p11");
+    for (const client of clients) await client.close();
+  },
+});
+
 Deno.test("deploy.ts: without keys it says what is missing", async () => {
   await using program = startDeploy({});
   assertEquals(await within("the end", program.exited), 1);
   assertMatch(program.stderr(), /`adminSecret` is required/);
 });
 
-function startDeploy(env: Record<string, string>): Running {
-  const settings = "--allow-env=AUTH_DISABLED,PRIVATE_KEY_JWK,ADMIN_SECRET";
+function startDeploy(env: Record<string, string>, ...flags: string[]): Running {
+  const settings = "--allow-env=AUTH_DISABLED,PRIVATE_KEY_JWK,ADMIN_SECRET,REDIS_URL";
   const args = ["serve", "--check", "--no-prompt", "--host", "127.0.0.1", "--port", "0"];
-  return startDeno([...args, settings, "examples/deploy.ts"], { env });
+  return startDeno([...args, ...flags, settings, "examples/deploy.ts"], { env });
 }
 
 Deno.test("own_auth.ts: who has the session cookie joins, in the room of the session", async () => {

@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Client, until } from "./_client.ts";
-import type { Running } from "./_command.ts";
+import { type Running, temporaryFolder } from "./_command.ts";
 import { listening, OPEN, serve } from "./_main.ts";
 import { hasRedis, startRedis, type TestRedis } from "./_redis.ts";
 import { signalUrl } from "./_server.ts";
@@ -240,6 +240,37 @@ test("no log line holds the password of REDIS_URL", async () => {
     assertMatch(process.stdout(), /Backplane/);
     assert(!/hush/.test(process.stdout() + process.stderr()));
   }
+});
+
+test("it takes TLS, a user and a password, and a certificate that somebody vouches for", async () => {
+  await using folder = await temporaryFolder();
+  const file = (name: string) => `${folder.path}/${name}`;
+  const openssl = async (...args: string[]) => {
+    const { success } = await new Deno.Command("openssl", { args, stderr: "null" }).output();
+    assert(success, args.join(" "));
+  };
+  const key = ["-newkey", "rsa:2048", "-nodes"];
+  const ca = ["-keyout", file("ca.key"), "-out", file("ca.pem"), "-days", "2", "-subj", "/CN=ca"];
+  await openssl("req", "-x509", ...key, ...ca);
+  const request = ["-keyout", file("key.pem"), "-out", file("csr.pem"), "-subj", "/CN=localhost"];
+  await openssl("req", ...key, ...request);
+  await Deno.writeTextFile(
+    file("ext"),
+    "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n",
+  );
+  const signer = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"];
+  const signed = ["-extfile", file("ext"), "-out", file("cert.pem"), "-days", "2"];
+  await openssl("x509", "-req", "-in", file("csr.pem"), ...signer, ...signed);
+  const certificate = ["--tls-cert-file", file("cert.pem"), "--tls-key-file", file("key.pem")];
+  const users = ["--user", "default", "off", "--user", "sig", "on", ">pass", "~*", "&*", "+@all"];
+  const trust = ["--tls-ca-cert-file", file("ca.pem"), "--tls-auth-clients", "no"];
+  await using redis = await startRedis([...certificate, ...trust, ...users], "--tls-port");
+  const url = redis.url.replace("redis://127.0.0.1", "rediss://sig:pass@localhost");
+  const env = { ...OPEN, REDIS_URL: url };
+  await using trusting = serve({ env: { ...env, DENO_CERT: file("ca.pem") } });
+  await using careful = serve({ env });
+  await trusting.line(/Backplane up/);
+  await careful.line(/Backplane down.*certificate/);
 });
 
 test("when every instance has stopped, nothing of them is left in Redis", async () => {
