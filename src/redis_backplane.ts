@@ -16,6 +16,7 @@ import type {
 } from "./backplane.ts";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
 import { decodeMessage, encodeLetter, encodeMember, encodeReturned } from "./redis_messages.ts";
+import { RedisKeys } from "./redis_keys.ts";
 import { RedisLink, STALLED_MS } from "./redis_link.ts";
 import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./redis_scripts.ts";
 
@@ -32,6 +33,9 @@ export interface RedisBackplaneOptions {
   /** The time; the machine's when absent. */
   clock?: Clock;
 }
+
+/** What nobody has to understand. */
+const PROBE = '["p"]';
 
 /** How often an instance says that it lives, in milliseconds. */
 const BEAT_MS = 500;
@@ -54,6 +58,8 @@ const LIFETIME_SECONDS = 3600;
 /** Rooms of a dead instance that are cleared in one step. */
 const REAP_ROOMS = 50;
 
+const TAKEN_FOR_DEAD = "The other instances took this one for dead";
+
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 1000;
 
@@ -69,7 +75,7 @@ export function createRedisBackplane(options: RedisBackplaneOptions): Backplane 
 
 class RedisBackplane implements Backplane {
   readonly #url: string;
-  readonly #prefix: string;
+  readonly #keys: RedisKeys;
   readonly #clock: Clock;
   #listener: BackplaneListener | undefined;
   #link: RedisLink | undefined;
@@ -80,7 +86,7 @@ class RedisBackplane implements Backplane {
 
   constructor({ url, prefix = "client-db-sync:", clock = systemClock }: RedisBackplaneOptions) {
     this.#url = url;
-    this.#prefix = prefix;
+    this.#keys = new RedisKeys(prefix);
     this.#clock = clock;
   }
 
@@ -89,21 +95,28 @@ class RedisBackplane implements Backplane {
     this.#connect();
   }
 
-  join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
+  async join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
     const link = this.#link;
-    if (link === undefined) return Promise.reject(new Error("Redis is down"));
-    return link.run(JOIN, [this.#members(room), this.#meta(room), this.#instances], [
-      this.#prefix,
-      room,
-      JSON.stringify(room),
-      member.id,
-      JSON.stringify(member.id),
-      ...encodeMember(member),
-      options.isReturning ? "1" : "0",
-      options.wantsRoom ? "1" : "0",
-      options.maxPeers === Infinity ? "1e15" : String(options.maxPeers),
-      String(LIFETIME_SECONDS),
-    ]) as Promise<JoinReply>;
+    if (link === undefined) throw new Error("Redis is down");
+    const keys = [this.#keys.members(room), this.#keys.meta(room), this.#keys.instances];
+    const reply = await this.#orFail(
+      link,
+      link.run(JOIN, keys, [
+        this.#keys.prefix,
+        room,
+        JSON.stringify(room),
+        member.id,
+        JSON.stringify(member.id),
+        ...encodeMember(member),
+        options.isReturning ? "1" : "0",
+        options.wantsRoom ? "1" : "0",
+        options.maxPeers === Infinity ? "1e15" : String(options.maxPeers),
+        String(LIFETIME_SECONDS),
+      ]),
+    );
+    if (reply !== "gone") return reply as JoinReply;
+    this.#failed(link, TAKEN_FOR_DEAD);
+    throw new Error(TAKEN_FOR_DEAD);
   }
 
   update(room: string, member: Member): void {
@@ -121,9 +134,11 @@ class RedisBackplane implements Backplane {
   async send(letter: Letter): Promise<boolean> {
     const link = this.#link;
     if (link === undefined || link.waiting > MAX_WAITING) return false;
-    const channel = this.#channel(letter.target.instance);
+    const channel = this.#keys.channel(letter.target.instance);
     try {
-      const heard = await link.command(["PUBLISH", channel, encodeLetter(letter, link.redisNow())]);
+      const text = encodeLetter(letter, link.redisNow());
+      const heard = await this.#orFail(link, link.command(["PUBLISH", channel, text]));
+      if (heard !== 0) link.remember(letter);
       return heard !== 0;
     } catch {
       return false;
@@ -131,12 +146,12 @@ class RedisBackplane implements Backplane {
   }
 
   giveBack(letter: Letter): void {
-    this.#publish(this.#channel(letter.sender.instance), encodeReturned(letter));
+    this.#publish(this.#keys.channel(letter.sender.instance), encodeReturned(letter));
   }
 
   authFailed(address: string): void {
     const from = this.#link?.instance;
-    this.#publish(`${this.#prefix}all`, JSON.stringify(["f", address, from]));
+    this.#publish(this.#keys.all, JSON.stringify(["f", address, from]));
   }
 
   async close(): Promise<void> {
@@ -149,29 +164,27 @@ class RedisBackplane implements Backplane {
     link.destroy();
   }
 
-  #members(room: string): string {
-    return `${this.#prefix}room:${room}`;
-  }
-
-  #meta(room: string): string {
-    return `${this.#prefix}meta:${room}`;
-  }
-
-  #channel(instance: string): string {
-    return `${this.#prefix}to:${instance}`;
-  }
-
-  get #instances(): string {
-    return `${this.#prefix}instances`;
-  }
-
   #publish(channel: string, text: string): void {
-    this.#link?.command(["PUBLISH", channel, text]).catch(() => {});
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#orFail(link, link.command(["PUBLISH", channel, text])).catch(() => {});
   }
 
   #runUnheard(script: string, room: string, args: readonly string[]): void {
-    const keys = [this.#members(room), this.#meta(room)];
-    this.#link?.run(script, keys, [this.#prefix, ...args]).catch(() => {});
+    const link = this.#link;
+    if (link === undefined) return;
+    const keys = [this.#keys.members(room), this.#keys.meta(room)];
+    this.#orFail(link, link.run(script, keys, [this.#keys.prefix, ...args])).catch(() => {});
+  }
+
+  /** Gives the link up when Redis refuses a command: what it holds is no longer what is true. */
+  async #orFail<T>(link: RedisLink, answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (cause) {
+      this.#failed(link, String(cause));
+      throw cause;
+    }
   }
 
   async #connect(): Promise<void> {
@@ -182,7 +195,7 @@ class RedisBackplane implements Backplane {
       const { instance } = link;
       const onText = (text: string) => this.#heard(link, text);
       link.onFailure = (reason) => this.#failed(link, reason);
-      await link.within(link.listen([this.#channel(instance), `${this.#prefix}all`], onText));
+      await link.within(link.listen([this.#keys.channel(instance), this.#keys.all], onText));
       await link.within(this.#beat(link, true));
       if (this.#previous !== "") await this.#reap(link, this.#previous);
       if (this.#isClosed) return link.destroy();
@@ -229,8 +242,8 @@ class RedisBackplane implements Backplane {
 
   async #beat(link: RedisLink, isFirst: boolean): Promise<void> {
     const sentAt = this.#clock.elapsed();
-    const [now, cursor, ...dead] = await link.run(BEAT, [this.#instances], [
-      this.#prefix,
+    const [now, cursor, ...dead] = await link.run(BEAT, [this.#keys.instances], [
+      this.#keys.prefix,
       link.instance,
       isFirst ? "1" : "0",
       String(DEAD_MS),
@@ -238,15 +251,29 @@ class RedisBackplane implements Backplane {
       link.cursor,
       String(LIFETIME_SECONDS),
     ]) as string[];
-    if (now === "gone" || now === undefined) throw new Error("Others took this instance for dead");
+    if (now === "gone" || now === undefined) throw new Error(TAKEN_FOR_DEAD);
     link.cursor = cursor ?? "0";
     link.synchronize(Number(now), sentAt);
+    this.#confirm(link);
     for (const instance of dead) await this.#reap(link, instance);
   }
 
+  /**
+   * Makes sure that the instances to which letters went since the last beat still listen: Redis may
+   * have handed a letter to one that had just died.
+   */
+  #confirm(link: RedisLink): void {
+    for (const [instance, letters] of link.takeRecent()) {
+      link.command(["PUBLISH", this.#keys.channel(instance), PROBE]).then((heard) => {
+        if (heard !== 0 || link !== this.#link) return;
+        for (const letter of letters) this.#listener?.returned(letter);
+      }, (cause) => this.#failed(link, String(cause)));
+    }
+  }
+
   async #reap(link: RedisLink, instance: string): Promise<void> {
-    const args = [this.#prefix, instance, String(REAP_ROOMS)];
-    while (await link.run(REAP, [this.#instances], args) === REAP_ROOMS);
+    const args = [this.#keys.prefix, instance, String(REAP_ROOMS)];
+    while (await link.run(REAP, [this.#keys.instances], args) === REAP_ROOMS);
   }
 
   #heard(link: RedisLink | undefined, text: string): void {

@@ -3,6 +3,7 @@
  * They live and die together: when one fails, nothing that waits in the other may arrive later.
  */
 
+import type { Letter } from "./backplane.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./redis_scripts.ts";
 
@@ -30,6 +31,7 @@ export class RedisLink {
   cursor = "0";
   heardAt: number;
   waiting = 0;
+  #recent = new Map<string, Omit<Letter, "text">[]>();
   #offset = 0;
   #failure: string | undefined;
 
@@ -102,6 +104,20 @@ export class RedisLink {
       if (!String(cause).includes("NOSCRIPT")) throw cause;
       return await this.command(["EVAL", script, ...rest]);
     }
+  }
+
+  /** Keeps in mind that a letter was sent, until it is known that its instance lives. */
+  remember({ text: _, ...letter }: Letter): void {
+    const letters = this.#recent.get(letter.target.instance);
+    if (letters === undefined) this.#recent.set(letter.target.instance, [letter]);
+    else letters.push(letter);
+  }
+
+  /** The letters that were sent since the last call, by instance. */
+  takeRecent(): Map<string, Omit<Letter, "text">[]> {
+    const recent = this.#recent;
+    this.#recent = new Map();
+    return recent;
   }
 
   /** Milliseconds by the clock of Redis, as well as that is known. */

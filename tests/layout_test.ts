@@ -5,7 +5,17 @@ import { ROOT } from "./_command.ts";
 
 /** A file may import from the rows above its own; the README shows the same rows. */
 const ROWS = [
-  ["protocol", "clock", "logger", "limits", "url", "responses", "terminate", "redis_scripts"],
+  [
+    "protocol",
+    "clock",
+    "logger",
+    "limits",
+    "url",
+    "responses",
+    "terminate",
+    "redis_scripts",
+    "redis_keys",
+  ],
   [
     "peer",
     "keys",

@@ -182,6 +182,27 @@ test("an instance that stalls is taken for dead, and is back when it goes on", a
   await untilReached(a, b, "b");
 });
 
+test("a Redis that refuses to store anything counts as down, and peers join all the same", async () => {
+  await using redis = await startRedis();
+  await using x = await startInstance(redis);
+  await using a = await x.join("a");
+  await redis.cli("config", "set", "maxmemory", "1");
+  await using b = await x.join("b");
+  assertEquals(b.peers, ["a"]);
+  await isBackplane(x, "down");
+  await redis.cli("config", "set", "maxmemory", "0");
+  await isBackplane(x, "up");
+  await redis.cli("script", "flush");
+  await using c = await x.join("c");
+  assertEquals([a.socket.readyState, c.peers], [WebSocket.OPEN, ["a", "b"]]);
+  await redis.cli("client", "kill", "type", "pubsub");
+  await isBackplane(x, "down");
+  await isBackplane(x, "up");
+  await using y = await startInstance(redis);
+  await using d = await y.join("d");
+  assertEquals(new Set(d.peers), new Set(["a", "b", "c"]));
+});
+
 test("an instance starts without Redis, and joins the others when it comes", async () => {
   await using redis = await startRedis();
   await redis.kill();

@@ -1,0 +1,32 @@
+/** The names of everything in Redis; `docs/redis.md` says what each holds. */
+
+/** The keys and channels of one server. */
+export class RedisKeys {
+  /** What all begin with. */
+  readonly prefix: string;
+  /** When each instance last said that it lives. */
+  readonly instances: string;
+  /** The channel of all instances. */
+  readonly all: string;
+
+  constructor(prefix: string) {
+    this.prefix = prefix;
+    this.instances = `${prefix}instances`;
+    this.all = `${prefix}all`;
+  }
+
+  /** The members of a room. */
+  members(room: string): string {
+    return `${this.prefix}room:${room}`;
+  }
+
+  /** The counters of a room. */
+  meta(room: string): string {
+    return `${this.prefix}meta:${room}`;
+  }
+
+  /** The channel of an instance. */
+  channel(instance: string): string {
+    return `${this.prefix}to:${instance}`;
+  }
+}
