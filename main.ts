@@ -38,7 +38,7 @@ Usage: client-db-sync [serve]            run the server
 Settings, from the environment or from .env in the current folder (the environment wins):
 ${
   SETTINGS.map(({ name, fallback, summary, beyond }) =>
-    `  ${name.padEnd(16)} ${summary}${beyond ? `; beyond: ${beyond}` : ""} (${fallback})`
+    `  ${name.padEnd(30)} ${summary}${beyond ? `; beyond: ${beyond}` : ""} (${fallback})`
   ).join("\n")
 }
 
@@ -84,7 +84,6 @@ async function serve(): Promise<void> {
     format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
     write: (line) => console.log(line), // Throws on a full disk; the server goes on.
   }));
-  surviveUnexpectedErrors(logger);
   for (const warning of config.warnings) logger.warn(warning);
   if (config.redis === undefined && isOnDeploy()) {
     logger.warn("REDIS_URL is not set: peers on different instances of Deploy do not meet");
@@ -99,6 +98,7 @@ async function serve(): Promise<void> {
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) =>
     exitForListening(error, config)
   );
+  surviveUnexpectedErrors(logger);
   announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
 }
 
@@ -233,7 +233,7 @@ function exitForKeys(error: unknown): never {
   if (error instanceof InvalidKeyError) {
     return exit([`PRIVATE_KEY_JWK is not usable: ${error.message}. Run: ${keygenCommand()}`]);
   }
-  throw error;
+  return exit([`The server cannot start: ${error instanceof Error ? error.message : error}`]);
 }
 
 function exitForListening(error: unknown, { host, port }: Config): never {

@@ -73,7 +73,7 @@ const MAX_HOPS = 32;
 export function checkProxies(trustedProxies: readonly string[]): void {
   for (const text of trustedProxies) {
     const [, address = "", bits = "0"] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-    const isIPv4 = /^(\d{1,3}\.){3}\d{1,3}$/.test(address) &&
+    const isIPv4 = /^((0|[1-9]\d{0,2})(\.(?!$)|$)){4}$/.test(address) &&
       address.split(".").every((byte) => Number(byte) < 256);
     const isIPv6 = /^[\da-f:.]*:[\da-f:.]*$/i.test(address) && URL.canParse(`http://[${address}]`);
     if ((isIPv4 && Number(bits) <= 32) || (isIPv6 && Number(bits) <= 128)) continue;
@@ -88,8 +88,11 @@ async function readTrust(trustedProxies: readonly string[]): Promise<Trust | und
   const { default: ipaddr } = await import("ipaddr.js");
   const ranges = trustedProxies.map((text) => {
     const [address, bits] = ipaddr.parseCIDR(text.includes("/") ? text : toRange(text));
-    return { address, bits };
+    const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96;
+    return isMapped ? { address: address.toIPv4Address(), bits: bits - 96 } : { address, bits };
   });
+  const isAddress = (text: string) =>
+    ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
   const isTrusted = (text: string) => {
     const address = ipaddr.process(text);
     return ranges.some((range) =>
@@ -100,12 +103,12 @@ async function readTrust(trustedProxies: readonly string[]): Promise<Trust | und
     let address = remote;
     for (const hop of forwarded.split(",").slice(-MAX_HOPS).reverse()) {
       const next = withoutPort(hop.trim());
-      if (!isTrusted(address) || !ipaddr.isValid(next)) break;
+      if (!isTrusted(address) || !isAddress(next)) break;
       address = ipaddr.process(next).toString();
     }
     return address;
   };
-  return { isTrusted: (text) => ipaddr.isValid(text) && isTrusted(text), client };
+  return { isTrusted: (text) => isAddress(text) && isTrusted(text), client };
 }
 
 /** One address as a range. */

@@ -85,12 +85,18 @@ export class Cluster {
 
   /** Lets a peer join: here at once while there are no others, else once its name is claimed. */
   join(room: string, peer: Peer): EnterOutcome | Promise<EnterOutcome> {
-    if (!this.isUp) return this.#options.registry.join(room, peer);
+    if (!this.isUp) return this.#joinHere(room, peer);
     return new Promise((settle) => {
       const entry = this.#add(room, peer);
       entry.settle = settle;
       this.#claim(entry, false, !this.#asked.has(room) && !this.#replicas.isKnown(room));
     });
+  }
+
+  #joinHere(room: string, peer: Peer): EnterOutcome {
+    const entered = this.#options.registry.join(room, peer);
+    if (entered.room.has(peer)) this.#add(room, peer);
+    return entered;
   }
 
   /** Takes note of a peer of this instance that changed or left. */
@@ -158,9 +164,8 @@ export class Cluster {
     this.#roster.instance = instance;
     logger.info("Backplane up", { instance });
     for (const room of registry.all()) {
-      const entries = room.members().map((peer) =>
-        this.#roster.of(peer) ?? this.#add(room.name, peer)
-      );
+      const entries = room.members().map((peer) => this.#roster.of(peer))
+        .filter((entry) => entry !== undefined);
       for (const entry of entries) this.#claim(entry, true, entry === entries.at(-1));
     }
     if (this.#forgetTimer !== undefined) clock.clearTimeout(this.#forgetTimer);
@@ -168,7 +173,7 @@ export class Cluster {
   }
 
   #down(reason: string): void {
-    const { registry, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     this.#roster.instance = undefined;
     this.#asked.clear();
     logger.error("Backplane down: peers of other instances cannot be reached", { reason });
@@ -177,7 +182,7 @@ export class Cluster {
       const { settle, peer, room } = entry;
       if (settle === undefined) continue;
       this.#roster.delete(entry);
-      if (!peer.isGone) settle(registry.join(room, peer));
+      if (!peer.isGone) settle(this.#joinHere(room, peer));
     }
   }
 

@@ -64,6 +64,12 @@ export type AuthConfig = { readonly enabled: false } | {
 /** Limits and timers take no more: it is what a timer can wait for, in milliseconds. */
 const MAX_INTEGER = 2_147_483_647;
 
+/** Megabytes that a server has when it has nothing to do, or a little more. */
+const IDLE_MB = 70;
+
+/** What a limit may be set to whose default is none. */
+const EXAMPLE_MB = 512;
+
 /** Bytes below which an admin secret is called short. */
 const SHORT_SECRET_BYTES = 32;
 
@@ -83,6 +89,8 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
   function auth(): AuthConfig {
     const disabled = reader.choice("AUTH_DISABLED", ["true", "false", "1", "0"], "false");
     if (disabled === "true" || disabled === "1") return { enabled: false };
+    // Whether keys are needed is not known then.
+    if (disabled === undefined && read("AUTH_DISABLED") !== undefined) return { enabled: false };
     const privateKeyJwk = read("PRIVATE_KEY_JWK") ?? "";
     const publicKeyJwk = read("PUBLIC_KEY_JWK");
     const adminSecret = read("ADMIN_SECRET") ?? "";
@@ -155,6 +163,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
   function origins(): readonly string[] | undefined {
     const allowed = reader.list("ALLOWED_ORIGINS");
     const help = "Try: ALLOWED_ORIGINS=https://app.example.com";
+    if (allowed?.length === 0) reader.problem("ALLOWED_ORIGINS", "names no origin", help);
     reader.attempt("ALLOWED_ORIGINS", () => createOriginCheck(allowed), help);
     return allowed;
   }
@@ -191,7 +200,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     for (const key of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
       const name = key.replace(/[A-Z]/g, "_$&").toUpperCase();
       if (read(name) !== undefined) {
-        set[key] = reader.integer(name, DEFAULT_LIMITS[key], 0, MAX_INTEGER);
+        set[key] = reader.integer(name, DEFAULT_LIMITS[key] || EXAMPLE_MB, 0, MAX_INTEGER);
       }
     }
     return set;
@@ -218,7 +227,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
   return { ...config, warnings: warningsOf(config) };
 }
 
-function warningsOf({ auth, consumerAuth, allowedOrigins }: Config): string[] {
+function warningsOf({ auth, consumerAuth, allowedOrigins, limits }: Config): string[] {
   const warnings: string[] = [];
   if (!auth.enabled) {
     warnings.push(
@@ -240,6 +249,12 @@ function warningsOf({ auth, consumerAuth, allowedOrigins }: Config): string[] {
     warnings.push(
       `CONSUMER_${name} is not set: any token of the identity provider lets a consumer in, ` +
         "whatever it was issued for",
+    );
+  }
+  const { maxMemoryMb = 0 } = limits;
+  if (maxMemoryMb > 0 && maxMemoryMb < IDLE_MB) {
+    warnings.push(
+      `MAX_MEMORY_MB is ${maxMemoryMb}: an idle server has about ${IDLE_MB}, so nobody is let in`,
     );
   }
   return warnings;

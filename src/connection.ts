@@ -102,7 +102,8 @@ export class Connection implements Closable, EventListenerObject {
     const { maxMessagesPerSecond, messageBurst } = this.#context.limits;
     const now = this.#context.clock.elapsed();
     this.#paidAt = Math.max(this.#paidAt, now) + 1000 / maxMessagesPerSecond;
-    return (this.#paidAt - now) * maxMessagesPerSecond > messageBurst * 1000;
+    // A little for what rounding makes of the sum.
+    return (this.#paidAt - now) * maxMessagesPerSecond > (messageBurst + 0.0001) * 1000;
   }
 
   #deliver(text: string): void {

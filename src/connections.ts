@@ -11,10 +11,10 @@ import { Overdue } from "./overdue.ts";
 import { CLOSE, type CloseReason } from "./protocol.ts";
 
 /**
- * `opening` since its upgrade, `pending` once open, `joined` a room, `closing` once told to close;
- * `lost` if it never opened, `gone` for good.
+ * `opening` since its upgrade, `pending` once open, `joined` a room; `refused` once it was told to
+ * close before that, `closing` if after; `lost` if it never opened, `gone` for good.
  */
-export type Phase = "opening" | "pending" | "joined" | "closing" | "lost" | "gone";
+export type Phase = "opening" | "pending" | "joined" | "refused" | "closing" | "lost" | "gone";
 
 /** A socket that can be told to close. */
 export interface Closable {
@@ -47,6 +47,12 @@ const DRAIN_STEP_MS = 10;
 /** Of the sockets that there were when file descriptors ran out, one in so many is not filled again. */
 const RESERVE = 16;
 
+/** How long that holds, in milliseconds: something else may have had them. */
+const RESERVE_MS = 60_000;
+
+/** One in so many sockets may be a refused one, so that those who are let in find room. */
+const REFUSED_SHARE = 4;
+
 type Tally = Record<Phase, number>;
 
 /** The sockets of one handler. */
@@ -57,10 +63,19 @@ export class Connections {
   readonly #all = new Set<Closable>();
   readonly #opening: Overdue<Closable>;
   readonly #closing: Overdue<Closable>;
-  readonly #tally: Tally = { opening: 0, pending: 0, joined: 0, closing: 0, lost: 0, gone: 0 };
+  readonly #tally: Tally = {
+    opening: 0,
+    pending: 0,
+    joined: 0,
+    refused: 0,
+    closing: 0,
+    lost: 0,
+    gone: 0,
+  };
   readonly #byAddress = new Map<string, { sockets: number; pending: number }>();
   #most = 0;
   #fit = Infinity;
+  #fitUntil = 0;
   #flowTimer: Timer | undefined;
   #isShut = false;
   #whenGone: (() => void) | undefined;
@@ -81,7 +96,13 @@ export class Connections {
 
   /** How many sockets were told to close and have not gone yet. */
   get closing(): number {
-    return this.#tally.closing;
+    return this.#tally.closing + this.#tally.refused;
+  }
+
+  /** Whether there are so many of them that who is refused is to get no socket. */
+  get isCrowdedByRefused(): boolean {
+    const share = Math.floor(this.#room() / REFUSED_SHARE);
+    return this.closing >= Math.min(this.#limits.maxRefusedConnections, share);
   }
 
   /** How many sockets were upgraded and never heard of again. */
@@ -97,7 +118,7 @@ export class Connections {
   /** What is full for another socket of this address, if anything is. */
   crowd(address: Address): Crowd | undefined {
     const limits = this.#limits;
-    if (this.#all.size >= Math.min(limits.maxConnections, this.#fit)) return "server";
+    if (this.#all.size >= this.#room()) return "server";
     const own = address === undefined ? undefined : this.#byAddress.get(address);
     if (own !== undefined && own.sockets >= limits.maxConnectionsPerIp) return "address";
     if (own !== undefined && own.pending >= limits.maxPendingConnectionsPerIp) {
@@ -106,10 +127,17 @@ export class Connections {
     return this.pending >= limits.maxPendingConnections ? "pending" : undefined;
   }
 
-  /** Takes note that the process has no file descriptor left: no more sockets fit than there were. */
-  ranOut(): void {
-    this.#fit = Math.max(this.#most - Math.ceil(this.#most / RESERVE), 1);
-    if (this.#most < RESERVE) this.#fit = Infinity; // Something else has them.
+  /**
+   * Takes note that the process has no file descriptor left: for a minute no more sockets fit than
+   * there were, less a reserve.
+   *
+   * @returns How many, or `Infinity` when so few sockets cannot be the reason.
+   */
+  ranOut(): number {
+    const isOurs = this.#most >= RESERVE;
+    this.#fit = isOurs ? this.#most - Math.ceil(this.#most / RESERVE) : Infinity;
+    this.#fitUntil = this.#clock.elapsed() + RESERVE_MS;
+    return this.#fit;
   }
 
   /** Counts a socket that has been upgraded. */
@@ -122,15 +150,16 @@ export class Connections {
   }
 
   /** Counts a socket as what it has become; one that has gone stays so, since Deno may say it twice. */
-  became(connection: Closable, phase: Phase): void {
+  became(connection: Closable, next: Phase): void {
     const { phase: before } = connection;
+    const phase = next === "closing" && isStranger(before) ? "refused" : next;
     if (before === phase || before === "gone") return;
     connection.phase = phase;
     this.#tally[before]--;
     this.#tally[phase]++;
     if (before === "opening") this.#opening.delete(connection);
-    if (before === "closing") this.#closing.delete(connection);
-    if (phase === "closing" && !this.#isShut) this.#closing.add(connection);
+    if (isClosing(before)) this.#closing.delete(connection);
+    if (isClosing(phase) && !this.#isShut) this.#closing.add(connection);
     const wasThere = before !== "lost";
     const isThere = phase !== "lost" && phase !== "gone";
     if (isThere) this.#all.add(connection);
@@ -138,7 +167,7 @@ export class Connections {
     this.#count(
       connection,
       Number(isThere) - Number(wasThere),
-      Number(isPending(phase)) - Number(isPending(before)),
+      Number(isStranger(phase)) - Number(isStranger(before)),
     );
     this.#watch();
     if (this.#all.size === 0) this.#whenGone?.();
@@ -182,6 +211,12 @@ export class Connections {
     this.#watch();
   }
 
+  /** How many sockets there may be. */
+  #room(): number {
+    if (this.#clock.elapsed() >= this.#fitUntil) this.#fit = Infinity;
+    return Math.min(this.#limits.maxConnections, this.#fit);
+  }
+
   #sleep(ms: number, orUntil?: (wake: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.setTimeout(resolve, ms);
@@ -214,12 +249,17 @@ export class Connections {
   #check(): void {
     this.#flowTimer = undefined;
     for (const connection of [...this.#all]) {
-      if (connection.phase !== "closing") connection.checkFlow();
+      if (!isClosing(connection.phase)) connection.checkFlow();
     }
     this.#watch();
   }
 }
 
-function isPending(phase: Phase): boolean {
-  return phase === "opening" || phase === "pending";
+function isClosing(phase: Phase): boolean {
+  return phase === "closing" || phase === "refused";
+}
+
+/** Whether its client has not joined, and holds a socket all the same. */
+function isStranger(phase: Phase): boolean {
+  return phase === "opening" || phase === "pending" || phase === "refused";
 }

@@ -89,7 +89,7 @@ export class Negotiations {
     offer.madeAt = this.#clock.elapsed();
     offer.unanswered = Math.min(offer.unanswered + 1, MAX_UNANSWERED);
     offer.heals = 0;
-    if (!isNormalIn(room, from) || !isNormalIn(room, to)) return;
+    if (from === to || !isNormalIn(room, from) || !isNormalIn(room, to)) return;
     this.#waiting.add(offer);
     if (this.#timer === undefined) this.#schedule();
   }

@@ -19,15 +19,19 @@ export function createOriginCheck(allowed: readonly string[] | undefined): Origi
   const exact = new Set<string>();
   const wildcards: { start: string; end: string }[] = [];
   for (const text of allowed) {
-    const [, scheme, star, host, port = ""] = PATTERN.exec(text.toLowerCase()) ?? [];
-    if (scheme === undefined && text !== "null") {
+    const [, scheme = "", star, host = "", port = ""] = PATTERN.exec(text.toLowerCase()) ?? [];
+    const one = URL.parse(`${scheme}${star === undefined ? "" : "label."}${host}${port}`);
+    if ((one === null || scheme === "" || host.includes("..")) && text !== "null") {
       throw new TypeError(
         "An origin must look like https://app.example.com or https://*.example.com, not " +
           JSON.stringify(text),
       );
     }
-    if (star === undefined) exact.add(normalize(text));
-    else wildcards.push({ start: `${scheme}`, end: `.${host}${port}` });
+    // As browsers write it: without the port that the scheme has anyway.
+    const written = `${scheme}${star === undefined ? "" : "label."}${host}${port}`;
+    const origin = one === null || one.origin === "null" ? written || text : one.origin;
+    if (star === undefined) exact.add(origin);
+    else wildcards.push({ start: scheme, end: origin.slice(`${scheme}label`.length) });
   }
   return (origin) => {
     if (origin === null || exact.has(origin)) return true;
@@ -36,10 +40,4 @@ export function createOriginCheck(allowed: readonly string[] | undefined): Origi
       /^[a-z0-9_-]+$/.test(origin.slice(start.length, origin.length - end.length))
     );
   };
-}
-
-/** As browsers write it: without the port that the scheme has anyway. */
-function normalize(text: string): string {
-  const origin = URL.parse(text)?.origin ?? "null";
-  return origin === "null" ? text : origin;
 }

@@ -15,7 +15,13 @@ import type {
   Stay,
 } from "./backplane.ts";
 import { type Clock, systemClock, type Timer } from "./clock.ts";
-import { decodeMessage, encodeLetter, encodeMember, encodeReturned } from "./redis_messages.ts";
+import {
+  decodeMessage,
+  encodeJoin,
+  encodeLetter,
+  encodeMember,
+  encodeReturned,
+} from "./redis_messages.ts";
 import { RedisKeys } from "./redis_keys.ts";
 import { RedisLink, STALLED_MS } from "./redis_link.ts";
 import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./redis_scripts.ts";
@@ -34,9 +40,6 @@ export interface RedisBackplaneOptions {
   clock?: Clock;
 }
 
-/** What nobody has to understand. */
-const PROBE = '["p"]';
-
 /** How often an instance says that it lives, in milliseconds. */
 const BEAT_MS = 500;
 
@@ -53,7 +56,7 @@ const STALE_MS = 2000;
 const MAX_WAITING = 20_000;
 
 /** How long keys outlive the last instance, in seconds. */
-const LIFETIME_SECONDS = 3600;
+const LIFETIME_SECONDS = "3600";
 
 /** Rooms of a dead instance that are cleared in one step. */
 const REAP_ROOMS = 50;
@@ -99,21 +102,8 @@ class RedisBackplane implements Backplane {
     const link = this.#link;
     if (link === undefined) throw new Error("Redis is down");
     const keys = [this.#keys.members(room), this.#keys.meta(room), this.#keys.instances];
-    const reply = await this.#orFail(
-      link,
-      link.run(JOIN, keys, [
-        this.#keys.prefix,
-        room,
-        JSON.stringify(room),
-        member.id,
-        JSON.stringify(member.id),
-        ...encodeMember(member),
-        options.isReturning ? "1" : "0",
-        options.wantsRoom ? "1" : "0",
-        options.maxPeers === Infinity ? "1e15" : String(options.maxPeers),
-        String(LIFETIME_SECONDS),
-      ]),
-    );
+    const args = [this.#keys.prefix, ...encodeJoin(room, member, options), LIFETIME_SECONDS];
+    const reply = await this.#orFail(link, link.run(JOIN, keys, args));
     if (reply !== "gone") return reply as JoinReply;
     this.#failed(link, TAKEN_FOR_DEAD);
     throw new Error(TAKEN_FOR_DEAD);
@@ -249,7 +239,7 @@ class RedisBackplane implements Backplane {
       String(DEAD_MS),
       String(DEAF_MS),
       link.cursor,
-      String(LIFETIME_SECONDS),
+      LIFETIME_SECONDS,
     ]) as string[];
     if (now === "gone" || now === undefined) throw new Error(TAKEN_FOR_DEAD);
     link.cursor = cursor ?? "0";
@@ -264,7 +254,7 @@ class RedisBackplane implements Backplane {
    */
   #confirm(link: RedisLink): void {
     for (const [instance, letters] of link.takeRecent()) {
-      link.command(["PUBLISH", this.#keys.channel(instance), PROBE]).then((heard) => {
+      link.command(["PUBLISH", this.#keys.channel(instance), '["p"]']).then((heard) => {
         if (heard !== 0 || link !== this.#link) return;
         for (const letter of letters) this.#listener?.returned(letter);
       }, (cause) => this.#failed(link, String(cause)));

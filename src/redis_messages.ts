@@ -1,6 +1,6 @@
 /** How members, events and letters are written for Redis, and read again. */
 
-import type { Letter, Member, RoomEvent, SeatedMember, Stay } from "./backplane.ts";
+import type { JoinOptions, Letter, Member, RoomEvent, SeatedMember, Stay } from "./backplane.ts";
 
 /** What was read from a channel. */
 export type RedisMessage =
@@ -16,6 +16,21 @@ export function encodeMember(
 ): [string, string, string, string, string] {
   const letter = role === "consumer" ? "c" : "n";
   return [instance, String(number), letter, serves ? "1" : "0", String(joinedAt)];
+}
+
+/** A claim as the script takes it. */
+export function encodeJoin(room: string, member: Member, options: JoinOptions): string[] {
+  const { isReturning, wantsRoom, maxPeers } = options;
+  return [
+    room,
+    JSON.stringify(room),
+    member.id,
+    JSON.stringify(member.id),
+    ...encodeMember(member),
+    isReturning ? "1" : "0",
+    wantsRoom ? "1" : "0",
+    String(maxPeers === Infinity ? Number.MAX_SAFE_INTEGER : maxPeers),
+  ];
 }
 
 function decodeMember(id: string, value: string): SeatedMember {

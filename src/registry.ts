@@ -24,7 +24,7 @@ export class SignalingRegistry {
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
-  /** `onChange` hears of every join, leave and update, and whose it was. */
+  /** `onChange` hears of every join, leave, replacement and update, and whose it was. */
   constructor(
     negotiations: Negotiations,
     onChange: (room: Room, peer: Peer) => void,
@@ -60,7 +60,8 @@ export class SignalingRegistry {
     const room = this.#roomOf(name);
     const outcome = room.join(peer);
     if (outcome.kind === "joined") this.#peers++;
-    if (room.has(peer)) this.#entered(room, peer);
+    const old = outcome.kind === "replaced" ? outcome.old : undefined;
+    if (room.has(peer)) this.#entered(room, peer, old);
     return { room, outcome };
   }
 
@@ -69,7 +70,7 @@ export class SignalingRegistry {
     const room = this.#roomOf(name);
     const old = room.admit(peer, seat);
     this.#peers += Number(peer.isLocal) - Number(old?.isLocal ?? false);
-    this.#entered(room, peer);
+    this.#entered(room, peer, old);
     return { room, old };
   }
 
@@ -95,8 +96,9 @@ export class SignalingRegistry {
     return this.#rooms.get(name) ?? new Room(name, this.#negotiations, this.#maxPeersPerRoom);
   }
 
-  #entered(room: Room, peer: Peer): void {
+  #entered(room: Room, peer: Peer, old: Peer | undefined): void {
     this.#rooms.set(room.name, room);
+    if (old !== undefined) this.#onChange(room, old);
     this.#onChange(room, peer);
   }
 }

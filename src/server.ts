@@ -143,7 +143,10 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   });
 
   function listenerFailed(): void {
-    connections.ranOut();
+    const fit = connections.ranOut();
+    if (fit < Infinity) {
+      logger.error("Out of file descriptors: no more sockets for a minute", { fit });
+    }
     if (connections.lost > connections.size) onExhausted?.();
   }
 

@@ -93,7 +93,7 @@ export function createConnect(options: ConnectOptions): Connect {
     const asked = gate.by === "host" ? copyOf(request) : request;
     const applicant = { query, token, address, request: asked };
     const settle = () => admit(gate, applicant, mayConsume, onError);
-    if (connections.closing >= limits.maxRefusedConnections) {
+    if (connections.isCrowdedByRefused) {
       return verifyFirst(settle, protocol, address, upgrade);
     }
     return start(settle, protocol, address, upgrade);

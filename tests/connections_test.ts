@@ -24,7 +24,7 @@ class FakeConnection implements Closable {
   }
 
   close(): void {
-    if (this.phase === "closing") return;
+    if (this.phase === "closing" || this.phase === "refused") return;
     this.#connections.became(this, "closing");
     this.onClose();
   }

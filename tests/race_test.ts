@@ -142,7 +142,7 @@ function check(world: World, actors: readonly Actor[]): void {
   );
   assertEquals(inPhase("joined"), joined.length, "who has joined is counted as joined");
   assertEquals(world.connections.pending, inPhase("opening", "pending"));
-  assertEquals(world.connections.closing, inPhase("closing"));
+  assertEquals(world.connections.closing, inPhase("closing", "refused"));
   assertEquals(world.connections.lost, inPhase("lost"));
   for (const actor of actors) {
     for (const frame of actor.socket.sent) {

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Client, until } from "./_client.ts";
+import { Client, until, within } from "./_client.ts";
 import { type Running, temporaryFolder } from "./_command.ts";
 import { listening, OPEN, serve } from "./_main.ts";
 import { hasRedis, startRedis, type TestRedis } from "./_redis.ts";
@@ -157,7 +157,7 @@ test("of two that took one nodeId while Redis was down the later one remains", a
   await new Promise((resolve) => setTimeout(resolve, 20));
   await using second = await y.join("a");
   await redis.restart();
-  assertEquals((await first.closed).code, 1000);
+  assertEquals((await within("the earlier to be replaced", first.closed)).code, 1000);
   await using b = await x.join("b");
   assertEquals(b.peers, ["a"]);
   await untilReached(b, second, "a");
