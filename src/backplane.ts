@@ -37,19 +37,20 @@ export interface SeatedMember extends Member {
 export interface JoinOptions {
   /** Whether it was there before the backplane failed: then the later of two that share a name wins. */
   readonly isReturning: boolean;
-  /** Whether the instance wants to hear of the whole room, because it knows nothing of it yet. */
-  readonly wantsRoom: boolean;
   /** Members that the room has at most; one that is returning always fits. */
   readonly maxPeers: number;
 }
 
-/** What came of a claim; a member that joins is heard of by all instances of the room, its own too. */
+/**
+ * What came of a claim. A member that joins is heard of by all instances of the room, its own too; an
+ * instance that had no other member there hears of the whole room instead.
+ */
 export type JoinReply = "joined" | "taken" | "full" | "outdated";
 
 /** What happens in a room. */
 export type RoomEvent =
   | {
-    /** The whole room, for an instance that asked for it. */
+    /** The whole room, for an instance that has its first member there, or whose claim came too late. */
     readonly type: "room";
     readonly room: string;
     readonly members: readonly SeatedMember[];

@@ -18,7 +18,7 @@ import { type Entry, Roster } from "./roster.ts";
 /** How often it is looked whether a peer has missed its heartbeats, in milliseconds. */
 const HEALTH_MS = 5000;
 
-/** How long after a failure peers are remembered that had met before, in milliseconds. */
+/** How long after a failure it is remembered who was lost sight of, in milliseconds. */
 const REMEMBER_MS = 60_000;
 
 /** What a cluster is made of. */
@@ -39,8 +39,6 @@ export class Cluster {
   readonly #roster = new Roster();
   readonly #post: PostOffice;
   readonly #replicas: Replicas;
-  /** Rooms that were asked for as a whole, and by whom. */
-  readonly #asked = new Map<string, Entry>();
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
 
@@ -89,7 +87,7 @@ export class Cluster {
     return new Promise((settle) => {
       const entry = this.#add(room, peer);
       entry.settle = settle;
-      this.#claim(entry, false, !this.#asked.has(room) && !this.#replicas.isKnown(room));
+      this.#claim(entry, false);
     });
   }
 
@@ -107,7 +105,8 @@ export class Cluster {
     this.#roster.delete(entry);
     if (!this.isUp) return;
     this.#options.backplane.leave(entry.room, peer.id, this.#roster.stay(entry));
-    if (room.locals === 0) this.#replicas.drop(room);
+    this.#replicas.giveWay(entry);
+    this.#replicas.dropIfUnused(room.name);
   }
 
   #announce(entry: Entry): void {
@@ -126,56 +125,54 @@ export class Cluster {
     return this.#roster.add(room, peer, this.#options.clock.now(), this.#serves(peer));
   }
 
-  #claim(entry: Entry, isReturning: boolean, wantsRoom: boolean): void {
-    const { backplane, maxPeersPerRoom } = this.#options;
-    if (wantsRoom) this.#asked.set(entry.room, entry);
-    const options = { isReturning, wantsRoom, maxPeers: maxPeersPerRoom };
-    backplane.join(entry.room, this.#roster.member(entry), options).then((reply) => {
-      if (reply !== "joined") this.#refused(entry, reply);
-    }, () => {}); // The backplane is down, and says so.
+  #claim(entry: Entry, isReturning: boolean): void {
+    const { backplane, maxPeersPerRoom: maxPeers } = this.#options;
+    entry.isClaimed = false;
+    backplane.join(entry.room, this.#roster.member(entry), { isReturning, maxPeers }).then(
+      (reply) => {
+        if (reply !== "joined") this.#refused(entry, reply);
+      },
+      () => {}, // The backplane is down, and says so.
+    );
   }
 
   #refused(entry: Entry, reply: "taken" | "full" | "outdated"): void {
-    if (this.#roster.of(entry.peer) === entry) {
-      this.#roster.delete(entry);
-      const kind = reply === "full" ? "full" : "taken";
-      if (entry.settle === undefined) entry.peer.replace(); // Another has its name.
-      else entry.settle(this.#options.registry.refuse(entry.room, kind));
-    }
-    if (this.#asked.get(entry.room) === entry) this.#askAgain(entry.room);
-  }
-
-  /** Asks for a room by somebody else of this instance, if there is anybody. */
-  #askAgain(room: string): void {
-    this.#asked.delete(room);
-    const entry = this.#roster.all().find((other) => other.room === room);
-    if (entry !== undefined) this.#claim(entry, entry.settle === undefined, true);
+    if (this.#roster.of(entry.peer) !== entry) return;
+    this.#roster.delete(entry);
+    const kind = reply === "full" ? "full" : "taken";
+    if (entry.settle === undefined) entry.peer.replace(); // Another has its name.
+    else entry.settle(this.#options.registry.refuse(entry.room, kind));
+    this.#replicas.giveWay(entry);
+    this.#replicas.dropIfUnused(entry.room);
   }
 
   #roomChanged(event: RoomEvent): void {
-    if (event.type === "room") this.#asked.delete(event.room);
-    else if (!this.#replicas.isKnown(event.room)) return;
-    this.#replicas.apply(event);
+    this.#replicas.apply(event, this.#options.clock.now());
+    if (event.type === "instance left") this.#forgetLater();
   }
 
-  /** Everybody who is here claims the name anew: first all of a room, then the room is asked for. */
+  /** Everybody who is here claims its name anew. */
   #up(instance: string): void {
-    const { registry, clock, logger } = this.#options;
+    const { registry, logger } = this.#options;
     this.#roster.instance = instance;
     logger.info("Backplane up", { instance });
     for (const room of registry.all()) {
       const entries = room.members().map((peer) => this.#roster.of(peer))
         .filter((entry) => entry !== undefined);
-      for (const entry of entries) this.#claim(entry, true, entry === entries.at(-1));
+      for (const entry of entries) this.#claim(entry, true);
     }
+    this.#forgetLater();
+  }
+
+  #forgetLater(): void {
+    const { clock } = this.#options;
     if (this.#forgetTimer !== undefined) clock.clearTimeout(this.#forgetTimer);
-    this.#forgetTimer = clock.setTimeout(() => this.#replicas.forgetMeetings(), REMEMBER_MS);
+    this.#forgetTimer = clock.setTimeout(() => this.#replicas.forget(), REMEMBER_MS);
   }
 
   #down(reason: string): void {
     const { clock, logger } = this.#options;
     this.#roster.instance = undefined;
-    this.#asked.clear();
     logger.error("Backplane down: peers of other instances cannot be reached", { reason });
     this.#replicas.clear(clock.now());
     for (const entry of this.#roster.all()) {

@@ -61,12 +61,17 @@ export class MemoryHub {
 
   /** @ignore */
   join(name: string, member: Member, options: JoinOptions): JoinReply {
-    const { isReturning, wantsRoom, maxPeers } = options;
+    const { isReturning, maxPeers } = options;
     const room = this.#rooms.get(name) ?? { members: new Map(), nextSeat: 1, turn: 0 };
     const old = room.members.get(member.id);
+    const { instance } = member;
+    const isFirst = ![...room.members.values()].some((other) => other.instance === instance);
     if (old !== undefined && !isSameStay(old, member)) {
-      if (old.role !== member.role) return "taken";
-      if (isReturning && old.joinedAt > member.joinedAt) return "outdated";
+      const isTaken = old.role !== member.role;
+      if (isTaken || isReturning && old.joinedAt > member.joinedAt) {
+        if (isReturning && !isFirst) this.#tellRoom(name, room, instance, 0, isReturning);
+        return isTaken ? "taken" : "outdated";
+      }
     }
     if (old === undefined && !isReturning && room.members.size >= maxPeers) return "full";
     this.#rooms.set(name, room);
@@ -75,12 +80,8 @@ export class MemoryHub {
     if (member.role === "consumer") room.turn++;
     const turn = member.role === "consumer" ? room.turn : 0;
     const event: RoomEvent = { type: "joined", room: name, member: seated, turn, isReturning };
-    this.#tell(room, event, wantsRoom ? member.instance : undefined, old?.instance);
-    if (wantsRoom) {
-      const members = [...room.members.values()];
-      const whole: RoomEvent = { type: "room", room: name, members, turn, isReturning };
-      this.#instances.get(member.instance)?.hear((listener) => listener.roomChanged(whole));
-    }
+    this.#tell(room, event, isFirst ? instance : undefined, old?.instance);
+    if (isFirst) this.#tellRoom(name, room, instance, turn, isReturning);
     return "joined";
   }
 
@@ -114,6 +115,18 @@ export class MemoryHub {
     for (const [instance, backplane] of this.#instances) {
       if (instance !== except) backplane.hear(act);
     }
+  }
+
+  #tellRoom(
+    name: string,
+    room: HubRoom,
+    instance: string,
+    turn: number,
+    isReturning: boolean,
+  ): void {
+    const members = [...room.members.values()];
+    const whole: RoomEvent = { type: "room", room: name, members, turn, isReturning };
+    this.#instances.get(instance)?.hear((listener) => listener.roomChanged(whole));
   }
 
   #tell(room: HubRoom, event: RoomEvent, except?: string, besides?: string): void {

@@ -156,15 +156,15 @@ class RedisBackplane implements Backplane {
 
   #publish(channel: string, text: string): void {
     const link = this.#link;
-    if (link === undefined) return;
-    this.#orFail(link, link.command(["PUBLISH", channel, text])).catch(() => {});
+    if (link) this.#orFail(link, link.command(["PUBLISH", channel, text])).catch(() => {});
   }
 
   #runUnheard(script: string, room: string, args: readonly string[]): void {
     const link = this.#link;
-    if (link === undefined) return;
     const keys = [this.#keys.members(room), this.#keys.meta(room)];
-    this.#orFail(link, link.run(script, keys, [this.#keys.prefix, ...args])).catch(() => {});
+    if (link) {
+      this.#orFail(link, link.run(script, keys, [this.#keys.prefix, ...args])).catch(() => {});
+    }
   }
 
   /** Gives the link up when Redis refuses a command: what it holds is no longer what is true. */
@@ -187,7 +187,7 @@ class RedisBackplane implements Backplane {
       link.onFailure = (reason) => this.#failed(link, reason);
       await link.within(link.listen([this.#keys.channel(instance), this.#keys.all], onText));
       await link.within(this.#beat(link, true));
-      if (this.#previous !== "") await this.#reap(link, this.#previous);
+      if (this.#previous !== "") await link.within(this.#reap(link, this.#previous));
       if (this.#isClosed) return link.destroy();
       this.#previous = instance;
       this.#link = link;
@@ -275,7 +275,7 @@ class RedisBackplane implements Backplane {
       case "room event":
         return this.#listener.roomChanged(message.event);
       case "letter":
-        if (link.redisNow() - message.sentAt > STALE_MS) return; // Its sender has been told.
+        if (link.redisNow() - message.sentAt > STALE_MS) return this.giveBack(message.letter);
         return this.#listener.letter(message.letter);
       case "returned":
         return this.#listener.returned(message.letter);

@@ -20,7 +20,7 @@ export function encodeMember(
 
 /** A claim as the script takes it. */
 export function encodeJoin(room: string, member: Member, options: JoinOptions): string[] {
-  const { isReturning, wantsRoom, maxPeers } = options;
+  const { isReturning, maxPeers } = options;
   return [
     room,
     JSON.stringify(room),
@@ -28,7 +28,6 @@ export function encodeJoin(room: string, member: Member, options: JoinOptions): 
     JSON.stringify(member.id),
     ...encodeMember(member),
     isReturning ? "1" : "0",
-    wantsRoom ? "1" : "0",
     String(maxPeers === Infinity ? Number.MAX_SAFE_INTEGER : maxPeers),
   ];
 }
@@ -60,8 +59,19 @@ function address({ room, type, from, sender, to, target }: Omit<Letter, "text">)
   return [room, type, from, sender.instance, sender.number, to, target.instance, target.number];
 }
 
-/** Reads what came from a channel; `undefined` for what a later version may say. */
+/**
+ * Reads what came from a channel; `undefined` for what a later version may say, and for what somebody
+ * else has published there.
+ */
 export function decodeMessage(text: string): RedisMessage | undefined {
+  try {
+    return decode(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decode(text: string): RedisMessage | undefined {
   const end = text.indexOf("\n");
   // deno-lint-ignore no-explicit-any -- written by this file and the scripts alone
   const [kind, ...fields]: any[] = JSON.parse(end === -1 ? text : text.slice(0, end));

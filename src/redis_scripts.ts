@@ -29,43 +29,46 @@ end
 /**
  * KEYS members, meta, instances
  * ARGV prefix, room, room as JSON, id, id as JSON, instance, number, role, serves, joinedAt,
- *      isReturning, wantsRoom, maxPeers, seconds to live
+ *      isReturning, maxPeers, seconds to live
  */
 export const JOIN = PUBLISH + `
 local prefix, room, roomJson, id, idJson = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local instance, number, role, serves = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
-local joinedAt, isReturning, wantsRoom = ARGV[10], ARGV[11] == '1', ARGV[12] == '1'
-if not redis.call('ZSCORE', KEYS[3], instance) then return 'gone' end
+local joinedAt, isReturning = ARGV[10], ARGV[11] == '1'
+local function tellRoom(turn)
+  local members = cjson.encode(redis.call('HGETALL', KEYS[1]))
+  redis.call('PUBLISH', prefix .. 'to:' .. instance,
+    '["r",' .. roomJson .. ',' .. members .. ',' .. turn .. ',' .. ARGV[11] .. ']')
+end
+if (redis.call('ZSCORE', KEYS[3], instance) or '0') == '0' then return 'gone' end
+local isFirst = redis.call('HEXISTS', KEYS[2], 'i:' .. instance) == 0
 local old = redis.call('HGET', KEYS[1], id)
 local seat
 if old then
   local oldInstance, oldNumber, oldRole, _, oldJoinedAt, oldSeat = split(old)
   local isSame = oldInstance == instance and oldNumber == number
-  if not isSame and oldRole ~= role then return 'taken' end
-  if isReturning and not isSame and tonumber(oldJoinedAt) > tonumber(joinedAt) then
-    return 'outdated'
+  local isTaken = oldRole ~= role
+  if not isSame and (isTaken or isReturning and tonumber(oldJoinedAt) > tonumber(joinedAt)) then
+    if isReturning and not isFirst then tellRoom(0) end
+    return isTaken and 'taken' or 'outdated'
   end
   seat = oldSeat
 else
-  if not isReturning and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[13]) then return 'full' end
+  if not isReturning and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[12]) then return 'full' end
   seat = redis.call('HINCRBY', KEYS[2], 'seat', 1)
 end
 local value = table.concat({ instance, number, role, serves, joinedAt, seat }, ' ')
 redis.call('HSET', KEYS[1], id, value)
 redis.call('HINCRBY', KEYS[2], 'i:' .. instance, 1)
 redis.call('SADD', prefix .. 'rooms:' .. instance, room)
-redis.call('EXPIRE', KEYS[1], ARGV[14])
-redis.call('EXPIRE', KEYS[2], ARGV[14])
-redis.call('EXPIRE', prefix .. 'rooms:' .. instance, ARGV[14])
+redis.call('EXPIRE', KEYS[1], ARGV[13])
+redis.call('EXPIRE', KEYS[2], ARGV[13])
+redis.call('EXPIRE', prefix .. 'rooms:' .. instance, ARGV[13])
 local turn = role == 'c' and redis.call('HINCRBY', KEYS[2], 'turn', 1) or 0
-local tail = ',' .. turn .. ',' .. ARGV[11] .. ']'
-publish(KEYS[2], prefix, '["j",' .. roomJson .. ',' .. idJson .. ',"' .. value .. '"' .. tail,
-  wantsRoom and instance or nil)
+publish(KEYS[2], prefix, '["j",' .. roomJson .. ',' .. idJson .. ',"' .. value .. '",' .. turn ..
+  ',' .. ARGV[11] .. ']', isFirst and instance or nil)
 if old then count(KEYS[2], prefix, (split(old)), room, -1) end
-if wantsRoom then
-  local members = cjson.encode(redis.call('HGETALL', KEYS[1]))
-  redis.call('PUBLISH', prefix .. 'to:' .. instance, '["r",' .. roomJson .. ',' .. members .. tail)
-end
+if isFirst then tellRoom(turn) end
 return 'joined'
 `;
 
@@ -107,8 +110,11 @@ return 1
 export const BEAT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if ARGV[3] ~= '1' and not redis.call('ZSCORE', KEYS[1], ARGV[2]) then return { 'gone' } end
+if ARGV[3] ~= '1' and (redis.call('ZSCORE', KEYS[1], ARGV[2]) or '0') == '0' then
+  return { 'gone' }
+end
 redis.call('ZADD', KEYS[1], now, ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[7])
 local mine = ARGV[1] .. 'rooms:' .. ARGV[2]
 local page = redis.call('SSCAN', mine, ARGV[6], 'COUNT', 100)
 redis.call('EXPIRE', mine, ARGV[7])
@@ -129,11 +135,17 @@ redis.call('PUBLISH', ARGV[1] .. 'to:' .. ARGV[2], '["t"]')
 return result
 `;
 
-/** Takes a dead instance out of some of its rooms: KEYS instances; ARGV prefix, instance, how many */
+/**
+ * Takes a dead instance out of some of its rooms; it is on the list, with 0 for its last beat, until it
+ * is out of all. KEYS instances; ARGV prefix, instance, how many
+ */
 export const REAP = PUBLISH + `
 local prefix, instance = ARGV[1], ARGV[2]
-redis.call('ZREM', KEYS[1], instance)
+redis.call('ZADD', KEYS[1], 'XX', 0, instance)
 local rooms = redis.call('SPOP', prefix .. 'rooms:' .. instance, ARGV[3])
+if redis.call('EXISTS', prefix .. 'rooms:' .. instance) == 0 then
+  redis.call('ZREM', KEYS[1], instance)
+end
 for _, room in ipairs(rooms) do
   local members, meta = prefix .. 'room:' .. room, prefix .. 'meta:' .. room
   local fields = redis.call('HGETALL', members)

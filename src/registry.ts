@@ -88,7 +88,7 @@ export class SignalingRegistry {
   leave(room: Room, peer: Peer): void {
     if (!room.leave(peer)) return;
     this.#peers -= Number(peer.isLocal);
-    if (room.locals === 0) this.#rooms.delete(room.name);
+    if (room.size === 0) this.#rooms.delete(room.name);
     this.#onChange(room, peer);
   }
 

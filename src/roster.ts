@@ -1,6 +1,6 @@
 /** The peers of this instance that the others know of, and under which names. */
 
-import type { Member, Stay } from "./backplane.ts";
+import type { Member, SeatedMember, Stay } from "./backplane.ts";
 import type { Peer } from "./peer.ts";
 import type { EnterOutcome } from "./registry.ts";
 
@@ -14,6 +14,10 @@ export interface Entry {
   readonly joinedAt: number;
   role: Peer["role"];
   serves: boolean;
+  /** Whether its name is known to be claimed. */
+  isClaimed: boolean;
+  /** Who has its name elsewhere, as long as that is not settled. */
+  rival: SeatedMember | undefined;
   /** Answers its join, for as long as that is under way. */
   settle: ((outcome: EnterOutcome) => void) | undefined;
 }
@@ -29,7 +33,13 @@ export class Roster {
   /** Enters a peer. */
   add(room: string, peer: Peer, joinedAt: number, serves: boolean): Entry {
     const number = ++this.#lastNumber;
-    const entry = { room, peer, number, joinedAt, role: peer.role, serves, settle: undefined };
+    const { role } = peer;
+    const entry: Entry = {
+      ...{ room, peer, number, joinedAt, role, serves },
+      isClaimed: false,
+      rival: undefined,
+      settle: undefined,
+    };
     this.#byPeer.set(peer, entry);
     this.#byNumber.set(number, entry);
     return entry;
@@ -49,6 +59,11 @@ export class Roster {
   /** The entry that the others call so. */
   at({ instance, number }: Stay): Entry | undefined {
     return instance === this.instance ? this.#byNumber.get(number) : undefined;
+  }
+
+  /** Whether there is an entry for this room. */
+  isConcernedWith(room: string): boolean {
+    return this.#byNumber.values().some((entry) => entry.room === room);
   }
 
   /** Every entry. */
