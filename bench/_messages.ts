@@ -1,0 +1,27 @@
+/** Messages and peers for the micro benchmarks. */
+
+import type { Peer } from "../src/peer.ts";
+import { UNSAID } from "../src/peer.ts";
+import type { Role } from "../src/protocol.ts";
+import { payloadOf } from "./load/payloads.ts";
+import { type Kind, PROTOCOLS } from "./load/protocols.ts";
+
+/** A message to the peer `to`, with an SDP or a candidate of this size. */
+export function signalText(kind: Kind, size: number, to = "to"): string {
+  const sender = { id: "from", room: "room", token: undefined };
+  return PROTOCOLS["client-db"].signal(kind, sender, to, payloadOf(kind, size));
+}
+
+/** A peer without a socket, which forgets what it is sent. */
+export function fakePeer(id: string, role: Role = "normal"): Peer {
+  return {
+    id,
+    role,
+    service: UNSAID,
+    seat: 0,
+    isLocal: true,
+    isGone: false,
+    send: () => true,
+    replace() {},
+  };
+}

@@ -1,0 +1,22 @@
+/** What the list for a registering consumer costs, by how many servers are in it. */
+
+import { systemClock } from "../src/clock.ts";
+import { Director } from "../src/director.ts";
+import { Negotiations } from "../src/negotiations.ts";
+import { Room } from "../src/room.ts";
+import { fakePeer } from "./_messages.ts";
+
+for (const size of [2, 50, 1000]) {
+  const room = new Room("room", new Negotiations(systemClock), Infinity);
+  for (let number = 0; number < size; number++) room.join(fakePeer(`server-${number}`));
+  const consumer = fakePeer("consumer", "consumer");
+  room.join(consumer);
+  const director = new Director(systemClock);
+  const group = `${size} servers`;
+  Deno.bench(`the ids, ${group}`, { group, baseline: true }, () => {
+    room.normals().map(({ id }) => id);
+  });
+  Deno.bench(`rotated list, ${group}`, { group }, () => {
+    director.register(room, consumer);
+  });
+}

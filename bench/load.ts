@@ -1,0 +1,118 @@
+// deno-lint-ignore-file no-console
+/**
+ * The `bench:load` command: starts this server, its peers and its floors one after the other, each
+ * fresh for each test, lets the load generator loose on it and prints the medians.
+ */
+
+import { generate, leaveServerCore, startServer, stopAll } from "./load/children.ts";
+import type { Report } from "./load/jobs.ts";
+import { HELP, type Options, readOptions } from "./load/options.ts";
+import { nodeVersion } from "./load/packages.ts";
+import type { Test } from "./load/plan.ts";
+import { median, Results } from "./load/results.ts";
+import { KEYS, type ServerName, serverOf } from "./load/servers.ts";
+import { notesOf, pageOf, type Run, setting, tableOf } from "./load/table.ts";
+
+const USAGE_ERROR = 2;
+
+async function main(args: string[]): Promise<number> {
+  const options = read(args);
+  if (options === undefined) return USAGE_ERROR;
+  if (options === "help") {
+    console.log(HELP);
+    return 0;
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      stopAll();
+      Deno.exit(130);
+    });
+  }
+  const results = new Results();
+  try {
+    await leaveServerCore();
+    await leaveOut(options.servers, results);
+    await runAll(options, results);
+  } finally {
+    stopAll();
+  }
+  await show(options, results, ["deno task bench:load", ...args].join(" "));
+  return results.failures.length === 0 ? 0 : 1;
+}
+
+function read(args: string[]): Options | "help" | undefined {
+  try {
+    return readOptions(args);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return undefined;
+  }
+}
+
+/** Tries every server, so that what cannot run here is known before hours have gone. */
+async function leaveOut(servers: readonly ServerName[], results: Results): Promise<void> {
+  const hasNode = await nodeVersion() !== undefined;
+  for (const name of servers) {
+    const server = serverOf(name);
+    try {
+      if (server.needsNode && !hasNode) throw new Error("there is no Node on this machine");
+      await using _running = await startServer(server);
+    } catch (error) {
+      results.leftOut[name] = error instanceof Error ? error.message : String(error);
+    }
+  }
+}
+
+async function runAll(options: Options, results: Results): Promise<void> {
+  for (const [name, test] of Object.entries(options.tests)) {
+    const servers = test.servers.filter((server) =>
+      options.servers.includes(server) && results.leftOut[server] === undefined
+    );
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const server of round % 2 === 1 ? servers : servers.toReversed()) {
+        console.error(`${name}, round ${round} of ${options.rounds}: ${serverOf(server).title}`);
+        try {
+          results.add(name, server, await runOne(test, server, options.isQuick));
+        } catch (error) {
+          results.fail(name, server, error instanceof Error ? error.message : String(error));
+        }
+      }
+    }
+  }
+}
+
+async function runOne(test: Test, name: ServerName, isQuick: boolean): Promise<Report> {
+  const load = test.load(isQuick);
+  const server = serverOf(name);
+  if (load === "start") return await start(name, isQuick ? 1 : 5);
+  await using running = await startServer(server);
+  return await generate({
+    load,
+    port: running.port,
+    pid: running.pid,
+    protocol: server.protocol,
+    ...server.hasTokens ? { privateKeyJwk: KEYS.privateKeyJwk } : {},
+  });
+}
+
+async function start(name: ServerName, times: number): Promise<Report> {
+  const samples: number[] = [];
+  for (let time = 0; time < times; time++) {
+    await using running = await startServer(serverOf(name));
+    samples.push(running.startMs);
+  }
+  return { figures: { ms: median(samples) ?? NaN }, lost: 0, problems: [] };
+}
+
+async function show(options: Options, results: Results, command: string): Promise<void> {
+  const { rounds, isQuick, tests, servers } = options;
+  const run: Run = { command, rounds, isQuick, tests, servers };
+  const where = await setting();
+  if (options.isJson) console.log(JSON.stringify({ command, rounds, ...where, ...results }));
+  else console.log(`${tableOf(run, results)}\n\n${notesOf(run, results)}`);
+  if (options.out === undefined) return;
+  await Deno.writeTextFile(options.out, pageOf(run, results, where));
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", options.out] }).output();
+}
+
+Deno.exit(await main(Deno.args));

@@ -1,0 +1,25 @@
+/** What it costs that a peer joins a room, is told who is there and leaves, by the room's size. */
+
+import { systemClock } from "../src/clock.ts";
+import { Negotiations } from "../src/negotiations.ts";
+import { encode } from "../src/protocol.ts";
+import { SignalingRegistry } from "../src/registry.ts";
+import { fakePeer } from "./_messages.ts";
+
+for (const size of [2, 50, 1000]) {
+  const registry = new SignalingRegistry(new Negotiations(systemClock), () => {}, Infinity);
+  for (let number = 1; number < size; number++) {
+    registry.join("room", fakePeer(`peer-${number}`));
+  }
+  const newcomer = fakePeer("newcomer");
+  const group = `room of ${size}`;
+  Deno.bench(`join and leave, ${group}`, { group, baseline: true }, () => {
+    const { room } = registry.join("room", newcomer);
+    registry.leave(room, newcomer);
+  });
+  Deno.bench(`join, peer-list and leave, ${group}`, { group }, () => {
+    const { room } = registry.join("room", newcomer);
+    newcomer.send(encode({ type: "peer-list", peers: room.normalsBeside(newcomer) }));
+    registry.leave(room, newcomer);
+  });
+}

@@ -1,0 +1,25 @@
+/** What relaying one message costs without a socket, beside parsing, stamping and stringifying it. */
+
+import { systemClock } from "../src/clock.ts";
+import { Negotiations } from "../src/negotiations.ts";
+import { parseClientMessage, type SignalMessage } from "../src/protocol.ts";
+import { Room } from "../src/room.ts";
+import { fakePeer, signalText } from "./_messages.ts";
+
+const room = new Room("room", new Negotiations(systemClock), Infinity);
+const sender = fakePeer("from");
+room.join(sender);
+room.join(fakePeer("to"));
+
+for (const [group, size] of [["offer, 600 B", 600], ["offer, 3 kB", 3000]] as const) {
+  const text = signalText("offer", size);
+  Deno.bench(`bare relay, ${group}`, { group, baseline: true }, () => {
+    const message = JSON.parse(text);
+    message.from = sender.id;
+    message.fromRole = sender.role;
+    room.find(message.to)?.send(JSON.stringify(message));
+  });
+  Deno.bench(`parse and Room.relay, ${group}`, { group }, () => {
+    room.relay(sender, parseClientMessage(text) as SignalMessage);
+  });
+}
