@@ -3,17 +3,11 @@
  * provider's keys, given or fetched, and what a token has to say.
  */
 
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  customFetch,
-  errors,
-  type FetchImplementation,
-  type JSONWebKeySet,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyGetKey,
-} from "jose";
+import type { JSONWebKeySet, JWTPayload, JWTVerifyGetKey } from "jose";
+import { JOSEError, JWKSMultipleMatchingKeys, JWSSignatureVerificationFailed } from "jose/errors";
+import { createLocalJWKSet } from "jose/jwks/local";
+import { createRemoteJWKSet, customFetch, type FetchImplementation } from "jose/jwks/remote";
+import { jwtVerify } from "jose/jwt/verify";
 import { InvalidTokenError, MAX_TOKEN_LENGTH } from "./auth.ts";
 import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
 import { type Logger, silentLogger } from "./logger.ts";
@@ -133,7 +127,7 @@ export function makeConsumerVerifier(
       return payload;
     } catch (error) {
       if (error instanceof InvalidTokenError) throw error;
-      const reason = error instanceof errors.JOSEError ? error.code : "ERR_UNKNOWN";
+      const reason = error instanceof JOSEError ? error.code : "ERR_UNKNOWN";
       throw new InvalidTokenError(`The token is not valid (${reason})`);
     }
   };
@@ -201,13 +195,13 @@ async function verifyWithAny(
   try {
     return (await jwtVerify(token, getKey, options)).payload;
   } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    let reason: unknown = new errors.JWSSignatureVerificationFailed();
+    if (!(error instanceof JWKSMultipleMatchingKeys)) throw error;
+    let reason: unknown = new JWSSignatureVerificationFailed();
     for await (const key of error) {
       try {
         return (await jwtVerify(token, key, options)).payload;
       } catch (mismatch) {
-        if (!(mismatch instanceof errors.JWSSignatureVerificationFailed)) reason = mismatch;
+        if (!(mismatch instanceof JWSSignatureVerificationFailed)) reason = mismatch;
       }
     }
     throw reason;

@@ -10,7 +10,6 @@ import { consumerGate, type Gate } from "./admission.ts";
 import { issueToken, parseDuration } from "./auth.ts";
 import { AuthGuard, FailureCount } from "./auth_guard.ts";
 import { systemClock } from "./clock.ts";
-import { Cluster } from "./cluster.ts";
 import { Connections } from "./connections.ts";
 import { makeConsumerVerifier } from "./consumer_auth.ts";
 import type { SessionContext } from "./context.ts";
@@ -99,7 +98,7 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
     director.changed(room, peer);
     cluster?.changed(room, peer);
   }, limits.maxPeersPerRoom);
-  const cluster = config.backplane && new Cluster({
+  const cluster = config.backplane && new (await import("./cluster.ts")).Cluster({
     backplane: config.backplane,
     registry,
     clock,

@@ -3,7 +3,7 @@
  * and showing its public half. The private half never leaves this file but as a `CryptoKey`.
  */
 
-import { importJWK } from "jose";
+import { importJWK } from "jose/key/import";
 import { isObject } from "./protocol.ts";
 
 /** The public key as `GET /public-key` shows it. */

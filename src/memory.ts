@@ -24,14 +24,19 @@ export class MemoryWatch {
   readonly #read: () => number;
   #timer: Timer | undefined;
   #isExceeded = false;
+  #isClosed = false;
 
-  /** Watches from now on; `maxBytes` of `Infinity` never does. */
+  /** Watches once it is started; `maxBytes` of `Infinity` never does. */
   constructor(clock: Clock, maxBytes: number, events: MemoryEvents, read = readResident) {
     this.#clock = clock;
     this.#maxBytes = maxBytes;
     this.#events = events;
     this.#read = read;
-    if (maxBytes < Infinity) this.#schedule();
+  }
+
+  /** Watches from the first call on: a server that nobody has connected to needs no watch. */
+  start(): void {
+    if (this.#timer === undefined && this.#maxBytes < Infinity && !this.#isClosed) this.#schedule();
   }
 
   /** Whether the process had more than it may at the last look. */
@@ -41,6 +46,7 @@ export class MemoryWatch {
 
   /** Stops watching. */
   close(): void {
+    this.#isClosed = true;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
   }
 

@@ -3,7 +3,6 @@
  * the signaling handler. Every answer is JSON.
  */
 
-import { eTag, ifNoneMatch } from "@std/http/etag";
 import { remoteOf } from "./address.ts";
 import { createSecretCheck, TokenRequestError } from "./auth.ts";
 import { AuthGuard, TooManyFailuresError } from "./auth_guard.ts";
@@ -43,7 +42,7 @@ export async function createRoutes(
   const { endpoint: { handler }, adminSecret, logger } = options;
   const routes = new Map<string, Methods>([["/health", get(() => health(options))]]);
   const publicJwk = handler.publicJwk();
-  if (publicJwk !== null) routes.set("/public-key", get(await publicKeyRoute(publicJwk)));
+  if (publicJwk !== null) routes.set("/public-key", get(publicKeyRoute(publicJwk)));
   if (adminSecret !== undefined) {
     routes.set("/token", { POST: await tokenRoute(options.endpoint, adminSecret) });
   }
@@ -89,17 +88,25 @@ function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Resp
   );
 }
 
-async function publicKeyRoute(jwk: PublicJwk): Promise<Route> {
-  const etag = await eTag(JSON.stringify(jwk));
-  const headers = {
-    etag,
-    "cache-control": "public, max-age=300",
-    "access-control-allow-origin": "*",
+/** What it takes to tell whether a client has the answer already is loaded when one asks. */
+function publicKeyRoute(jwk: PublicJwk): Route {
+  let loaded: Promise<{ etag: string; hasChanged: (known: string | null) => boolean }> | undefined;
+  const load = async () => {
+    const { eTag, ifNoneMatch } = await import("@std/http/etag");
+    const etag = await eTag(JSON.stringify(jwk));
+    return { etag, hasChanged: (known: string | null) => ifNoneMatch(known, etag) };
   };
-  return (request) =>
-    ifNoneMatch(request.headers.get("if-none-match"), etag)
+  return async (request) => {
+    const { etag, hasChanged } = await (loaded ??= load());
+    const headers = {
+      etag,
+      "cache-control": "public, max-age=300",
+      "access-control-allow-origin": "*",
+    };
+    return hasChanged(request.headers.get("if-none-match"))
       ? json(jwk, STATUS_CODE.OK, headers)
       : new Response(null, { status: STATUS_CODE.NotModified, headers });
+  };
 }
 
 /** The secret comes first: who does not have it learns nothing and has no body read. */

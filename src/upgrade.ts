@@ -24,7 +24,7 @@ export interface ConnectOptions {
   readonly isAllowedOrigin: OriginCheck;
   readonly addressOf: AddressReader;
   readonly failures: FailureCount;
-  readonly memory: Pick<MemoryWatch, "isExceeded">;
+  readonly memory: Pick<MemoryWatch, "isExceeded" | "start">;
 }
 
 /** Takes the connection over, answering with this subprotocol. */
@@ -76,6 +76,7 @@ export function createConnect(options: ConnectOptions): Connect {
   return (request, remote, upgrade) => {
     const mistake = checkHandshake(request);
     if (mistake !== undefined) return mistake;
+    memory.start();
     const { headers } = request;
     const address = addressOf(remote, headers);
     const refusal = checkLimits(address);

@@ -10,6 +10,9 @@ Deno.test("MemoryWatch looks every second, and says when it is too much and when
     exceeded: (bytes, isNews) => said.push(`${bytes} ${isNews}`),
     recovered: (bytes) => said.push(`${bytes} back`),
   }, () => resident);
+  assertEquals(clock.pending, 0);
+  watch.start();
+  watch.start();
   clock.tick(1000);
   assertEquals([said, watch.isExceeded], [[], false]);
   resident = 101;
@@ -24,6 +27,6 @@ Deno.test("MemoryWatch looks every second, and says when it is too much and when
 
 Deno.test("MemoryWatch without a bound watches nothing", () => {
   const clock = new FakeClock();
-  new MemoryWatch(clock, Infinity, { exceeded() {}, recovered() {} });
+  new MemoryWatch(clock, Infinity, { exceeded() {}, recovered() {} }).start();
   assertEquals(clock.pending, 0);
 });
