@@ -20,6 +20,6 @@ for (const [group, size] of [["offer, 600 B", 600], ["offer, 3 kB", 3000]] as co
     room.find(message.to)?.send(JSON.stringify(message));
   });
   Deno.bench(`parse and Room.relay, ${group}`, { group }, () => {
-    room.relay(sender, parseClientMessage(text) as SignalMessage);
+    room.relay(sender, parseClientMessage(text) as SignalMessage, text);
   });
 }

@@ -4,7 +4,7 @@
  */
 
 import type { Address } from "./address.ts";
-import { type VerifyOptions, verifyToken } from "./auth.ts";
+import { type TokenClaims, type VerifyOptions, verifyToken } from "./auth.ts";
 import { type AuthGuard, TooManyFailuresError } from "./auth_guard.ts";
 import type { ConsumerVerifier } from "./consumer_auth.ts";
 import {
@@ -14,6 +14,7 @@ import {
   MAX_NODE_ID_LENGTH,
   MAX_ROOM_LENGTH,
 } from "./protocol.ts";
+import type { VerifiedTokens } from "./verified_tokens.ts";
 
 /** Who a connection speaks for. */
 export interface Identity {
@@ -57,6 +58,7 @@ export type Gate =
     readonly publicKey: CryptoKey;
     readonly options: VerifyOptions;
     readonly guard: AuthGuard;
+    readonly verified: VerifiedTokens;
   }
   | { readonly by: "host"; readonly authorize: Authorize };
 
@@ -145,15 +147,14 @@ export function admit(
       return identify(room ?? "default", nodeId, true);
     case "room token":
       if (token === undefined) return stranger(CLOSE.missingToken);
-      return gate.guard.attempt(
+      return admitByToken(
+        gate,
+        token,
         address,
-        () => verifyToken(token, gate.publicKey, gate.options),
-      ).then(
         ({ sub }) =>
           room === undefined || room === sub
             ? identify(sub, nodeId ?? sub, true)
             : { refusal: CLOSE.wrongRoom },
-        (error) => ({ refusal: reasonFor(error, CLOSE.invalidToken) }),
       );
     case "host":
       return (async () => await gate.authorize(request))().then(
@@ -172,6 +173,24 @@ export function admit(
         return { refusal: CLOSE.internalError };
       });
   }
+}
+
+/** A token that was verified before is not verified again. */
+function admitByToken(
+  { guard, verified, publicKey, options }: Gate & { by: "room token" },
+  token: string,
+  address: Address,
+  decide: (claims: TokenClaims) => Admission,
+): Admission | Promise<Admission> {
+  const known = verified.get(token);
+  if (known !== undefined) return decide(known);
+  return guard.attempt(address, () => verifyToken(token, publicKey, options)).then(
+    (claims) => {
+      verified.add(token, claims);
+      return decide(claims);
+    },
+    (error) => ({ refusal: reasonFor(error, CLOSE.invalidToken) }),
+  );
 }
 
 /** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */

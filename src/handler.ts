@@ -27,6 +27,7 @@ import { SignalingRegistry } from "./registry.ts";
 import { errorResponse, STATUS_CODE } from "./responses.ts";
 import { createConnect } from "./upgrade.ts";
 import { splitUrl } from "./url.ts";
+import { VerifiedTokens } from "./verified_tokens.ts";
 
 /** How long clients have to answer their close. */
 const CLOSE_GRACE_MS = 300;
@@ -132,7 +133,13 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
   };
   const connect = createConnect({
     context,
-    gate: gateOf(config, keys, new AuthGuard(failures), maxTtlSeconds),
+    gate: gateOf(
+      config,
+      keys,
+      new AuthGuard(failures),
+      new VerifiedTokens(clock),
+      maxTtlSeconds,
+    ),
     mayConsume: verifyConsumer !== undefined,
     isAllowedOrigin,
     addressOf,
@@ -218,10 +225,12 @@ function gateOf(
   { authEnabled, authorize }: SignalingHandlerConfig,
   keys: KeyPair | null,
   guard: AuthGuard,
+  verified: VerifiedTokens,
   maxTtlSeconds: number | undefined,
 ): Gate {
   if (authEnabled === false) return { by: "nothing" };
   if (authorize !== undefined) return { by: "host", authorize };
   if (keys === null) return { by: "nothing" };
-  return { by: "room token", publicKey: keys.publicKey, options: { maxTtlSeconds }, guard };
+  const { publicKey } = keys;
+  return { by: "room token", publicKey, options: { maxTtlSeconds }, guard, verified };
 }

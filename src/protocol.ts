@@ -44,9 +44,9 @@ export interface SignalMessage {
   /** The `nodeId` of the peer that is meant. */
   readonly to: string;
   /** The sender's `nodeId`; what a client writes here is overwritten. */
-  from?: string;
+  readonly from?: string;
   /** The sender's role; what a client writes here is overwritten. */
-  fromRole?: Role;
+  readonly fromRole?: Role;
   /** The session description of an offer or answer. */
   readonly sdp?: unknown;
   /** The candidate of an `ice-candidate`. */

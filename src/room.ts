@@ -7,6 +7,7 @@
 import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
 import { encode, type SignalMessage } from "./protocol.ts";
+import { stamp } from "./stamp.ts";
 
 /** What came of an attempt to join. */
 export type JoinOutcome =
@@ -99,15 +100,18 @@ export class Room {
     for (const peer of peers) this.#peers.set(peer.id, peer);
   }
 
-  /** Hands a message to the peer it names, stamped with who really sent it. */
-  relay(sender: Peer, message: SignalMessage): RelayOutcome {
+  /**
+   * Hands a message to the peer it names, stamped with who really sent it; `text` is what it was read
+   * from.
+   */
+  relay(sender: Peer, message: SignalMessage, text: string): RelayOutcome {
     const target = this.#peers.get(message.to);
     if (target === undefined) return "not found";
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.allows(this, sender, target, message.type)) return "duplicate";
-    message.from = sender.id;
-    message.fromRole = sender.role;
-    return target.send(encode(message), sender, message.type) ? "sent" : "not found";
+    const { id: from, role: fromRole } = sender;
+    const stamped = stamp(text, from, fromRole) ?? encode({ ...message, from, fromRole });
+    return target.send(stamped, sender, message.type) ? "sent" : "not found";
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */

@@ -216,7 +216,7 @@ export class Session implements Peer, Receiver {
     }
     if (this.#state.name === "verifying") return this.connection.receiveLater(text);
     if (this.#state.name !== "joined") return;
-    if (this.#state.room.relay(this, message) === "not found") {
+    if (this.#state.room.relay(this, message, text) === "not found") {
       this.connection.tell(peerNotFound(message.to));
     }
   }

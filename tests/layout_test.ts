@@ -18,6 +18,7 @@ const ROWS = [
   ],
   [
     "peer",
+    "stamp",
     "keys",
     "auth",
     "address",
@@ -28,7 +29,15 @@ const ROWS = [
     "backplane",
     "settings",
   ],
-  ["auth_guard", "connections", "negotiations", "consumer_auth", "setting_reader", "environment"],
+  [
+    "auth_guard",
+    "verified_tokens",
+    "connections",
+    "negotiations",
+    "consumer_auth",
+    "setting_reader",
+    "environment",
+  ],
   [
     "room",
     "config",

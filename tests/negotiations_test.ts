@@ -17,7 +17,8 @@ class Stage {
   }
 
   signal(type: SignalMessage["type"], from: FakePeer, to: FakePeer): string {
-    return this.room.relay(from, { type, to: to.id });
+    const message = { type, to: to.id };
+    return this.room.relay(from, message, JSON.stringify(message));
   }
 
   /** What a peer was sent, without the relayed signals. */
