@@ -141,7 +141,7 @@ export const LIMIT_SETTINGS: readonly Required<Setting>[] = [
     name: "MESSAGE_BURST",
     fallback: limit("messageBurst"),
     summary: "Messages of one client at once",
-    beyond: "close 4429",
+    beyond: "close 4429 (of a client that goes on sending, Deno may drop the connection instead)",
   },
   {
     name: "MAX_SEND_BUFFER_BYTES",
@@ -152,8 +152,7 @@ export const LIMIT_SETTINGS: readonly Required<Setting>[] = [
   {
     name: "MAX_CONNECTIONS",
     fallback: limit("maxConnections"),
-    summary:
-      "Sockets; once file descriptors have run out, fifteen sixteenths of the most there were",
+    summary: "Sockets; for a minute after file descriptors ran out, 15/16 of the most there were",
     beyond: `HTTP 503, ${NO_UPGRADE}`,
   },
   {
@@ -171,13 +170,14 @@ export const LIMIT_SETTINGS: readonly Required<Setting>[] = [
   {
     name: "MAX_PENDING_CONNECTIONS_PER_IP",
     fallback: limit("maxPendingConnectionsPerIp"),
-    summary: "Sockets of one address that have not joined",
+    summary: "Sockets of one address that have not joined, refused ones that linger included",
     beyond: `HTTP 429, ${NO_UPGRADE}`,
   },
   {
     name: "MAX_REFUSED_CONNECTIONS",
     fallback: limit("maxRefusedConnections"),
-    summary: "Sockets that were told to close and have not gone",
+    summary:
+      "Sockets that were told to close and have not gone, or a quarter of all sockets if less",
     beyond: "who is refused gets HTTP 401 or 403, no upgrade",
   },
   {
@@ -189,8 +189,8 @@ export const LIMIT_SETTINGS: readonly Required<Setting>[] = [
   {
     name: "MAX_FAILED_AUTH_PER_MINUTE",
     fallback: limit("maxFailedAuthPerMinute"),
-    summary: "Tokens and admin secrets of one address that do not hold",
-    beyond: "HTTP 429, Retry-After, nothing is verified",
+    summary: "Tokens and admin secrets of one address that do not hold, in a minute",
+    beyond: "HTTP 429, Retry-After, nothing is verified, not even what would hold",
   },
   {
     name: "MAX_MEMORY_MB",

@@ -189,6 +189,12 @@ Deno.test("main: what may not be read is not called missing without a word", asy
   assertMatch(stderr, /If they are set, .* --allow-env and --allow-read=\.env\n$/);
 });
 
+Deno.test("main: on Deno Deploy it warns that instances without a backplane do not meet", async () => {
+  const env = { ...OPEN, DENO_DEPLOYMENT_ID: "some-deployment" };
+  await using server = startDeno(["run", "--allow-all", MAIN], { env });
+  await server.line(/REDIS_URL is not set: peers on different instances of Deploy do not meet/);
+});
+
 Deno.test("main: it goes on when nothing can be logged any more", async () => {
   const script = `exec "$0" "$@" > /dev/full`;
   using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
