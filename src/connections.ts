@@ -101,7 +101,7 @@ export class Connections {
 
   /** Whether there are so many of them that who is refused is to get no socket. */
   get isCrowdedByRefused(): boolean {
-    const share = Math.floor(this.#room() / REFUSED_SHARE);
+    const share = Math.max(Math.floor(this.#room() / REFUSED_SHARE), 1);
     return this.closing >= Math.min(this.#limits.maxRefusedConnections, share);
   }
 

@@ -189,3 +189,39 @@ Deno.test("Connections.ranOut() blames others when there were few sockets", () =
   connections.ranOut();
   assertEquals(connections.crowd(undefined), undefined);
 });
+
+Deno.test("Connections.isCrowdedByRefused holds back a quarter of the sockets, or fewer", () => {
+  const crowdedAt = (limits: Partial<Limits>) => {
+    const { connections } = connectionsOf(limits);
+    for (let n = 0; n < 100; n++) {
+      if (connections.isCrowdedByRefused) return n;
+      new FakeConnection(connections, { phase: "pending" }).close();
+    }
+  };
+  assertEquals(crowdedAt({ maxConnections: 2 }), 1);
+  assertEquals(crowdedAt({ maxConnections: 40 }), 10);
+  assertEquals(crowdedAt({ maxConnections: 40, maxRefusedConnections: 3 }), 3);
+});
+
+Deno.test("Connections counts a refused socket for its address until it has gone", () => {
+  const { connections } = connectionsOf({ maxPendingConnectionsPerIp: 2 });
+  const address = "192.0.2.1";
+  const refused = new FakeConnection(connections, { phase: "pending", address });
+  const joined = new FakeConnection(connections, { address });
+  refused.close();
+  joined.close();
+  assertEquals([connections.pending, connections.crowd(address)], [0, undefined]);
+  new FakeConnection(connections, { phase: "pending", address });
+  assertEquals(connections.crowd(address), "pending of address");
+  connections.became(refused, "gone");
+  assertEquals(connections.crowd(address), undefined);
+});
+
+Deno.test("Connections.ranOut() holds for a minute", () => {
+  const { clock, connections } = connectionsOf();
+  for (let n = 0; n < 32; n++) new FakeConnection(connections);
+  assertEquals(connections.ranOut(), 30);
+  assertEquals(connections.crowd(undefined), "server");
+  clock.tick(60_000);
+  assertEquals(connections.crowd(undefined), undefined);
+});
