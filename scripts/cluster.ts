@@ -5,6 +5,7 @@
  * the end whether everybody has met. Whatever it has started ends with it.
  */
 
+import { readOptions } from "./_options.ts";
 import { until } from "../tests/_client.ts";
 import { Crowd } from "./cluster/peers.ts";
 import { Instance, Redis, RESTART_MS } from "./cluster/processes.ts";
@@ -206,15 +207,7 @@ function judge(crowd: Crowd, isInterrupted: boolean): boolean {
 }
 
 if (import.meta.main) {
-  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) {
-    console.log(HELP);
-    Deno.exit(0);
-  }
-  const options = parse(Deno.args);
-  if (typeof options === "string") {
-    console.error(options);
-    Deno.exit(2);
-  }
+  const options = readOptions(HELP, parse);
   const code = await cluster(options).catch((error) => {
     console.error(`cluster: ${error instanceof Error ? error.message : error}`);
     return 1;

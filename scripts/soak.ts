@@ -5,6 +5,7 @@
  * got every message once and in order.
  */
 
+import { readOptions } from "./_options.ts";
 import { until } from "../tests/_client.ts";
 import { BYSTANDERS, Phase } from "./soak/phase.ts";
 import { Random } from "./soak/random.ts";
@@ -129,14 +130,6 @@ function report({ counts, problems, problemCount }: Tally, checks: readonly Chec
 }
 
 if (import.meta.main) {
-  if (Deno.args.some((arg) => arg === "--help" || arg === "-h")) {
-    console.log(HELP);
-    Deno.exit(0);
-  }
-  const options = parse(Deno.args);
-  if (typeof options === "string") {
-    console.error(options);
-    Deno.exit(2);
-  }
+  const options = readOptions(HELP, parse);
   Deno.exit(await soak(options) ? 0 : 1);
 }
