@@ -182,6 +182,34 @@ test("an instance that stalls is taken for dead, and is back when it goes on", a
   await untilReached(a, b, "b");
 });
 
+test("of what is sent to an instance that stalls nothing is lost without a word", async () => {
+  await using redis = await startRedis();
+  await using x = await startInstance(redis);
+  await using y = await startInstance(redis);
+  await using a = await x.join("a");
+  await using b = await y.join("b");
+  await untilReached(a, b, "b");
+  y.process.kill("SIGSTOP");
+  const sent = 30;
+  try {
+    for (let n = 0; n < sent; n++) {
+      a.send({ type: "ice-candidate", to: "b", candidate: n });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  } finally {
+    y.process.kill("SIGCONT");
+  }
+  let delivered = 0;
+  let notFound = 0;
+  await until("every one to be accounted for", async () => {
+    delivered += (await b.drain()).filter(({ type }) => type === "ice-candidate").length;
+    notFound += (await a.drain()).filter(({ to }) => to === "b").length;
+    return delivered + notFound >= sent;
+  });
+  assertEquals(delivered + notFound, sent);
+  assert(notFound > 0, "what is too old is not delivered");
+});
+
 test("a Redis that refuses to store anything counts as down, and peers join all the same", async () => {
   await using redis = await startRedis();
   await using x = await startInstance(redis);
