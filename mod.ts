@@ -47,6 +47,7 @@ export type { Authorization, Authorize } from "./src/admission.ts";
 export type {
   Backplane,
   BackplaneListener,
+  Envelope,
   JoinOptions,
   JoinReply,
   Letter,

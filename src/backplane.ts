@@ -69,8 +69,8 @@ export type RoomEvent =
   | { readonly type: "left"; readonly room: string; readonly id: string; readonly stay: Stay }
   | { readonly type: "instance left"; readonly room: string; readonly instance: string };
 
-/** A frame on its way from a peer of one instance to a peer of another. */
-export interface Letter {
+/** From whom a letter is, to whom, and what it is. */
+export interface Envelope {
   /** The room of both. */
   readonly room: string;
   /** What it is; a `list` is from the server itself. */
@@ -83,6 +83,10 @@ export interface Letter {
   readonly to: string;
   /** The stay of the target: nobody else gets it. */
   readonly target: Stay;
+}
+
+/** A frame on its way from a peer of one instance to a peer of another. */
+export interface Letter extends Envelope {
   /** The frame as it is handed to the client. */
   readonly text: string;
 }
@@ -98,7 +102,7 @@ export interface BackplaneListener {
   /** A letter has come for a peer of this instance. */
   letter(letter: Letter): void;
   /** A letter did not reach its target. */
-  returned(letter: Omit<Letter, "text">): void;
+  returned(letter: Envelope): void;
   /** A token or secret of this address did not hold on another instance. */
   authFailed(address: string): void;
 }

@@ -20,7 +20,8 @@ export function createOriginCheck(allowed: readonly string[] | undefined): Origi
   const wildcards: { start: string; end: string }[] = [];
   for (const text of allowed) {
     const [, scheme = "", star, host = "", port = ""] = PATTERN.exec(text.toLowerCase()) ?? [];
-    const one = URL.parse(`${scheme}${star === undefined ? "" : "label."}${host}${port}`);
+    const written = `${scheme}${star === undefined ? "" : "label."}${host}${port}`;
+    const one = URL.parse(written);
     if ((one === null || scheme === "" || host.includes("..")) && text !== "null") {
       throw new TypeError(
         "An origin must look like https://app.example.com or https://*.example.com, not " +
@@ -28,7 +29,6 @@ export function createOriginCheck(allowed: readonly string[] | undefined): Origi
       );
     }
     // As browsers write it: without the port that the scheme has anyway.
-    const written = `${scheme}${star === undefined ? "" : "label."}${host}${port}`;
     const origin = one === null || one.origin === "null" ? written || text : one.origin;
     if (star === undefined) exact.add(origin);
     else wildcards.push({ start: scheme, end: origin.slice(`${scheme}label`.length) });

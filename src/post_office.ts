@@ -3,7 +3,7 @@
  * told that nobody is there; it is never kept for later.
  */
 
-import type { Backplane, Letter } from "./backplane.ts";
+import type { Backplane, Envelope, Letter } from "./backplane.ts";
 import type { Peer } from "./peer.ts";
 import { encode, peerNotFound, type SignalMessage } from "./protocol.ts";
 import type { SignalingRegistry } from "./registry.ts";
@@ -66,7 +66,7 @@ export class PostOffice {
   }
 
   /** Tells a sender here that its letter did not arrive. */
-  returned({ sender, to }: Omit<Letter, "text">): void {
+  returned({ sender, to }: Envelope): void {
     const entry = this.#roster.at(sender);
     if (entry !== undefined) tellNotFound(entry.peer, to);
   }

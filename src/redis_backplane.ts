@@ -181,10 +181,10 @@ class RedisBackplane implements Backplane {
     this.#retry = undefined;
     let link: RedisLink | undefined;
     try {
-      link = await RedisLink.open(this.#url, this.#clock);
+      const opened = link = await RedisLink.open(this.#url, this.#clock);
       const { instance } = link;
-      const onText = (text: string) => this.#heard(link, text);
-      link.onFailure = (reason) => this.#failed(link, reason);
+      const onText = (text: string) => this.#heard(opened, text);
+      link.onFailure = (reason) => this.#failed(opened, reason);
       await link.within(link.listen([this.#keys.channel(instance), this.#keys.all], onText));
       await link.within(this.#beat(link, true));
       if (this.#previous !== "") await link.within(this.#reap(link, this.#previous));
@@ -200,8 +200,8 @@ class RedisBackplane implements Backplane {
     }
   }
 
-  #failed(link: RedisLink | undefined, reason: string): void {
-    if (link === undefined || link !== this.#link) return;
+  #failed(link: RedisLink, reason: string): void {
+    if (link !== this.#link) return;
     this.#link = undefined;
     link.destroy();
     this.#listener?.down(reason);
@@ -266,8 +266,7 @@ class RedisBackplane implements Backplane {
     while (await link.run(REAP, [this.#keys.instances], args) === REAP_ROOMS);
   }
 
-  #heard(link: RedisLink | undefined, text: string): void {
-    if (link === undefined) return;
+  #heard(link: RedisLink, text: string): void {
     const message = decodeMessage(text);
     if (message?.type === "beat") link.heardAt = this.#clock.elapsed();
     if (link !== this.#link || this.#listener === undefined || message === undefined) return;

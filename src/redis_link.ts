@@ -3,7 +3,7 @@
  * They live and die together: when one fails, nothing that waits in the other may arrive later.
  */
 
-import type { Letter } from "./backplane.ts";
+import type { Envelope, Letter } from "./backplane.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./redis_scripts.ts";
 
@@ -31,7 +31,7 @@ export class RedisLink {
   cursor = "0";
   heardAt: number;
   waiting = 0;
-  #recent = new Map<string, Omit<Letter, "text">[]>();
+  #recent = new Map<string, Envelope[]>();
   #offset = 0;
   #failure: string | undefined;
 
@@ -114,7 +114,7 @@ export class RedisLink {
   }
 
   /** The letters that were sent since the last call, by instance. */
-  takeRecent(): Map<string, Omit<Letter, "text">[]> {
+  takeRecent(): Map<string, Envelope[]> {
     const recent = this.#recent;
     this.#recent = new Map();
     return recent;

@@ -1,13 +1,21 @@
 /** How members, events and letters are written for Redis, and read again. */
 
-import type { JoinOptions, Letter, Member, RoomEvent, SeatedMember, Stay } from "./backplane.ts";
+import type {
+  Envelope,
+  JoinOptions,
+  Letter,
+  Member,
+  RoomEvent,
+  SeatedMember,
+  Stay,
+} from "./backplane.ts";
 
 /** What was read from a channel. */
 export type RedisMessage =
   | { readonly type: "beat" }
   | { readonly type: "room event"; readonly event: RoomEvent }
   | { readonly type: "letter"; readonly letter: Letter; readonly sentAt: number }
-  | { readonly type: "returned"; readonly letter: Omit<Letter, "text"> }
+  | { readonly type: "returned"; readonly letter: Envelope }
   | { readonly type: "auth failed"; readonly address: string; readonly from: string };
 
 /** The parts of a member as scripts take them. */
@@ -55,7 +63,7 @@ export function encodeReturned(letter: Letter): string {
   return JSON.stringify(["b", ...address(letter)]);
 }
 
-function address({ room, type, from, sender, to, target }: Omit<Letter, "text">): unknown[] {
+function address({ room, type, from, sender, to, target }: Envelope): unknown[] {
   return [room, type, from, sender.instance, sender.number, to, target.instance, target.number];
 }
 
@@ -96,7 +104,7 @@ function decode(text: string): RedisMessage | undefined {
 }
 
 // deno-lint-ignore no-explicit-any -- see above
-function decodeAddress([room, type, from, si, sn, to, ti, tn]: any[]): Omit<Letter, "text"> {
+function decodeAddress([room, type, from, si, sn, to, ti, tn]: any[]): Envelope {
   const sender: Stay = { instance: si, number: sn };
   const target: Stay = { instance: ti, number: tn };
   return { room, type, from, sender, to, target };

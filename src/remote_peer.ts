@@ -1,15 +1,15 @@
 /** A peer of another instance: what it is sent goes there. To its room it is a peer like any other. */
 
-import type { Member, SeatedMember, Stay } from "./backplane.ts";
+import type { Envelope, Member, SeatedMember, Stay } from "./backplane.ts";
 import { type Peer, type Service, UNSAID } from "./peer.ts";
-import type { Role, SignalMessage } from "./protocol.ts";
+import type { Role } from "./protocol.ts";
 
 /** Hands a frame to a peer elsewhere; `false` when it cannot be reached. */
 export type Post = (
   target: RemotePeer,
   text: string,
   sender: Peer | undefined,
-  type: SignalMessage["type"] | "list",
+  type: Envelope["type"],
 ) => boolean;
 
 /** One stay of a peer of another instance. */
@@ -39,7 +39,7 @@ export class RemotePeer implements Peer {
     this.service = { ...UNSAID, serveConsumers: serves };
   }
 
-  send(text: string, sender?: Peer, type: SignalMessage["type"] | "list" = "list"): boolean {
+  send(text: string, sender?: Peer, type: Envelope["type"] = "list"): boolean {
     return this.#post(this, text, sender, type);
   }
 

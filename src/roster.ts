@@ -28,6 +28,8 @@ export class Roster {
   instance: string | undefined;
   readonly #byPeer = new Map<Peer, Entry>();
   readonly #byNumber = new Map<number, Entry>();
+  /** How many entries a room has. */
+  readonly #byRoom = new Map<string, number>();
   #lastNumber = 0;
 
   /** Enters a peer. */
@@ -42,13 +44,17 @@ export class Roster {
     };
     this.#byPeer.set(peer, entry);
     this.#byNumber.set(number, entry);
+    this.#byRoom.set(room, (this.#byRoom.get(room) ?? 0) + 1);
     return entry;
   }
 
   /** Takes an entry out. */
   delete(entry: Entry): void {
     this.#byPeer.delete(entry.peer);
-    this.#byNumber.delete(entry.number);
+    if (!this.#byNumber.delete(entry.number)) return;
+    const left = (this.#byRoom.get(entry.room) ?? 0) - 1;
+    if (left > 0) this.#byRoom.set(entry.room, left);
+    else this.#byRoom.delete(entry.room);
   }
 
   /** The entry of a peer. */
@@ -63,7 +69,7 @@ export class Roster {
 
   /** Whether there is an entry for this room. */
   isConcernedWith(room: string): boolean {
-    return this.#byNumber.values().some((entry) => entry.room === room);
+    return this.#byRoom.has(room);
   }
 
   /** Every entry. */

@@ -1,6 +1,7 @@
 /** A Redis of its own for a test: on loopback, on a free port, ended by `await using`. */
 
 import { within } from "./_client.ts";
+import { freePort } from "./_port.ts";
 
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
@@ -15,11 +16,6 @@ export interface TestRedis extends AsyncDisposable {
   restart(): Promise<void>;
   /** Runs a command of `redis-cli` and returns its lines. */
   cli(...args: string[]): Promise<string[]>;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 export async function startRedis(

@@ -9,6 +9,7 @@ import { Client, until, within } from "./_client.ts";
 import { ENDLESS, FRAMES, HANDSHAKES, LAXER_HANDSHAKES } from "./_malformed.ts";
 import { frame, handshake } from "./_raw.ts";
 import { bytes, closeCode, json, probe, RawClient } from "./_raw_client.ts";
+import { generator } from "./_random.ts";
 
 const MUTANTS = 4000;
 const SEED = 6455;
@@ -17,12 +18,6 @@ const REGISTER = frame(1, '{"type":"register","role":"normal"}');
 const OFFER = frame(1, '{"type":"offer","to":"ear","sdp":{}}');
 /** Frames from this size on are not written byte by byte. */
 const TOO_LONG = 200;
-
-/** A random number generator whose runs can be repeated (Park and Miller, 1988). */
-function generator(seed: number): (n: number) => number {
-  let state = seed * 7919 + 1;
-  return (n) => (state = (state * 48271) % 2147483647) % n;
-}
 
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));

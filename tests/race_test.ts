@@ -10,18 +10,13 @@ import type { Phase } from "../src/connections.ts";
 import { CLOSE, type CloseReason } from "../src/protocol.ts";
 import { FakeSocket } from "./_socket.ts";
 import { World } from "./_world.ts";
+import { generator } from "./_random.ts";
 
 const SCHEDULES = 3000;
 const STEPS = 40;
 const NAMES = ["victim", "other", "third"];
 const REGISTER_NORMAL = '{"type":"register"}';
 const REGISTER_CONSUMER = '{"type":"register","role":"consumer","token":"t"}';
-
-/** A random number generator whose runs can be repeated (Park and Miller, 1988). */
-function generator(seed: number): (n: number) => number {
-  let state = seed * 7919 + 1;
-  return (n) => (state = (state * 48271) % 2147483647) % n;
-}
 
 /** A client with its verdicts held back, and what may be true of it. */
 class Actor {

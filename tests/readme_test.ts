@@ -9,6 +9,7 @@ import { SETTINGS } from "../src/settings.ts";
 import { CLOSE } from "../src/protocol.ts";
 import { until } from "./_client.ts";
 import { ROOT, startDeno, temporaryFolder } from "./_command.ts";
+import { freePort } from "./_port.ts";
 
 const README = await Deno.readTextFile(`${ROOT}README.md`);
 
@@ -26,11 +27,6 @@ function table(heading: string): string[][] {
 function blocks(language: string): string[] {
   const pattern = new RegExp(`^ *\`\`\`${language}\n([\\s\\S]*?)^ *\`\`\``, "gm");
   return [...README.matchAll(pattern)].map(([, code = ""]) => code);
-}
-
-async function freePort(): Promise<number> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return await Promise.resolve(listener.addr.port);
 }
 
 Deno.test("README: the tables of settings and limits are those of the code", () => {
@@ -73,7 +69,7 @@ Deno.test("README: the commands for JSR grant no more than they need, by the pac
 
 Deno.test("README: the npm package's example runs with only its import changed, auth on", async () => {
   const example = blocks("ts ignore").find((code) => code.includes("createServer"));
-  const port = await freePort();
+  const port = freePort();
   await using folder = await temporaryFolder();
   const path = `${folder.path}/example.ts`;
   await Deno.writeTextFile(

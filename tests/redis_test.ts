@@ -49,6 +49,19 @@ async function untilReached(from: Client, to: Client, id: string): Promise<void>
   }, 15_000);
 }
 
+/** Two instances over a Redis of their own, with a peer each that reach each other. */
+async function startPair() {
+  const resources = new AsyncDisposableStack();
+  const redis = resources.use(await startRedis());
+  const x = resources.use(await startInstance(redis));
+  const y = resources.use(await startInstance(redis));
+  const a = resources.use(await x.join("a"));
+  const b = resources.use(await y.join("b"));
+  await untilReached(b, a, "a");
+  await untilReached(a, b, "b");
+  return { redis, x, y, a, b, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
 function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name: `redis: ${name}`, ignore: !hasRedis, fn });
 }
@@ -77,12 +90,8 @@ test("an instance that is killed leaves no peer in a list and no key behind", as
 });
 
 test("while Redis is dead, peers of one instance meet, and others are not found at once", async () => {
-  await using redis = await startRedis();
-  await using x = await startInstance(redis);
-  await using y = await startInstance(redis);
-  await using a = await x.join("a");
-  await using b = await y.join("b");
-  await untilReached(b, a, "a");
+  await using pair = await startPair();
+  const { redis, x, y, a, b } = pair;
   await redis.kill();
   await isBackplane(x, "down");
   a.send({ type: "offer", to: "b", sdp: "stale" });
@@ -100,12 +109,8 @@ test("while Redis is dead, peers of one instance meet, and others are not found 
 });
 
 test("a Redis that stalls is noticed, and nothing that waited in it arrives late", async () => {
-  await using redis = await startRedis();
-  await using x = await startInstance(redis);
-  await using y = await startInstance(redis);
-  await using a = await x.join("a");
-  await using b = await y.join("b");
-  await untilReached(b, a, "a");
+  await using pair = await startPair();
+  const { redis, x, y, a, b } = pair;
   redis.stall();
   a.send({ type: "offer", to: "b", sdp: "stale" });
   assertEquals((await a.next("error")).code, "PEER_NOT_FOUND");
@@ -164,12 +169,8 @@ test("of two that took one nodeId while Redis was down the later one remains", a
 });
 
 test("an instance that stalls is taken for dead, and is back when it goes on", async () => {
-  await using redis = await startRedis();
-  await using x = await startInstance(redis);
-  await using y = await startInstance(redis);
-  await using a = await x.join("a");
-  await using b = await y.join("b");
-  await untilReached(b, a, "a");
+  await using pair = await startPair();
+  const { redis, x, y, a, b } = pair;
   y.process.kill("SIGSTOP");
   try {
     await until("its peer to be gone", async () => {
@@ -183,12 +184,8 @@ test("an instance that stalls is taken for dead, and is back when it goes on", a
 });
 
 test("of what is sent to an instance that stalls nothing is lost without a word", async () => {
-  await using redis = await startRedis();
-  await using x = await startInstance(redis);
-  await using y = await startInstance(redis);
-  await using a = await x.join("a");
-  await using b = await y.join("b");
-  await untilReached(a, b, "b");
+  await using pair = await startPair();
+  const { redis, x, y, a, b } = pair;
   y.process.kill("SIGSTOP");
   const sent = 30;
   try {

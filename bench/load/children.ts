@@ -5,6 +5,7 @@
 
 import type { Job, Report } from "./jobs.ts";
 import type { Command, Server } from "./servers.ts";
+import { freePort } from "../../tests/_port.ts";
 
 const SERVER_CORE = "0";
 const GENERATOR_CORE = "1";
@@ -120,11 +121,6 @@ function kill(child: Deno.ChildProcess): void {
   } catch {
     // It has ended.
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function answers(port: number, path: string): Promise<boolean> {

@@ -6,6 +6,7 @@
 import { SETTINGS } from "../../src/settings.ts";
 import { within } from "../../tests/_client.ts";
 import { MAIN, OPEN, PERMISSIONS } from "../../tests/_main.ts";
+import { freePort } from "../../tests/_port.ts";
 
 /** How long a program may take to start, in milliseconds. */
 const START_MS = 30_000;
@@ -111,11 +112,6 @@ export class Redis implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#program[Symbol.asyncDispose]();
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 function startFirst(programs: readonly string[], args: string[]): Program {
