@@ -5,17 +5,22 @@
  */
 
 import metadata from "./deno.json" with { type: "json" };
-import { type Config, ConfigError, parseConfig } from "./src/config.ts";
-import { type Environment, isOnDeploy, machineMemory, readEnvironment } from "./src/environment.ts";
-import { InvalidKeyError } from "./src/keys.ts";
-import { createLogger, type Logger, neverThrowing } from "./src/logger.ts";
+import { type Config, ConfigError, parseConfig } from "./src/config/config.ts";
+import {
+  type Environment,
+  isOnDeploy,
+  machineMemory,
+  readEnvironment,
+} from "./src/config/environment.ts";
+import { InvalidKeyError } from "./src/access/keys.ts";
+import { createLogger, type Logger, neverThrowing } from "./src/runtime/logger.ts";
 import {
   createServer,
   type ListenAddress,
   type ServerConfig,
   type SignalingServer,
-} from "./src/server.ts";
-import { SETTINGS } from "./src/settings.ts";
+} from "./src/http/server.ts";
+import { SETTINGS } from "./src/config/settings.ts";
 
 /** The last is `EX_TEMPFAIL` of sysexits.h: a supervisor starts the server again. */
 const EXIT = { ok: 0, configuration: 1, usage: 2, exhausted: 75 } as const;
@@ -145,7 +150,7 @@ function serverConfig(config: Config, logger: Logger): ServerConfig {
 /** Nothing of Redis is loaded where it is not asked for. */
 async function backplaneConfig({ redis }: Config): Promise<Pick<ServerConfig, "backplane">> {
   if (redis === undefined) return {};
-  const { createRedisBackplane } = await import("./src/redis_backplane.ts");
+  const { createRedisBackplane } = await import("./src/cluster/redis/backplane.ts");
   return { backplane: createRedisBackplane(redis) };
 }
 

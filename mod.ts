@@ -42,8 +42,8 @@ export {
   TokenRequestError,
   type VerifyOptions,
   verifyToken,
-} from "./src/auth.ts";
-export type { Authorization, Authorize } from "./src/admission.ts";
+} from "./src/access/room_tokens.ts";
+export type { Authorization, Authorize } from "./src/access/admission.ts";
 export type {
   Backplane,
   BackplaneListener,
@@ -55,19 +55,19 @@ export type {
   RoomEvent,
   SeatedMember,
   Stay,
-} from "./src/backplane.ts";
-export type { Clock, Timer } from "./src/clock.ts";
+} from "./src/cluster/backplane.ts";
+export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {
   type ConsumerAuthConfig,
   type ConsumerVerifier,
   makeConsumerVerifier,
-} from "./src/consumer_auth.ts";
-export { createSignalingHandler } from "./src/handler.ts";
+} from "./src/access/consumer_tokens.ts";
+export { createSignalingHandler } from "./src/http/handler.ts";
 export type {
   SignalingHandler,
   SignalingHandlerConfig,
   SignalingStats,
-} from "./src/handler_options.ts";
+} from "./src/http/handler_options.ts";
 export {
   decodePublicJwk,
   generateKeyPairJwk,
@@ -75,8 +75,8 @@ export {
   type KeyPair,
   loadKeyPairFromEnv,
   type PublicJwk,
-} from "./src/keys.ts";
-export { DEFAULT_LIMITS, type Limits } from "./src/limits.ts";
+} from "./src/access/keys.ts";
+export { DEFAULT_LIMITS, type Limits } from "./src/access/limits.ts";
 export {
   createLogger,
   type LogFields,
@@ -84,9 +84,9 @@ export {
   type Logger,
   type LoggerOptions,
   type LogLevel,
-} from "./src/logger.ts";
-export { MemoryHub } from "./src/memory_backplane.ts";
-export type { NodeRequest, NodeSocket } from "./src/node.ts";
+} from "./src/runtime/logger.ts";
+export { MemoryHub } from "./src/cluster/memory_backplane.ts";
+export type { NodeRequest, NodeSocket } from "./src/http/node.ts";
 export {
   type ClientMessage,
   CLOSE,
@@ -96,14 +96,14 @@ export {
   type Role,
   type ServerMessage,
   type SignalMessage,
-} from "./src/protocol.ts";
+} from "./src/protocol/messages.ts";
 export {
   createServer,
   type ListenAddress,
   type ListenOptions,
   type ServerConfig,
   type SignalingServer,
-} from "./src/server.ts";
+} from "./src/http/server.ts";
 
 if (import.meta.main) {
   const { main } = await import("./main.ts");

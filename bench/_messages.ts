@@ -1,8 +1,8 @@
 /** Messages and peers for the micro benchmarks. */
 
-import type { Peer } from "../src/peer.ts";
-import { UNSAID } from "../src/peer.ts";
-import type { Role } from "../src/protocol.ts";
+import type { Peer } from "../src/rooms/peer.ts";
+import { UNSAID } from "../src/rooms/peer.ts";
+import type { Role } from "../src/protocol/messages.ts";
 import { payloadOf } from "./load/payloads.ts";
 import { type Kind, PROTOCOLS } from "./load/protocols.ts";
 

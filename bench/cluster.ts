@@ -5,8 +5,8 @@
  * of each process.
  */
 
-import { startRedis, type TestRedis } from "../tests/_redis.ts";
-import { startDeno } from "../tests/_command.ts";
+import { startRedis, type TestRedis } from "../tests/helpers/redis.ts";
+import { startDeno } from "../tests/helpers/command.ts";
 import { cpuMs } from "./load/process.ts";
 
 const RELAY_MS = 4000;

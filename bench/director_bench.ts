@@ -1,9 +1,9 @@
 /** What the list for a registering consumer costs, by how many servers are in it. */
 
-import { systemClock } from "../src/clock.ts";
-import { Director } from "../src/director.ts";
-import { Negotiations } from "../src/negotiations.ts";
-import { Room } from "../src/room.ts";
+import { systemClock } from "../src/runtime/clock.ts";
+import { Director } from "../src/rooms/director.ts";
+import { Negotiations } from "../src/rooms/negotiations.ts";
+import { Room } from "../src/rooms/room.ts";
 import { fakePeer } from "./_messages.ts";
 
 for (const size of [2, 50, 1000]) {

@@ -1,9 +1,9 @@
 /** What it costs that a peer joins a room, is told who is there and leaves, by the room's size. */
 
-import { systemClock } from "../src/clock.ts";
-import { Negotiations } from "../src/negotiations.ts";
-import { encode } from "../src/protocol.ts";
-import { SignalingRegistry } from "../src/registry.ts";
+import { systemClock } from "../src/runtime/clock.ts";
+import { Negotiations } from "../src/rooms/negotiations.ts";
+import { encode } from "../src/protocol/messages.ts";
+import { SignalingRegistry } from "../src/rooms/registry.ts";
 import { fakePeer } from "./_messages.ts";
 
 for (const size of [2, 50, 1000]) {

@@ -1,9 +1,9 @@
 /** What relaying one message costs without a socket, beside parsing, stamping and stringifying it. */
 
-import { systemClock } from "../src/clock.ts";
-import { Negotiations } from "../src/negotiations.ts";
-import { parseClientMessage, type SignalMessage } from "../src/protocol.ts";
-import { Room } from "../src/room.ts";
+import { systemClock } from "../src/runtime/clock.ts";
+import { Negotiations } from "../src/rooms/negotiations.ts";
+import { parseClientMessage, type SignalMessage } from "../src/protocol/messages.ts";
+import { Room } from "../src/rooms/room.ts";
 import { fakePeer, signalText } from "./_messages.ts";
 
 const room = new Room("room", new Negotiations(systemClock), Infinity);

@@ -1,7 +1,7 @@
 /** What issuing and verifying a room token costs, beside the bare Ed25519 operation. */
 
-import { issueToken, verifyToken } from "../src/auth.ts";
-import { generateKeyPairJwk, loadKeyPairFromEnv } from "../src/keys.ts";
+import { issueToken, verifyToken } from "../src/access/room_tokens.ts";
+import { generateKeyPairJwk, loadKeyPairFromEnv } from "../src/access/keys.ts";
 
 const { privateKeyJwk } = await generateKeyPairJwk();
 const { privateKey, publicKey } = await loadKeyPairFromEnv(privateKeyJwk);

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { generateKeyPairJwk } from "../src/keys.ts";
+import { generateKeyPairJwk } from "../src/access/keys.ts";
 
 /** The file that `--write` appends to, in the current folder. */
 const ENV_FILE = ".env";

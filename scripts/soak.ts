@@ -6,7 +6,7 @@
  */
 
 import { readOptions } from "./_options.ts";
-import { until } from "../tests/_client.ts";
+import { until } from "../tests/helpers/client.ts";
 import { BYSTANDERS, Phase } from "./soak/phase.ts";
 import { Random } from "./soak/random.ts";
 import { ServerProcess } from "./soak/server_process.ts";

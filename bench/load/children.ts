@@ -5,7 +5,7 @@
 
 import type { Job, Report } from "./jobs.ts";
 import type { Command, Server } from "./servers.ts";
-import { freePort } from "../../tests/_port.ts";
+import { freePort } from "../../tests/helpers/port.ts";
 
 const SERVER_CORE = "0";
 const GENERATOR_CORE = "1";

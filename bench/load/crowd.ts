@@ -1,7 +1,7 @@
 /** Many clients at once: making them with their tokens, joining and leaving. */
 
-import { issueToken } from "../../src/auth.ts";
-import { loadKeyPairFromEnv } from "../../src/keys.ts";
+import { issueToken } from "../../src/access/room_tokens.ts";
+import { loadKeyPairFromEnv } from "../../src/access/keys.ts";
 import { Client, note, type World } from "./client.ts";
 
 /** How long a crowd may take to join or leave, in milliseconds. */

@@ -1,8 +1,8 @@
 /** The servers that are compared: what each is, how it is started, and which protocol it speaks. */
 
 import metadata from "../../deno.json" with { type: "json" };
-import { generateKeyPairJwk } from "../../src/keys.ts";
-import { SETTINGS } from "../../src/settings.ts";
+import { generateKeyPairJwk } from "../../src/access/keys.ts";
+import { SETTINGS } from "../../src/config/settings.ts";
 import { install, type PackageName, VERSIONS } from "./packages.ts";
 import type { ProtocolName } from "./protocols.ts";
 

@@ -3,10 +3,10 @@
  * instances of the server that are started again when they end. Whoever disposes of one stops it.
  */
 
-import { SETTINGS } from "../../src/settings.ts";
-import { within } from "../../tests/_client.ts";
-import { MAIN, OPEN, PERMISSIONS } from "../../tests/_main.ts";
-import { freePort } from "../../tests/_port.ts";
+import { SETTINGS } from "../../src/config/settings.ts";
+import { within } from "../../tests/helpers/client.ts";
+import { MAIN, OPEN, PERMISSIONS } from "../../tests/helpers/main.ts";
+import { freePort } from "../../tests/helpers/port.ts";
 
 /** How long a program may take to start, in milliseconds. */
 const START_MS = 30_000;

@@ -3,7 +3,7 @@
  * message numbered. Whatever goes on around them, each has to arrive exactly once and in order.
  */
 
-import { until } from "../../tests/_client.ts";
+import { until } from "../../tests/helpers/client.ts";
 import { type Message, Peer } from "./peer.ts";
 import type { Random } from "./random.ts";
 import { sleep, type World } from "./world.ts";

@@ -4,8 +4,8 @@
  * server: Deno 2.9 keeps a file descriptor for ever of who resets at that very moment.
  */
 
-import { within } from "../../tests/_client.ts";
-import { frame, handshake } from "../../tests/_raw.ts";
+import { within } from "../../tests/helpers/client.ts";
+import { frame, handshake } from "../../tests/helpers/raw.ts";
 import { type Holder, sleep, type World } from "./world.ts";
 
 const TEXT = 1;

@@ -5,7 +5,7 @@
  */
 
 import { CLOSE } from "../../mod.ts";
-import { frame } from "../../tests/_raw.ts";
+import { frame } from "../../tests/helpers/raw.ts";
 import { Peer } from "./peer.ts";
 import type { Random } from "./random.ts";
 import { RawPeer } from "./raw_peer.ts";

@@ -1,0 +1,152 @@
+/** What a handler can be told, what it does and what it tells of itself. */
+
+import type { Authorize } from "../access/admission.ts";
+import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
+import type { Backplane } from "../cluster/backplane.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { ConsumerAuthConfig } from "../access/consumer_tokens.ts";
+import type { PublicJwk } from "../access/keys.ts";
+import type { Limits } from "../access/limits.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { NodeRequest, NodeSocket } from "./node.ts";
+
+/** Options of `createSignalingHandler`. */
+export interface SignalingHandlerConfig {
+  /**
+   * Whether a client has to show that it may join. Turn it off for local development only.
+   *
+   * @default {true}
+   */
+  authEnabled?: boolean;
+  /**
+   * Base64 of the private Ed25519 JWK's JSON; required unless `authEnabled` is `false` or
+   * `authorize` is given.
+   */
+  privateKeyJwk?: string | undefined;
+  /** Base64 of the public Ed25519 JWK's JSON; derived from the private key when absent. */
+  publicKeyJwk?: string | undefined;
+  /** Lets clients in by the host's own means, instead of room tokens. */
+  authorize?: Authorize;
+  /**
+   * How consumer tokens are verified. When absent, consumers are refused with authentication and
+   * need no token without.
+   */
+  consumerAuth?: ConsumerAuthConfig;
+  /**
+   * Milliseconds until a client that has shown no room token has to register as a consumer; 0 waits
+   * for ever.
+   *
+   * @default {10000}
+   */
+  registerTimeoutMs?: number;
+  /**
+   * Seconds without a sign of life after which a socket is closed and its peer removed; a ping is
+   * sent after half of them.
+   *
+   * @default {30}
+   */
+  idleTimeoutSeconds?: number;
+  /**
+   * Bounds other than the defaults; each is documented there, and 0 is none.
+   *
+   * @default {DEFAULT_LIMITS}
+   */
+  limits?: Partial<Limits>;
+  /**
+   * Web pages that may connect: origins such as `https://app.example.com`, or
+   * `https://*.example.com` for one label of any name; any when absent.
+   */
+  allowedOrigins?: readonly string[];
+  /**
+   * Addresses and CIDR ranges of the proxies in front, whose `X-Forwarded-For` is believed; none
+   * when absent.
+   */
+  trustedProxies?: readonly string[];
+  /** How long a room token may be valid at most, such as `"30d"`; any when absent. */
+  maxTokenTtl?: string;
+  /**
+   * Seconds over which `close()` spreads the closes, so that not all clients come back at once.
+   *
+   * @default {3}
+   */
+  drainSeconds?: number;
+  /**
+   * What connects this instance with others, so that they are one server; nothing when absent. The
+   * handler starts and closes it.
+   */
+  backplane?: Backplane;
+  /**
+   * The pathname that the handler answers; `null` takes every request it is given.
+   *
+   * @default {"/signal"}
+   */
+  path?: string | null;
+  /** Where the handler reports what happens; silent when absent. */
+  logger?: Logger;
+  /** The time; the machine's when absent. */
+  clock?: Clock;
+}
+
+/** What a handler has to do at the moment, and has done. */
+export interface SignalingStats {
+  /** Whether joining needs authentication. */
+  readonly auth: "enabled" | "disabled";
+  /** Peers that have joined. */
+  readonly peers: number;
+  /** Rooms with a peer in them. */
+  readonly rooms: number;
+  /** Sockets that have not joined. */
+  readonly pending: number;
+  /** Sockets that were told to close and have not gone yet. */
+  readonly closing: number;
+  /** Clients that reset their connection during the handshake: Deno keeps a file descriptor each. */
+  readonly lost: number;
+  /** Whether the process has more memory than `maxMemoryMb`, so that nobody new is let in. */
+  readonly memory: "ok" | "exceeded";
+  /** Whether peers of other instances can be reached; `none` without a backplane. */
+  readonly backplane: "none" | "up" | "down";
+  /** Answers that were not relayed, because their offer had been answered. */
+  readonly duplicateAnswers: number;
+  /** Peer lists that were sent because an offer was not answered. */
+  readonly heals: number;
+}
+
+/** A signaling endpoint that a host can mount. */
+export interface SignalingHandler {
+  /** The pathname that the handler answers, or `null` if it answers all. */
+  readonly path: string | null;
+  /**
+   * Answers a request for the handler's path, by upgrading it to a WebSocket if it asks for that;
+   * resolves to `null` for any other path, so that the host's routes stay in charge.
+   *
+   * @param request The request, as `Deno.serve` gave it.
+   * @param info What `Deno.serve` gave along with it: limits per address need its `remoteAddr`.
+   */
+  fetch(request: Request, info?: unknown): Promise<Response | null>;
+  /**
+   * Does the same for the `upgrade` event of a `node:http` server under Deno. Call it in the
+   * listener itself, not later.
+   *
+   * @param req The request.
+   * @param socket Its socket, which the handler takes over.
+   * @param head What came behind the request.
+   * @returns `false`, with the socket untouched, for any other path.
+   */
+  handleUpgrade(req: NodeRequest, socket: NodeSocket, head: Uint8Array): boolean;
+  /**
+   * Mints a room token; see `issueToken`.
+   *
+   * @throws {TypeError} Clients are not let in by room tokens, so that there is no key.
+   */
+  issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
+  /** The public key that verifies room tokens, or `null` when there are none. */
+  publicJwk(): PublicJwk | null;
+  /** What there is to do at the moment. */
+  stats(): SignalingStats;
+  /**
+   * Refuses new connections and closes every socket with 1001: the normal peers spread evenly over
+   * `graceMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
+   * consumers, which never do. Then waits until all have gone, 300 ms at most. Safe to call twice.
+   */
+  close(options?: { graceMs?: number }): Promise<void>;
+}

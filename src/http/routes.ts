@@ -1,0 +1,203 @@
+/**
+ * The HTTP routes of a standalone server: a table from path and method to a function, in front of
+ * the signaling handler. Every answer is JSON.
+ */
+
+import { remoteOf } from "../access/address.ts";
+import { createSecretCheck, TokenRequestError } from "../access/room_tokens.ts";
+import { AuthGuard, TooManyFailuresError } from "../access/verification_limiter.ts";
+import type { Endpoint } from "./handler.ts";
+import type { SignalingHandler } from "./handler_options.ts";
+import type { PublicJwk } from "../access/keys.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { isObject } from "../protocol/messages.ts";
+import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { splitUrl } from "./url.ts";
+
+/** Bytes that the body of a request has at most. */
+export const MAX_BODY_BYTES = 16384;
+
+const NO_STORE = { "cache-control": "no-store" };
+
+/** What the routes need to know. */
+export interface RoutesOptions {
+  /** Answers `/signal` and knows the keys, the counts and the clients. */
+  readonly endpoint: Pick<Endpoint, "handler" | "addressOf" | "failures">;
+  /** The secret that `POST /token` asks for; without it the route does not exist. */
+  readonly adminSecret: string | undefined;
+  /** Whether the server is shutting down. */
+  readonly isDraining: () => boolean;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  readonly logger: Logger;
+}
+
+type Route = (request: Request, info: unknown) => Response | Promise<Response>;
+type Methods = Readonly<Record<string, Route>>;
+
+/** Creates the function that answers every request of a standalone server. */
+export async function createRoutes(
+  options: RoutesOptions,
+): Promise<(request: Request, info?: unknown) => Promise<Response>> {
+  const { endpoint: { handler }, adminSecret, logger } = options;
+  const routes = new Map<string, Methods>([["/health", get(() => health(options))]]);
+  const publicJwk = handler.publicJwk();
+  if (publicJwk !== null) routes.set("/public-key", get(publicKeyRoute(publicJwk)));
+  if (adminSecret !== undefined) {
+    routes.set("/token", { POST: await tokenRoute(options.endpoint, adminSecret) });
+  }
+
+  function route(request: Request, info: unknown): Response | Promise<Response> {
+    const methods = routes.get(splitUrl(request.url).pathname);
+    if (methods === undefined) {
+      return errorResponse(STATUS_CODE.NotFound, "There is nothing at this path");
+    }
+    const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
+    return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
+  }
+
+  return async (request, info) => {
+    try {
+      return await handler.fetch(request, info) ?? await route(request, info);
+    } catch (cause) {
+      logger.error("A request failed", { cause: String(cause) });
+      return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+    }
+  };
+}
+
+/** `HEAD` goes wherever `GET` does; Deno leaves the body out. */
+function get(route: Route): Methods {
+  return { GET: route, HEAD: route };
+}
+
+function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Response {
+  const { auth, peers, rooms, memory, backplane } = handler.stats();
+  const status = isDraining() ? "draining" : memory === "ok" ? "ok" : "overloaded";
+  return json(
+    {
+      status,
+      auth,
+      peers,
+      rooms,
+      ...(backplane === "none" ? {} : { backplane }),
+      ts: new Date(now()).toISOString(),
+    },
+    status === "ok" ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
+    NO_STORE,
+  );
+}
+
+/** What it takes to tell whether a client has the answer already is loaded when one asks. */
+function publicKeyRoute(jwk: PublicJwk): Route {
+  let loaded: Promise<{ etag: string; hasChanged: (known: string | null) => boolean }> | undefined;
+  const load = async () => {
+    const { eTag, ifNoneMatch } = await import("@std/http/etag");
+    const etag = await eTag(JSON.stringify(jwk));
+    return { etag, hasChanged: (known: string | null) => ifNoneMatch(known, etag) };
+  };
+  return async (request) => {
+    const { etag, hasChanged } = await (loaded ??= load());
+    const headers = {
+      etag,
+      "cache-control": "public, max-age=300",
+      "access-control-allow-origin": "*",
+    };
+    return hasChanged(request.headers.get("if-none-match"))
+      ? json(jwk, STATUS_CODE.OK, headers)
+      : new Response(null, { status: STATUS_CODE.NotModified, headers });
+  };
+}
+
+/** The secret comes first: who does not have it learns nothing and has no body read. */
+async function tokenRoute(
+  { handler, addressOf, failures }: RoutesOptions["endpoint"],
+  adminSecret: string,
+): Promise<Route> {
+  const isAdminSecret = await createSecretCheck(adminSecret);
+  const guard = new AuthGuard(failures);
+  return async (request, info) => {
+    const address = addressOf(remoteOf(info), request.headers);
+    try {
+      await guard.attempt(address, async () => {
+        if (!await isAdminSecret(presentedSecret(request.headers))) throw new WrongSecretError();
+      });
+    } catch (error) {
+      if (error instanceof WrongSecretError) {
+        const message = "Send the admin secret as x-admin-secret or Bearer";
+        return refuse(STATUS_CODE.Unauthorized, message, { "www-authenticate": "Bearer" });
+      }
+      if (!(error instanceof TooManyFailuresError)) throw error;
+      return refuse(STATUS_CODE.TooManyRequests, "Too many secrets of your address did not hold", {
+        "retry-after": String(failures.retryAfter(address)),
+      });
+    }
+    return await mint(request, handler);
+  };
+}
+
+class WrongSecretError extends Error {}
+
+async function mint(request: Request, handler: SignalingHandler): Promise<Response> {
+  if (!isJson(request.headers.get("content-type"))) {
+    return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
+  }
+  const text = await readText(request, MAX_BODY_BYTES).catch(() => "");
+  if (text === null) {
+    return refuse(STATUS_CODE.ContentTooLarge, `The body is over ${MAX_BODY_BYTES} bytes`);
+  }
+  const body = parseObject(text);
+  if (body === null) {
+    return refuse(STATUS_CODE.BadRequest, 'The body must be a JSON object such as {"ttl":"24h"}');
+  }
+  const { ttl, subject = undefined } = body;
+  try {
+    const issued = await handler.issueToken(
+      { ttl, ...(subject === undefined ? {} : { subject }) } as { ttl: string; subject?: string },
+    );
+    return json(issued, STATUS_CODE.Created, NO_STORE);
+  } catch (error) {
+    if (error instanceof TokenRequestError) return refuse(STATUS_CODE.BadRequest, error.message);
+    throw error;
+  }
+}
+
+function refuse(status: number, message: string, headers?: Record<string, string>): Response {
+  return errorResponse(status, message, { ...NO_STORE, ...headers });
+}
+
+/** Absent and wrong are the same: a text that is not the secret. */
+function presentedSecret(headers: Headers): string {
+  const [, bearer = ""] = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
+  return headers.get("x-admin-secret") || bearer;
+}
+
+function isJson(contentType: string | null): boolean {
+  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
+}
+
+/**
+ * The body as text, or `null` as soon as it is known to be over `max` bytes. Rejects when it is cut
+ * short or not UTF-8.
+ */
+async function readText(request: Request, max: number): Promise<string | null> {
+  if (Number(request.headers.get("content-length")) > max) return null;
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > max) return null;
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * What a request for a socket has to pass: the handshake, the limits, the origin, one token in one
+ * place. Who passes is upgraded and gets a session; everyone else an HTTP error that holds nothing.
+ */
+
+import type { Address, AddressReader } from "../access/address.ts";
+import { type Admission, admit, type Gate, readCredentials } from "../access/admission.ts";
+import type { FailureCount } from "../access/verification_limiter.ts";
+import type { Crowd } from "../sessions/connections.ts";
+import type { SessionContext } from "../sessions/context.ts";
+import type { MemoryWatch } from "../runtime/memory_watch.ts";
+import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { Session } from "../sessions/session.ts";
+import type { OriginCheck } from "../access/origins.ts";
+import { splitUrl } from "./url.ts";
+
+/** What connecting depends on. */
+export interface ConnectOptions {
+  readonly context: SessionContext;
+  readonly gate: Gate;
+  /** Whether clients without a room token may come as consumers. */
+  readonly mayConsume: boolean;
+  readonly isAllowedOrigin: OriginCheck;
+  readonly addressOf: AddressReader;
+  readonly failures: FailureCount;
+  readonly memory: Pick<MemoryWatch, "isExceeded" | "start">;
+}
+
+/** Takes the connection over, answering with this subprotocol. */
+export type Upgrade = (protocol: string | undefined) => Deno.WebSocketUpgrade;
+
+/** Answers a request for a socket that came from this address. */
+export type Connect = (
+  request: Request,
+  remote: string | undefined,
+  upgrade: Upgrade,
+) => Response | Promise<Response>;
+
+/** RFC 6455, section 4.4. */
+const WEBSOCKET_VERSION = "13";
+
+/** When a client that found no room may try again, in seconds. */
+const RETRY_AFTER_SECONDS = 5;
+
+const CROWDS: Record<Crowd, { status: number; message: string }> = {
+  server: { status: STATUS_CODE.ServiceUnavailable, message: "The server is full" },
+  pending: {
+    status: STATUS_CODE.ServiceUnavailable,
+    message: "Too many clients are connecting just now",
+  },
+  address: {
+    status: STATUS_CODE.TooManyRequests,
+    message: "Your address has as many connections as it may",
+  },
+  "pending of address": {
+    status: STATUS_CODE.TooManyRequests,
+    message: "Too many clients of your address are connecting just now",
+  },
+};
+
+/**
+ * Creates the function that answers requests for sockets.
+ *
+ * It upgrades before any token is verified, in the same turn: Deno 2.9 keeps a file descriptor for
+ * ever for a client that leaves between its request and its upgrade. (One that resets its connection
+ * in the very same moment still costs one.) Only where too many refused sockets linger it verifies
+ * first, so that who is refused gets no socket.
+ */
+export function createConnect(options: ConnectOptions): Connect {
+  const { context, gate, mayConsume, isAllowedOrigin, addressOf, failures, memory } = options;
+  const { connections, limits, logger } = context;
+  /** Requests whose token is verified before they are upgraded. */
+  let verifying = 0;
+
+  return (request, remote, upgrade) => {
+    const mistake = checkHandshake(request);
+    if (mistake !== undefined) return mistake;
+    memory.start();
+    const { headers } = request;
+    const address = addressOf(remote, headers);
+    const refusal = checkLimits(address);
+    if (refusal !== undefined) return refusal;
+    if (!isAllowedOrigin(headers.get("origin"))) {
+      return errorResponse(STATUS_CODE.Forbidden, "Pages of this origin may not connect");
+    }
+    const query = new URLSearchParams(splitUrl(request.url).query);
+    const credentials = readCredentials(query, headers);
+    if ("problem" in credentials) {
+      return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
+    }
+    const { token, protocol } = credentials;
+    // Once it is upgraded, a request can no longer be read.
+    const asked = gate.by === "host" ? copyOf(request) : request;
+    const applicant = { query, token, address, request: asked };
+    const settle = () => admit(gate, applicant, mayConsume, onError);
+    if (connections.isCrowdedByRefused) {
+      return verifyFirst(settle, protocol, address, upgrade);
+    }
+    return start(settle, protocol, address, upgrade);
+  };
+
+  function checkLimits(address: Address): Response | undefined {
+    if (context.isClosing()) {
+      return busy(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
+    }
+    if (memory.isExceeded) {
+      return busy(STATUS_CODE.ServiceUnavailable, "The server is short of memory");
+    }
+    const seconds = failures.retryAfter(address);
+    if (seconds > 0) {
+      const message = "Too many tokens of your address did not hold";
+      return busy(STATUS_CODE.TooManyRequests, message, seconds);
+    }
+    const crowd = verifying >= limits.maxPendingConnections
+      ? "pending"
+      : connections.crowd(address);
+    return crowd && busy(CROWDS[crowd].status, CROWDS[crowd].message);
+  }
+
+  function start(
+    settle: () => Admission | Promise<Admission>,
+    protocol: string | undefined,
+    address: Address,
+    upgrade: Upgrade,
+  ): Response {
+    try {
+      const { socket, response } = upgrade(protocol);
+      const { connection } = new Session(socket, settle(), context, address);
+      connections.upgraded(connection);
+      socket.addEventListener("open", connection);
+      socket.addEventListener("message", connection);
+      socket.addEventListener("close", connection);
+      return response;
+    } catch {
+      return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
+    }
+  }
+
+  async function verifyFirst(
+    settle: () => Admission | Promise<Admission>,
+    protocol: string | undefined,
+    address: Address,
+    upgrade: Upgrade,
+  ): Promise<Response> {
+    verifying++;
+    const admission = await settle();
+    verifying--;
+    if ("refusal" in admission) return refuse(admission.refusal);
+    return checkLimits(address) ?? start(() => admission, protocol, address, upgrade);
+  }
+
+  function onError(cause: unknown): void {
+    logger.error("authorize() failed", { cause: String(cause) });
+  }
+}
+
+function checkHandshake({ method, headers }: Request): Response | undefined {
+  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(["GET", "HEAD"]);
+  if (
+    method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket" &&
+    headers.get("sec-websocket-version") === WEBSOCKET_VERSION
+  ) return undefined;
+  const message = `Connect to this path with a WebSocket of version ${WEBSOCKET_VERSION}`;
+  return errorResponse(STATUS_CODE.UpgradeRequired, message, {
+    upgrade: "websocket",
+    "sec-websocket-version": WEBSOCKET_VERSION,
+  });
+}
+
+/** The HTTP answer that stands for a close code. */
+function refuse({ code, reason }: CloseReason): Response {
+  if (code === CLOSE.tooManyFailures.code) return busy(STATUS_CODE.TooManyRequests, reason);
+  const isUnknown = code === CLOSE.missingToken.code || reason === CLOSE.invalidToken.reason;
+  if (isUnknown) return errorResponse(STATUS_CODE.Unauthorized, reason);
+  const isOurs = code === CLOSE.internalError.code;
+  return errorResponse(isOurs ? STATUS_CODE.InternalServerError : STATUS_CODE.Forbidden, reason);
+}
+
+function busy(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {
+  return errorResponse(status, message, { "retry-after": String(seconds) });
+}
+
+function copyOf(request: Request): Request {
+  return new Request(request.url, { headers: request.headers });
+}

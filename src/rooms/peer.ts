@@ -1,0 +1,67 @@
+/** What a room knows of a member, wherever its socket is. */
+
+import type {
+  HeartbeatMessage,
+  RegisterMessage,
+  Role,
+  SignalMessage,
+} from "../protocol/messages.ts";
+
+/** What a normal peer offers consumers, as it last said. */
+export interface Service {
+  /** Whether consumers may be directed to it. */
+  readonly serveConsumers: boolean;
+  /** Consumer sessions it takes at most, if it said so. */
+  readonly capacity: number | undefined;
+  /** Consumer sessions it last reported. */
+  readonly sessions: number;
+  /** When its last heartbeat came, by `Clock.elapsed`, if there ever was one. */
+  readonly heartbeatAt: number | undefined;
+}
+
+/** What a normal peer offers that has said nothing. */
+export const UNSAID: Service = {
+  serveConsumers: true,
+  capacity: undefined,
+  sessions: 0,
+  heartbeatAt: undefined,
+};
+
+/** What a peer offers once it has registered, perhaps anew. */
+export function afterRegister(service: Service, message: RegisterMessage): Service {
+  const { serveConsumers, capacity } = message;
+  return { ...service, serveConsumers, capacity };
+}
+
+/** What a peer offers after a heartbeat: what that does not say stays as it was. */
+export function afterHeartbeat(service: Service, message: HeartbeatMessage, now: number): Service {
+  return {
+    serveConsumers: message.serveConsumers ?? service.serveConsumers,
+    capacity: message.capacity ?? service.capacity,
+    sessions: message.sessions ?? service.sessions,
+    heartbeatAt: now,
+  };
+}
+
+/** One member of a room. */
+export interface Peer {
+  /** The peer's `nodeId`, unique in its room. */
+  readonly id: string;
+  /** What the peer is in the room. */
+  readonly role: Role;
+  /** What it offers consumers. */
+  readonly service: Service;
+  /** Its place in the room's order of joining; the room sets it. */
+  seat: number;
+  /** Whether it is connected to this instance. */
+  readonly isLocal: boolean;
+  /** Whether its connection has ended. */
+  readonly isGone: boolean;
+  /**
+   * Hands a frame to the peer; `false` when it can no longer be reached. Where the frame comes from a
+   * peer, that is the sender, who hears of it later if the frame did not arrive elsewhere.
+   */
+  send(text: string, sender?: Peer, type?: SignalMessage["type"]): boolean;
+  /** Ends the peer's connection because another one took its place. */
+  replace(): void;
+}

@@ -1,0 +1,137 @@
+/**
+ * A room: the peers that may see each other, in order of joining. It decides who may join, who is
+ * listed and who gets a message; it does no I/O but `peer.send` and leaves sockets, tokens and time
+ * to others.
+ */
+
+import type { Negotiations } from "./negotiations.ts";
+import type { Peer } from "./peer.ts";
+import { encode, type SignalMessage } from "../protocol/messages.ts";
+import { stamp } from "../protocol/with_sender.ts";
+
+/** What came of an attempt to join. */
+export type JoinOutcome =
+  | { readonly kind: "joined" }
+  | { readonly kind: "replaced"; readonly old: Peer }
+  | { readonly kind: "taken" }
+  | { readonly kind: "full" };
+
+/**
+ * What came of a message: it was handed over, there is nobody by that name whom the sender may
+ * signal, or it was an answer too many.
+ */
+export type RelayOutcome = "sent" | "not found" | "duplicate";
+
+/** The peers of one room. */
+export class Room {
+  /** The room's name, unique in its registry. */
+  readonly name: string;
+  readonly #negotiations: Negotiations;
+  readonly #maxPeers: number;
+  /** By id, in order of joining. */
+  readonly #peers = new Map<string, Peer>();
+  #nextSeat = 0;
+  #locals = 0;
+
+  constructor(name: string, negotiations: Negotiations, maxPeers: number) {
+    this.#maxPeers = maxPeers;
+    this.name = name;
+    this.#negotiations = negotiations;
+  }
+
+  /** How many peers are in the room. */
+  get size(): number {
+    return this.#peers.size;
+  }
+
+  /** How many of them are connected to this instance. */
+  get locals(): number {
+    return this.#locals;
+  }
+
+  /** Whoever has this name. */
+  find(id: string): Peer | undefined {
+    return this.#peers.get(id);
+  }
+
+  /** Everybody, in order of joining. */
+  members(): Peer[] {
+    return [...this.#peers.values()];
+  }
+
+  /** Whether this very peer is in the room. */
+  has(peer: Peer): boolean {
+    return this.#peers.get(peer.id) === peer;
+  }
+
+  /**
+   * Adds a peer. One of the same role that holds the name gives way, and the newcomer keeps its
+   * place in the order; one of the other role does not.
+   */
+  join(peer: Peer): JoinOutcome {
+    const old = this.#peers.get(peer.id);
+    if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
+    if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
+    this.admit(peer, old?.seat ?? this.#nextSeat);
+    return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
+  }
+
+  /** Adds a peer that may join, in this place; returns whoever had its name. */
+  admit(peer: Peer, seat: number): Peer | undefined {
+    const old = this.#peers.get(peer.id);
+    peer.seat = seat;
+    this.#nextSeat = Math.max(this.#nextSeat, seat + 1);
+    this.#peers.set(peer.id, peer);
+    this.#locals += Number(peer.isLocal) - Number(old?.isLocal ?? false);
+    return old;
+  }
+
+  /** Removes this very peer; one that has been replaced meanwhile removes nobody. */
+  leave(peer: Peer): boolean {
+    if (!this.has(peer)) return false;
+    this.#locals -= Number(peer.isLocal);
+    return this.#peers.delete(peer.id);
+  }
+
+  /** Puts the peers in the order of their seats. */
+  sort(): void {
+    const peers = this.members().sort((a, b) => a.seat - b.seat);
+    this.#peers.clear();
+    for (const peer of peers) this.#peers.set(peer.id, peer);
+  }
+
+  /**
+   * Hands a message to the peer it names, stamped with who really sent it; `text` is what it was read
+   * from.
+   */
+  relay(sender: Peer, message: SignalMessage, text: string): RelayOutcome {
+    const target = this.#peers.get(message.to);
+    if (target === undefined) return "not found";
+    if (target.role === "consumer" && sender.role === "consumer") return "not found";
+    if (!this.#negotiations.allows(this, sender, target, message.type)) return "duplicate";
+    const { id: from, role: fromRole } = sender;
+    const stamped = stamp(text, from, fromRole) ?? encode({ ...message, from, fromRole });
+    return target.send(stamped, sender, message.type) ? "sent" : "not found";
+  }
+
+  /** Hands over a frame that a peer of another instance has sent, under the same rules. */
+  deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
+    if (target.role === "consumer" && sender.role === "consumer") return "not found";
+    if (!this.#negotiations.arrived(sender, target, type)) return "duplicate";
+    return target.send(text) ? "sent" : "not found";
+  }
+
+  /** The normal peers, in order of joining. */
+  normals(): Peer[] {
+    return [...this.#peers.values().filter(({ role }) => role === "normal")];
+  }
+
+  /** The ids of the other normal peers, in order of joining. */
+  normalsBeside(peer: Peer): string[] {
+    const ids: string[] = [];
+    for (const other of this.#peers.values()) {
+      if (other.role === "normal" && other !== peer) ids.push(other.id);
+    }
+    return ids;
+  }
+}

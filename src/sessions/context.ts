@@ -1,0 +1,39 @@
+/** What all sessions of one handler share, and what a session needs of its socket. */
+
+import type { ConsumerGate } from "../access/admission.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { Connections } from "./connections.ts";
+import type { Director } from "../rooms/director.ts";
+import type { Limits } from "../access/limits.ts";
+import type { Logger } from "../runtime/logger.ts";
+import type { Peer } from "../rooms/peer.ts";
+import type { EnterOutcome, SignalingRegistry } from "../rooms/registry.ts";
+
+/** What a session needs of a WebSocket. */
+export interface SocketLike {
+  /** As of the HTML standard: 1 is open. */
+  readonly readyState: number;
+  /** Bytes that were sent but not yet written. */
+  readonly bufferedAmount: number;
+  /** Queues a text frame. */
+  send(text: string): void;
+  /** Starts the closing handshake. */
+  close(code: number, reason: string): void;
+}
+
+/** What all sessions of a handler share. */
+export interface SessionContext {
+  readonly registry: SignalingRegistry;
+  /** Lets a peer join a room; a promise only where other instances have to be asked. */
+  readonly join: (room: string, peer: Peer) => EnterOutcome | Promise<EnterOutcome>;
+  readonly director: Director;
+  readonly connections: Connections;
+  readonly consumers: ConsumerGate;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
+  readonly registerTimeoutMs: number;
+  /** Whether sockets that open now are to be closed at once. */
+  readonly isClosing: () => boolean;
+}

@@ -1,0 +1,265 @@
+/**
+ * Who a connection is: verifying, pending, joined, ended. A session acts for its own connection
+ * alone and is itself the peer that its room knows; it sees no key, and of tokens only whether they
+ * hold.
+ */
+
+import type { Address } from "../access/address.ts";
+import type { Admission, Identity } from "../access/admission.ts";
+import type { Timer } from "../runtime/clock.ts";
+import { Connection, type Receiver } from "./connection.ts";
+import { isEligible } from "../rooms/director.ts";
+import type { SessionContext, SocketLike } from "./context.ts";
+import { afterHeartbeat, afterRegister, type Peer, type Service, UNSAID } from "../rooms/peer.ts";
+import {
+  CLOSE,
+  type CloseReason,
+  type HeartbeatMessage,
+  parseClientMessage,
+  peerNotFound,
+  type RegisterMessage,
+  type Role,
+  type SignalMessage,
+} from "../protocol/messages.ts";
+import type { EnterOutcome } from "../rooms/registry.ts";
+import type { Room } from "../rooms/room.ts";
+
+/**
+ * How long a socket may stay silent before it joins by itself, in milliseconds: clients of version
+ * 0.1 never register.
+ */
+export const SILENT_JOIN_MS = 250;
+
+/** `verifying` keeps the room of a peer that has joined before. */
+type State =
+  | { readonly name: "opening"; readonly admission: Admission | Promise<Admission> }
+  | {
+    readonly name: "verifying";
+    readonly room: Room | undefined;
+    readonly timer: Timer | undefined;
+  }
+  | { readonly name: "pending"; readonly timer: Timer | undefined }
+  | { readonly name: "joined"; readonly room: Room }
+  | { readonly name: "ended" };
+
+const ENDED: State = { name: "ended" };
+const NOBODY: Identity = { room: "", nodeId: "", mayBeNormal: false };
+
+/** The session of one connection. */
+export class Session implements Peer, Receiver {
+  /** The connection, which listens to the socket. */
+  readonly connection: Connection;
+  readonly isLocal = true;
+  seat = 0;
+  readonly #context: SessionContext;
+  #identity = NOBODY;
+  #role: Role = "normal";
+  #service = UNSAID;
+  #state: State;
+
+  /** `admission` must not reject. */
+  constructor(
+    socket: SocketLike,
+    admission: Admission | Promise<Admission>,
+    context: SessionContext,
+    address: Address,
+  ) {
+    this.connection = new Connection(socket, this, context, address);
+    this.#context = context;
+    this.#state = { name: "opening", admission };
+  }
+
+  get id(): string {
+    return this.#identity.nodeId;
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  get isGone(): boolean {
+    return this.#state.name === "ended";
+  }
+
+  get service(): Service {
+    return this.#service;
+  }
+
+  send(text: string): boolean {
+    return this.connection.send(text);
+  }
+
+  replace(): void {
+    this.connection.close(CLOSE.replaced);
+  }
+
+  /** A consumer never reconnects: it is the last to be closed. */
+  get closesLast(): boolean {
+    return this.#role === "consumer";
+  }
+
+  opened(): void {
+    if (this.#state.name !== "opening") return;
+    const { admission } = this.#state;
+    if (admission instanceof Promise) this.#verify(undefined, admission, this.#admit);
+    else this.#admit(admission);
+  }
+
+  receive(text: string): void {
+    const message = parseClientMessage(text);
+    switch (message.type) {
+      case "offer":
+      case "answer":
+      case "ice-candidate":
+        return this.#signal(message, text);
+      case "register":
+        return this.#register(message);
+      case "heartbeat":
+        return this.#heartbeat(message);
+      case "invalid":
+        return this.#tellInvalid(message.problem);
+      case "unknown":
+        return;
+    }
+  }
+
+  ended(): void {
+    const state = this.#state;
+    this.#stopTimer();
+    this.#state = ENDED;
+    const room = state.name === "joined" || state.name === "verifying" ? state.room : undefined;
+    if (room === undefined) return;
+    this.#context.registry.leave(room, this);
+    this.#context.logger.debug("Peer left", { room: room.name, nodeId: this.id });
+  }
+
+  /** Reads nothing else until the verdict is there, then goes on with what came meanwhile. */
+  #verify<Verdict>(
+    room: Room | undefined,
+    verdict: Promise<Verdict>,
+    act: (this: this, verdict: Verdict, room: Room | undefined) => void,
+  ): void {
+    const timer = this.#closeAfterRegisterTimeout();
+    const state: State = { name: "verifying", room, timer };
+    this.#state = state;
+    this.connection.pause();
+    verdict.then((value) => {
+      if (this.#state !== state) return;
+      this.#stopTimer();
+      act.call(this, value, room);
+      this.connection.resume();
+    }).catch((cause) => this.connection.fail(cause));
+  }
+
+  #admit(admission: Admission): void {
+    if ("refusal" in admission) {
+      this.#context.logger.debug("Connection refused", { ...admission.refusal });
+      return this.connection.close(admission.refusal);
+    }
+    this.#identity = admission.identity;
+    const timer = this.#identity.mayBeNormal
+      ? this.#after(SILENT_JOIN_MS, () => this.#enter("normal", undefined))
+      : this.#closeAfterRegisterTimeout();
+    this.#state = { name: "pending", timer };
+  }
+
+  #closeAfterRegisterTimeout(): Timer | undefined {
+    const { registerTimeoutMs } = this.#context;
+    if (registerTimeoutMs === 0) return undefined;
+    return this.#after(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
+  }
+
+  #after(delayMs: number, act: () => void): Timer {
+    return this.#context.clock.setTimeout(() => this.connection.run(act), delayMs);
+  }
+
+  #register(message: RegisterMessage): void {
+    const room = this.#state.name === "joined" ? this.#state.room : undefined;
+    if (message.role === "consumer") return this.#registerConsumer(message.token, room);
+    if (!this.#identity.mayBeNormal) return this.connection.close(CLOSE.missingToken);
+    this.#service = afterRegister(this.#service, message);
+    this.#enter("normal", room);
+  }
+
+  #registerConsumer(token: string | undefined, room: Room | undefined): void {
+    const { address } = this.connection;
+    const verdict = this.#context.consumers(token, this.#identity.room, address);
+    if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
+    this.#stopTimer();
+    this.#verify(room, verdict, this.#admitConsumer);
+  }
+
+  #admitConsumer(refusal: CloseReason | null, room: Room | undefined): void {
+    if (refusal === null) return this.#enter("consumer", room);
+    const { reason } = refusal;
+    this.connection.tell({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
+    this.#context.logger.debug("Consumer refused", { reason });
+    this.connection.close(refusal);
+  }
+
+  #heartbeat(message: HeartbeatMessage): void {
+    if (this.#role !== "normal" || !this.#identity.mayBeNormal) return;
+    const before = this.#service;
+    const now = this.#context.clock.elapsed();
+    this.#service = afterHeartbeat(before, message, now);
+    const isNews = before.heartbeatAt === undefined ||
+      isEligible(before, now) !== isEligible(this.#service, now);
+    if (isNews && this.#state.name === "joined") {
+      this.#context.registry.update(this.#state.room, this);
+    }
+  }
+
+  #signal(message: SignalMessage, text: string): void {
+    if (this.#state.name === "pending") {
+      if (!this.#identity.mayBeNormal) return this.#tellInvalid("Register first");
+      this.#enter("normal", undefined);
+    }
+    if (this.#state.name === "verifying") return this.connection.receiveLater(text);
+    if (this.#state.name !== "joined") return;
+    if (this.#state.room.relay(this, message, text) === "not found") {
+      this.connection.tell(peerNotFound(message.to));
+    }
+  }
+
+  /** Takes a role in the room, be it by joining or by changing one it had. */
+  #enter(role: Role, joined: Room | undefined): void {
+    this.#stopTimer();
+    this.#role = role;
+    if (joined !== undefined) {
+      this.#state = { name: "joined", room: joined };
+      this.#context.registry.update(joined, this);
+      return this.#tellWhoIsThere(joined, undefined);
+    }
+    const outcome = this.#context.join(this.#identity.room, this);
+    if (outcome instanceof Promise) this.#verify(undefined, outcome, this.#entered);
+    else this.#entered(outcome);
+  }
+
+  #entered({ room, outcome, turn }: EnterOutcome): void {
+    if (outcome.kind === "taken") return this.connection.close(CLOSE.nodeIdInUse);
+    if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
+    this.#state = { name: "joined", room };
+    this.connection.joined();
+    if (outcome.kind === "replaced") outcome.old.replace();
+    this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
+    this.#tellWhoIsThere(room, turn);
+  }
+
+  #tellWhoIsThere(room: Room, turn: number | undefined): void {
+    this.connection.tell(
+      this.#role === "normal"
+        ? { type: "peer-list", peers: room.normalsBeside(this) }
+        : { type: "server-list", servers: this.#context.director.register(room, this, turn) },
+    );
+  }
+
+  #tellInvalid(problem: string): void {
+    this.connection.tell({ type: "error", code: "INVALID_MESSAGE", message: problem });
+  }
+
+  #stopTimer(): void {
+    const state = this.#state;
+    if (state.name !== "pending" && state.name !== "verifying") return;
+    if (state.timer !== undefined) this.#context.clock.clearTimeout(state.timer);
+  }
+}

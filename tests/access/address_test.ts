@@ -1,0 +1,70 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { createAddressReader, remoteOf } from "../../src/access/address.ts";
+
+async function read(
+  remote: string | undefined,
+  forwarded?: string,
+  trusted: readonly string[] = [],
+): Promise<string | undefined> {
+  const addressOf = await createAddressReader(trusted, () => {});
+  return addressOf(
+    remote,
+    new Headers(forwarded === undefined ? {} : { "x-forwarded-for": forwarded }),
+  );
+}
+
+Deno.test("an address counts as it is, an IPv6 one by its /64", async () => {
+  const keys = [
+    ["192.0.2.1", "192.0.2.1"],
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::9", "2001:db8:1:2::/64"],
+    ["2001:db8::9", "2001:db8:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+  ];
+  for (const [remote, key] of keys) assertEquals(await read(remote), key);
+  assertEquals(await read(undefined, "192.0.2.1"), undefined);
+});
+
+Deno.test("X-Forwarded-For counts only from proxies that are trusted, from the right", async () => {
+  assertEquals(await read("192.0.2.9", "198.51.100.7"), "192.0.2.9");
+  const proxies = ["10.0.0.0/8", "2001:db8::1"];
+  const cases = [
+    ["192.0.2.9", "198.51.100.7", "192.0.2.9"],
+    ["10.0.0.1", "198.51.100.7", "198.51.100.7"],
+    ["10.0.0.1", "6.6.6.6, 198.51.100.7", "198.51.100.7"],
+    ["10.0.0.1", "6.6.6.6, 198.51.100.7,10.2.3.4", "198.51.100.7"],
+    ["10.0.0.1", "10.9.9.9, 10.2.3.4", "10.9.9.9"],
+    ["::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"],
+    ["2001:db8::1", "2001:db8:7::5", "2001:db8:7:0::/64"],
+    ["10.0.0.1", "198.51.100.7:4711", "198.51.100.7"],
+    ["10.0.0.1", "[2001:db8:7::5]:4711", "2001:db8:7:0::/64"],
+    ["10.0.0.1", "198.51.100.7, nonsense", "10.0.0.1"],
+    ["10.0.0.1", "", "10.0.0.1"],
+    ["10.0.0.1", ",,", "10.0.0.1"],
+  ] as const;
+  for (const [remote, forwarded, client] of cases) {
+    assertEquals(await read(remote, forwarded, proxies), client, forwarded);
+  }
+});
+
+Deno.test("a proxy that is not trusted is told once", async () => {
+  const told: string[] = [];
+  const addressOf = await createAddressReader([], (proxy) => told.push(proxy));
+  addressOf("10.0.0.1", new Headers());
+  for (let n = 0; n < 3; n++) addressOf("10.0.0.1", new Headers({ "x-forwarded-for": "6.6.6.6" }));
+  assertEquals(told, ["10.0.0.1"]);
+});
+
+Deno.test("createAddressReader() takes addresses and ranges alone", async () => {
+  for (const text of ["", "10", "10.0.0.0/33", "::1/129", "proxy", "10.0.0.0/8/8", "300.1.1.1"]) {
+    await assertRejects(() => createAddressReader([text], () => {}), TypeError, "trusted proxy");
+  }
+});
+
+Deno.test("remoteOf() finds the address in what a host gives, or nothing", () => {
+  assertEquals(remoteOf({ remoteAddr: { hostname: "192.0.2.1", port: 1 } }), "192.0.2.1");
+  for (const info of [undefined, null, {}, { remoteAddr: {} }, { remoteAddr: { path: "/x" } }, 5]) {
+    assertEquals(remoteOf(info), undefined);
+  }
+});

@@ -1,0 +1,130 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  admit,
+  type Authorization,
+  consumerGate,
+  readCredentials,
+} from "../../src/access/admission.ts";
+import { AuthGuard, FailureCount } from "../../src/access/verification_limiter.ts";
+import { CLOSE } from "../../src/protocol/messages.ts";
+import { FakeClock } from "../helpers/clock.ts";
+
+const HERE = "192.0.2.1";
+
+function guard(): AuthGuard {
+  return new AuthGuard(new FailureCount(new FakeClock(), 60));
+}
+
+function read(query: string, headers: Record<string, string> = {}): unknown {
+  return readCredentials(new URLSearchParams(query), new Headers(headers));
+}
+
+Deno.test("readCredentials() finds the token in the query, the header or the subprotocols", () => {
+  assertEquals(read(""), { token: undefined, protocol: undefined });
+  assertEquals(read("token="), { token: undefined, protocol: undefined });
+  assertEquals(read("token=a.b.c"), { token: "a.b.c", protocol: undefined });
+  assertEquals(read("", { authorization: "Bearer a.b.c" }), {
+    token: "a.b.c",
+    protocol: undefined,
+  });
+  assertEquals(read("", { authorization: "Basic eDp5" }), {
+    token: undefined,
+    protocol: undefined,
+  });
+  for (
+    const list of [
+      "client-db-sync, bearer.a.b.c",
+      "client-db-sync,bearer.a.b.c",
+      "bearer.a.b.c ,client-db-sync",
+    ]
+  ) {
+    const credentials = read("", { "sec-websocket-protocol": list });
+    assertEquals(credentials, { token: "a.b.c", protocol: "client-db-sync" });
+  }
+});
+
+Deno.test("readCredentials() answers with our subprotocol and no other", () => {
+  assertEquals(read("", { "sec-websocket-protocol": "chat, client-db-sync" }), {
+    token: undefined,
+    protocol: "client-db-sync",
+  });
+  assertEquals(read("", { "sec-websocket-protocol": "chat" }), {
+    token: undefined,
+    protocol: undefined,
+  });
+});
+
+Deno.test("readCredentials() refuses a malformed list of subprotocols and a token in two places", () => {
+  const lists = [
+    "",
+    ",",
+    "a,,b",
+    "a b",
+    "a,a",
+    "client-db-sync, bearer.a, bearer.b",
+    "bearer.a",
+    "ä",
+    'a"b',
+  ];
+  for (const list of lists) {
+    const headers = new Headers();
+    headers.get = (name) => name === "sec-websocket-protocol" ? list : null;
+    const credentials = readCredentials(new URLSearchParams(), headers);
+    assert("problem" in credentials, list);
+  }
+  const both = [
+    ["token=a&token=b", {}],
+    ["token=a", { authorization: "Bearer b" }],
+    ["token=a", { "sec-websocket-protocol": "client-db-sync, bearer.b" }],
+    ["", { authorization: "Bearer b", "sec-websocket-protocol": "client-db-sync, bearer.b" }],
+  ] as const;
+  for (const [query, headers] of both) {
+    assertEquals(read(query, headers), { problem: "Send one token, in one place" });
+  }
+});
+
+Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
+  assertEquals(consumerGate(undefined, true, guard())("any", "room", HERE), null);
+  assertEquals(
+    consumerGate(undefined, false, guard())("any", "room", HERE),
+    CLOSE.consumersRefused,
+  );
+  const verify = (token: string, room?: string) =>
+    token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
+  for (const isOpen of [true, false]) {
+    const gate = consumerGate(verify, isOpen, guard());
+    assertEquals(gate(undefined, "room", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("good", "room", HERE), null);
+    assertEquals(await gate("good", "else", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await gate("bad", "room", HERE), CLOSE.invalidConsumerToken);
+  }
+});
+
+Deno.test("admit() takes what the host says for the room, and an empty name for the host's mistake", async () => {
+  const causes: unknown[] = [];
+  const ask = (found: Authorization | null, query = "") =>
+    admit(
+      { by: "host", authorize: () => found },
+      {
+        query: new URLSearchParams(query),
+        token: undefined,
+        address: undefined,
+        request: new Request("http://h/signal"),
+      },
+      false,
+      (cause) => causes.push(cause),
+    );
+  const identity = { room: "r", nodeId: "n", mayBeNormal: true };
+  assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), { identity });
+  assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { identity });
+  assertEquals(await ask({ room: "r" }, "room=other"), { refusal: CLOSE.wrongRoom });
+  assertEquals(await ask(null, "room=r"), { refusal: CLOSE.notAuthorized });
+  const junk: unknown[] = [{ room: "" }, {}, { room: ["r"] }, { room: "r", nodeId: {} }, "r", 5];
+  for (const found of junk) {
+    assertEquals(await ask(found as Authorization), { refusal: CLOSE.internalError });
+  }
+  assertEquals(causes.length, junk.length);
+  for (const found of [undefined, false]) {
+    assertEquals(await ask(found as unknown as null), { refusal: CLOSE.notAuthorized });
+  }
+});

@@ -1,0 +1,196 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { InvalidTokenError, makeConsumerVerifier } from "../../mod.ts";
+import { InvalidKeyError } from "../../src/access/keys.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
+
+interface Provider {
+  jwk: Record<string, unknown>;
+  sign(claims?: Record<string, unknown>, header?: Record<string, unknown>): Promise<string>;
+}
+
+/** An identity provider with one key. */
+async function newProvider(alg = "ES256", kid?: string): Promise<Provider> {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
+  return {
+    jwk: { ...await exportJWK(publicKey), ...(kid === undefined ? {} : { kid }) },
+    sign: (claims = {}, header = {}) =>
+      new SignJWT({ exp: Date.now() / 1000 + 60, ...claims })
+        .setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }), ...header })
+        .sign(privateKey),
+  };
+}
+
+function encode(value: unknown): string {
+  return btoa(JSON.stringify(value));
+}
+
+/** A key server on loopback that counts what it is asked. */
+class KeyServer implements AsyncDisposable {
+  asked = 0;
+  answer: () => Response | Promise<Response>;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+
+  constructor(...keys: unknown[]) {
+    this.answer = () => Response.json({ keys });
+    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+      this.asked++;
+      return this.answer();
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#server.addr.port}/jwks`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+Deno.test("makeConsumerVerifier() takes a JWK, an array and a set", async () => {
+  const [ec, rsa] = [await newProvider(), await newProvider("RS256")];
+  for (const keys of [ec.jwk, [rsa.jwk, ec.jwk], { keys: [ec.jwk, rsa.jwk] }]) {
+    const verify = makeConsumerVerifier({ jwks: encode(keys) });
+    assertEquals((await verify(await ec.sign({ sub: "me" }))).sub, "me");
+  }
+});
+
+Deno.test("makeConsumerVerifier() tries every key that a token without kid may fit", async () => {
+  const [one, other, foreign] = [await newProvider(), await newProvider(), await newProvider()];
+  const verify = makeConsumerVerifier({ jwks: encode([one.jwk, other.jwk]) });
+  await verify(await one.sign());
+  await verify(await other.sign());
+  await assertRejects(async () => verify(await foreign.sign()), InvalidTokenError);
+});
+
+Deno.test("makeConsumerVerifier() takes ES256 and RS256, and EdDSA only when asked", async () => {
+  const ed = await newProvider("Ed25519");
+  const token = await ed.sign({}, { alg: "EdDSA" });
+  await assertRejects(
+    () => makeConsumerVerifier({ jwks: encode(ed.jwk) })(token),
+    InvalidTokenError,
+  );
+  const asked = makeConsumerVerifier({ jwks: encode(ed.jwk), algorithms: ["EdDSA"] });
+  await asked(token);
+  await asked(await ed.sign());
+});
+
+Deno.test("makeConsumerVerifier() never takes none, an HMAC, or a token without exp", async () => {
+  const provider = await newProvider();
+  const verify = makeConsumerVerifier({ jwks: encode(provider.jwk) });
+  const [header, payload] = (await provider.sign()).split(".");
+  const none = encode({ alg: "none" }).replaceAll("=", "");
+  const hmac = await new SignJWT({ exp: Date.now() / 1000 + 60 }).setProtectedHeader({
+    alg: "HS256",
+  })
+    .sign(new TextEncoder().encode(encode(provider.jwk)));
+  const bad = ["", "a.b.c", `${none}.${payload}.`, hmac, `${header}.${payload}.`, "x".repeat(9000)];
+  for (const token of [...bad, await provider.sign({ exp: undefined })]) {
+    await assertRejects(() => verify(token), InvalidTokenError);
+  }
+  for (const algorithms of [[], ["none"], ["HS256"], ["ES256", "HS256"]]) {
+    assertThrows(() => makeConsumerVerifier({ jwks: encode(provider.jwk), algorithms }), TypeError);
+  }
+});
+
+Deno.test("makeConsumerVerifier() checks issuer, audience and expiry", async () => {
+  const provider = await newProvider();
+  const verify = makeConsumerVerifier({
+    jwks: encode(provider.jwk),
+    issuer: "idp",
+    audience: "app",
+  });
+  const right = { iss: "idp", aud: ["else", "app"] };
+  await verify(await provider.sign(right));
+  for (
+    const wrong of [{ iss: "else" }, { aud: "else" }, { exp: 1 }, { nbf: 1e10 }, { iss: undefined }]
+  ) {
+    await assertRejects(
+      async () => verify(await provider.sign({ ...right, ...wrong })),
+      InvalidTokenError,
+    );
+  }
+});
+
+Deno.test("makeConsumerVerifier() asks the room claim for the room", async () => {
+  const provider = await newProvider();
+  const verify = makeConsumerVerifier({
+    jwks: encode(provider.jwk),
+    roomClaim: "https://app/rooms",
+  });
+  await verify(await provider.sign({ "https://app/rooms": "r" }), "r");
+  await verify(await provider.sign({ "https://app/rooms": ["q", "r"] }), "r");
+  for (const claim of [undefined, null, "rr", [], ["q"], { r: true }, 5, [["r"]]]) {
+    const token = await provider.sign({ "https://app/rooms": claim });
+    await assertRejects(() => verify(token, "r"), InvalidTokenError);
+  }
+});
+
+Deno.test("makeConsumerVerifier() refuses keys that are missing, private or symmetric", async () => {
+  const { privateKey } = await generateKeyPair("ES256", { extractable: true });
+  assertThrows(() => makeConsumerVerifier({}), TypeError);
+  assertThrows(() => makeConsumerVerifier({ jwks: encode({}), jwksUrl: "https://idp" }), TypeError);
+  for (const value of [await exportJWK(privateKey), { kty: "oct", k: "c2VjcmV0" }, [], "text"]) {
+    assertThrows(() => makeConsumerVerifier({ jwks: encode(value) }), InvalidKeyError);
+  }
+  for (const jwksUrl of ["http://idp/jwks", "nonsense"]) {
+    assertThrows(() => makeConsumerVerifier({ jwksUrl }), TypeError);
+  }
+});
+
+Deno.test("a fetched key set is cached, and an unknown kid fetches once per cool-down", async () => {
+  const [known, unknown] = [await newProvider("ES256", "k1"), await newProvider("ES256", "k2")];
+  await using server = new KeyServer(known.jwk);
+  const verify = makeConsumerVerifier({ jwksUrl: server.url });
+  await Promise.all([1, 2, 3].map(async () => await verify(await known.sign())));
+  assertEquals(server.asked, 1);
+  for (let n = 0; n < 5; n++) {
+    await assertRejects(async () => verify(await unknown.sign()), InvalidTokenError);
+  }
+  await verify(await known.sign());
+  assertEquals(server.asked, 1);
+});
+
+Deno.test("a host without a good key set refuses consumers, and is not asked again at once", async () => {
+  const provider = await newProvider();
+  const answers: (() => Response)[] = [
+    () => new Response("down", { status: 500 }),
+    () => new Response("<html>"),
+    () => Response.json({ keys: "none" }),
+    () => Response.json({ keys: [5] }),
+    () => Response.json({ keys: [provider.jwk], pad: "x".repeat(200_000) }),
+    () => Response.redirect("http://127.0.0.1:1/", 302),
+  ];
+  for (const answer of answers) {
+    await using server = new KeyServer();
+    server.answer = answer;
+    const warnings: string[] = [];
+    const warn = (message: string) => void warnings.push(message);
+    const verify = makeConsumerVerifier({ jwksUrl: server.url }, { ...silentLogger, warn });
+    for (let n = 0; n < 3; n++) {
+      await assertRejects(async () => verify(await provider.sign()), InvalidTokenError);
+    }
+    assertEquals([server.asked, warnings.length], [1, 1], answer.toString());
+  }
+});
+
+Deno.test("the last good key set is kept when its host fails, and fetched anew when it is back", async () => {
+  const [old, young] = [await newProvider("ES256", "k1"), await newProvider("ES256", "k2")];
+  await using server = new KeyServer(old.jwk);
+  const verify = makeConsumerVerifier({ jwksUrl: server.url });
+  await verify(await old.sign());
+  const realNow = Date.now;
+  try {
+    Date.now = () => realNow() + 11 * 60_000; // past the ten minutes that a set is kept
+    server.answer = () => new Response("down", { status: 503 });
+    await verify(await old.sign());
+    assertEquals(server.asked, 2);
+    Date.now = () => realNow() + 12 * 60_000; // past the cool-down for an unknown key
+    server.answer = () => Response.json({ keys: [young.jwk] });
+    await verify(await young.sign());
+    assertEquals(server.asked, 3);
+  } finally {
+    Date.now = realNow;
+  }
+});

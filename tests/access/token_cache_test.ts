@@ -1,0 +1,28 @@
+import { assertEquals } from "@std/assert";
+import { VerifiedTokens } from "../../src/access/token_cache.ts";
+import { FakeClock } from "../helpers/clock.ts";
+
+function claims(exp: number) {
+  return { sub: "room", iss: "i", aud: "a", exp };
+}
+
+Deno.test("VerifiedTokens knows a token until it expires, and no other", () => {
+  const clock = new FakeClock();
+  const tokens = new VerifiedTokens(clock);
+  const exp = clock.now() / 1000 + 60;
+  tokens.add("h.p.s", claims(exp));
+  assertEquals(tokens.get("h.p.s")?.exp, exp);
+  assertEquals([tokens.get("h.q.s"), tokens.get("")], [undefined, undefined]);
+  clock.tick(59_999);
+  assertEquals(tokens.get("h.p.s")?.sub, "room");
+  clock.tick(1);
+  assertEquals(tokens.get("h.p.s"), undefined);
+});
+
+Deno.test("VerifiedTokens remembers a bounded number, the latest", () => {
+  const clock = new FakeClock();
+  const tokens = new VerifiedTokens(clock);
+  const exp = clock.now() / 1000 + 60;
+  for (let n = 0; n <= 10_000; n++) tokens.add(`token ${n}`, claims(exp));
+  assertEquals([tokens.get("token 0"), tokens.get("token 1")?.exp], [undefined, exp]);
+});

@@ -1,0 +1,155 @@
+/**
+ * Random schedules: several instances whose peers join, leave, take names over and change roles while
+ * what the instances tell each other is under way, or lost because the backplane fails. Once
+ * everything has arrived, every instance knows of each of its rooms exactly who is connected. A seed
+ * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster_random_test.ts`.
+ */
+
+import { assertEquals } from "@std/assert";
+import { Cluster } from "../../src/cluster/cluster.ts";
+import type { SessionContext } from "../../src/sessions/context.ts";
+import { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import { Session } from "../../src/sessions/session.ts";
+import { FakeClock } from "../helpers/clock.ts";
+import { SlowBackplane } from "../helpers/slow_backplane.ts";
+import { FakeSocket } from "../helpers/socket.ts";
+import { World } from "../helpers/session_fixture.ts";
+
+const SEEDS = 1000;
+const STEPS = 120;
+const ROOMS = ["r", "s"];
+const IDS = ["a", "b", "c", "d"];
+
+type Random = (below: number) => number;
+
+/** Mulberry32: small, and the same everywhere. */
+function randomOf(seed: number): Random {
+  return (below) => {
+    seed = seed + 0x6d2b79f5 | 0;
+    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
+    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
+    return Math.floor(((t ^ t >>> 14) >>> 0) / 2 ** 32 * below);
+  };
+}
+
+/** One instance, whose sessions join through a cluster. */
+class Instance {
+  readonly backplane: SlowBackplane;
+  readonly context: SessionContext;
+  #peers: { room: string; session: Session; socket: FakeSocket }[] = [];
+
+  constructor(hub: MemoryHub) {
+    const world = new World({ maxSendBufferBytes: 1e6 });
+    const { logger } = world.context;
+    const clock = new FakeClock();
+    const registry = new SignalingRegistry(world.negotiations, (room, peer) => {
+      world.director.changed(room, peer);
+      cluster.changed(room, peer);
+    }, 3);
+    this.backplane = new SlowBackplane(hub);
+    const options = { backplane: this.backplane, registry, clock, logger, maxPeersPerRoom: 3 };
+    const cluster = new Cluster({ ...options, onAuthFailed: () => {} });
+    this.context = { ...world.context, registry, clock, join: cluster.join.bind(cluster) };
+    cluster.start();
+  }
+
+  get peers() {
+    return this.#peers = this.#peers.filter(({ session }) => !session.isGone);
+  }
+
+  connect(room: string, nodeId: string, role: string): void {
+    const socket = new FakeSocket();
+    const identity = { room, nodeId, mayBeNormal: true };
+    const session = new Session(socket, { identity }, this.context, undefined);
+    this.context.connections.upgraded(session.connection);
+    session.connection.handleEvent(new Event("open"));
+    session.connection.receive(JSON.stringify({ type: "register", role }));
+    this.#peers.push({ room, session, socket });
+  }
+
+  /** What it knows of a room in which somebody of its own is. */
+  view(name: string): string[] | undefined {
+    const room = this.context.registry.get(name);
+    return room?.members().map(({ id, role }) => `${id} ${role}`).sort();
+  }
+}
+
+/** Lets microtasks run. */
+async function settle(): Promise<void> {
+  for (let n = 0; n < 12; n++) await null;
+}
+
+async function quiesce(instances: Instance[], random: Random): Promise<void> {
+  for (const { backplane } of instances) backplane.recover();
+  await settle();
+  while (true) {
+    const busy = instances.filter(({ backplane }) => backplane.waiting > 0);
+    if (busy.length === 0) return;
+    busy[random(busy.length)]?.backplane.advance(random(3));
+    await settle();
+  }
+}
+
+function act(instance: Instance, random: Random): void {
+  const peer = instance.peers[random(instance.peers.length)];
+  const role = random(4) === 0 ? "consumer" : "normal";
+  const register = JSON.stringify({ type: "register", role });
+  switch (random(12)) {
+    case 0:
+    case 1:
+      return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role);
+    case 2:
+      return peer?.session.connection.handleEvent(new Event("close"));
+    case 3:
+      return peer?.session.connection.receive(register);
+    case 4:
+      if (random(8) === 0) instance.backplane.fail();
+      return;
+    case 5:
+      return instance.backplane.recover();
+    default:
+      return instance.backplane.advance(random(3));
+  }
+}
+
+/** Expects one peer a name, each told who is there, and the same view of them on every instance. */
+function check(instances: Instance[], hub: MemoryHub): void {
+  const all = instances.flatMap(({ peers }) => peers);
+  assertEquals(all.filter(({ socket }) => socket.sent.length === 0), [], "waits for its list");
+  for (const room of ROOMS) {
+    const living = all.filter((peer) => peer.room === room).map(({ session }) => session);
+    const truth = living.map(({ id, role }) => `${id} ${role}`).sort();
+    assertEquals(new Set(living.map(({ id }) => id)).size, living.length, "one a name");
+    for (const [n, instance] of instances.entries()) {
+      const isConcerned = instance.peers.some((peer) => peer.room === room);
+      assertEquals(instance.view(room), isConcerned ? truth : undefined, `${room} on ${n}`);
+    }
+  }
+  assertEquals(hub.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the hub");
+}
+
+async function run(random: Random): Promise<void> {
+  const hub = new MemoryHub();
+  const instances = [new Instance(hub), new Instance(hub), new Instance(hub)] as const;
+  for (let n = 0; n < STEPS; n++) {
+    act(instances[random(3)] as Instance, random);
+    await settle();
+  }
+  await quiesce([...instances], random);
+  check([...instances], hub);
+  for (const { session } of instances.flatMap(({ peers }) => peers)) {
+    session.connection.handleEvent(new Event("close"));
+  }
+  await quiesce([...instances], random);
+  check([...instances], hub);
+}
+
+Deno.test("cluster: whatever happens, every instance ends up knowing who is connected", async () => {
+  const only = Deno.env.get("SEED");
+  for (let seed = Number(only ?? 1); seed <= Number(only ?? SEEDS); seed++) {
+    await run(randomOf(seed)).catch((cause) => {
+      throw new Error(`SEED=${seed}: ${cause.message}`, { cause });
+    });
+  }
+});

@@ -1,0 +1,263 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { generateKeyPairJwk } from "../../mod.ts";
+import { type Config, ConfigError, parseConfig } from "../../src/config/config.ts";
+import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
+import { LIMIT_SETTINGS } from "../../src/config/settings.ts";
+
+const keys = await generateKeyPairJwk();
+const AUTH = { PRIVATE_KEY_JWK: keys.privateKeyJwk, ADMIN_SECRET: "s".repeat(32) };
+
+function parse(environment: Record<string, string>): Config {
+  return parseConfig((name) => environment[name], "KEYGEN");
+}
+
+function problems(environment: Record<string, string>): readonly string[] {
+  return assertThrows(() => parse(environment), ConfigError).problems;
+}
+
+Deno.test("parseConfig() needs keys and a secret and has a default for the rest", () => {
+  assertEquals(parse(AUTH), {
+    host: "0.0.0.0",
+    port: 8080,
+    logLevel: "info",
+    logFormat: undefined,
+    consumerAuth: undefined,
+    allowedOrigins: undefined,
+    trustedProxies: [],
+    maxTokenTtl: undefined,
+    registerTimeoutMs: 10_000,
+    idleTimeoutSeconds: 30,
+    drainSeconds: 3,
+    redis: undefined,
+    limits: {},
+    warnings: [],
+    auth: {
+      enabled: true,
+      privateKeyJwk: keys.privateKeyJwk,
+      publicKeyJwk: undefined,
+      adminSecret: AUTH.ADMIN_SECRET,
+    },
+  });
+});
+
+Deno.test("parseConfig() reads every setting", () => {
+  const config = parse({
+    ...AUTH,
+    HOST: "::1",
+    PORT: " 0 ",
+    LOG_LEVEL: "DEBUG",
+    LOG_FORMAT: "pretty",
+    PUBLIC_KEY_JWK: keys.publicKeyJwk,
+    AUTH_DISABLED: "false",
+    ALLOWED_ORIGINS: "https://a.example, https://*.b.example",
+    TRUSTED_PROXIES: "10.0.0.0/8,::1",
+    MAX_TOKEN_TTL: "30d",
+    REGISTER_TIMEOUT_MS: "1",
+    IDLE_TIMEOUT_SECONDS: "2",
+    DRAIN_SECONDS: "0",
+    REDIS_URL: "rediss://user:hush@redis.example:6380/1",
+    MAX_MESSAGE_BYTES: "4",
+    MAX_CONNECTIONS_PER_IP: "0",
+  });
+  assertEquals(config.allowedOrigins, ["https://a.example", "https://*.b.example"]);
+  assertEquals(config.trustedProxies, ["10.0.0.0/8", "::1"]);
+  assertEquals(config.maxTokenTtl, "30d");
+  assertEquals([config.registerTimeoutMs, config.idleTimeoutSeconds, config.drainSeconds], [
+    1,
+    2,
+    0,
+  ]);
+  const url = "rediss://user:hush@redis.example:6380/1";
+  assertEquals(config.redis, { url, prefix: "client-db-sync:" });
+  assertEquals(config.limits, { maxMessageBytes: 4, maxConnectionsPerIp: 0 });
+  assertEquals([config.host, config.port, config.logLevel], ["::1", 0, "debug"]);
+  assertEquals(config.logFormat, "pretty");
+  assert(config.auth.enabled);
+  assertEquals(config.auth.publicKeyJwk, keys.publicKeyJwk);
+});
+
+Deno.test("parseConfig() takes an empty setting for one that is not set", () => {
+  assertEquals(
+    parse({ ...AUTH, PORT: "", HOST: " ", LOG_LEVEL: "", AUTH_DISABLED: "" }).port,
+    8080,
+  );
+});
+
+Deno.test("parseConfig() needs nothing without auth, and warns loudly", () => {
+  const config = parse({ AUTH_DISABLED: "true", PRIVATE_KEY_JWK: "left over" });
+  assertEquals(config.auth, { enabled: false });
+  assertEquals(config.warnings.length, 2);
+  assert(config.warnings[0]?.includes("AUTHENTICATION IS OFF"));
+  assert(config.warnings[1]?.includes("ALLOWED_ORIGINS"));
+  const { warnings } = parse({ AUTH_DISABLED: "true", ALLOWED_ORIGINS: "null" });
+  assertEquals(warnings.length, 1);
+});
+
+Deno.test("parseConfig() warns of a short admin secret without showing it", () => {
+  const { warnings } = parse({ ...AUTH, ADMIN_SECRET: "hunter2" });
+  assertEquals(warnings, ["ADMIN_SECRET has 7 bytes: use 32 random ones or more"]);
+});
+
+Deno.test("parseConfig() reports everything at once, a line each, with what helps", () => {
+  const found = problems({
+    PORT: "80a",
+    LOG_LEVEL: "loud",
+    LOG_FORMAT: "xml",
+    PUBLIC_KEY_JWK: "nonsense",
+  });
+  assertEquals(found, [
+    'PORT must be a whole number from 0 to 65535, not "80a". Try: PORT=8080',
+    'LOG_LEVEL must be one of debug, info, warn, error, silent, not "loud". Try: LOG_LEVEL=info',
+    'LOG_FORMAT must be one of pretty, json, not "xml". Try: LOG_FORMAT=json',
+    "PRIVATE_KEY_JWK is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local " +
+    "development",
+    "ADMIN_SECRET is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local development",
+    "PUBLIC_KEY_JWK is not usable: The key is not base64 of a JWK's JSON. Unset it: it is derived " +
+    "from PRIVATE_KEY_JWK",
+  ]);
+  for (const line of found) assertEquals(line.includes("\n"), false);
+});
+
+Deno.test("parseConfig() has a setting for every limit, and reports each that is malformed", () => {
+  for (const { name, fallback } of LIMIT_SETTINGS) {
+    const [key = ""] = Object.keys(parse({ ...AUTH, [name]: "7" }).limits);
+    assertEquals(name, key.replace(/[A-Z]/g, "_$&").toUpperCase());
+    if (name !== "MAX_MEMORY_MB") {
+      assertEquals(fallback, String(DEFAULT_LIMITS[key as "messageBurst"]));
+    }
+    for (const value of ["-1", "1.5", "many", "2147483648"]) {
+      const found = problems({ ...AUTH, [name]: value });
+      assertEquals(found.length, 1);
+      assert(found[0]?.startsWith(`${name} must be a whole number from 0`), found[0]);
+    }
+  }
+});
+
+Deno.test("parseConfig() reports origins, proxies and durations that are none", () => {
+  const bad = {
+    ALLOWED_ORIGINS: [
+      "app.example.com",
+      "https://a.example/",
+      "https://*",
+      "https://a.*.example",
+      "*",
+    ],
+    TRUSTED_PROXIES: [
+      "10.0.0.0/33",
+      "256.1.1.1",
+      "proxy.example",
+      "::1/129",
+      "1.2.3",
+      "10.0.0.1/a",
+    ],
+    MAX_TOKEN_TTL: ["30", "0d", "-1d", "1 d", "1y", "soon"],
+  };
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values) {
+      const found = problems({ ...AUTH, [name]: value });
+      assertEquals(found.length, 1, value);
+      assert(found[0]?.startsWith(`${name} is not usable: `), found[0]);
+      assert(found[0]?.includes("Try: "), found[0]);
+    }
+  }
+});
+
+Deno.test("parseConfig() asks for no keys when it cannot tell whether any are needed", () => {
+  assertEquals(problems({ AUTH_DISABLED: "yes" }), [
+    'AUTH_DISABLED must be one of true, false, 1, 0, not "yes". Try: AUTH_DISABLED=false',
+  ]);
+});
+
+Deno.test("parseConfig() advises no new keys where only the secret is missing", () => {
+  const [line = ""] = problems({ PRIVATE_KEY_JWK: keys.privateKeyJwk });
+  assert(line.startsWith("ADMIN_SECRET is not set") && !line.includes("KEYGEN"), line);
+});
+
+Deno.test("parseConfig() refuses ports that are none", () => {
+  for (const PORT of ["-1", "65536", "1.5", "0x50", "1e3", "NaN", "8080 9090", "٣"]) {
+    assertEquals(problems({ ...AUTH, PORT }).length, 1, PORT);
+  }
+});
+
+Deno.test("parseConfig() refuses a public key that is private or not the partner", async () => {
+  const { publicKeyJwk: foreign } = await generateKeyPairJwk();
+  for (const PUBLIC_KEY_JWK of [keys.privateKeyJwk, foreign]) {
+    assertEquals(problems({ ...AUTH, PUBLIC_KEY_JWK }).length, 1);
+  }
+});
+
+Deno.test("parseConfig() reads how consumers are verified, and warns of what is left open", async () => {
+  const CONSUMER_PUBLIC_KEY_JWK = (await generateKeyPairJwk()).publicKeyJwk;
+  const config = parse({
+    ...AUTH,
+    CONSUMER_PUBLIC_KEY_JWK,
+    CONSUMER_ALGORITHMS: "EdDSA, ES256",
+    CONSUMER_ISSUER: "https://idp",
+    CONSUMER_ROOM_CLAIM: "rooms",
+  });
+  assertEquals(config.consumerAuth, {
+    jwks: CONSUMER_PUBLIC_KEY_JWK,
+    issuer: "https://idp",
+    algorithms: ["EdDSA", "ES256"],
+    roomClaim: "rooms",
+  });
+  assertEquals(config.warnings.map((line) => line.split(" ")[0]), ["CONSUMER_AUDIENCE"]);
+});
+
+Deno.test("parseConfig() takes the URL of a key set only if nobody can put in another", () => {
+  for (
+    const url of [
+      "https://idp/jwks",
+      "http://localhost:9/x",
+      "http://127.0.0.1/x",
+      "http://[::1]/x",
+    ]
+  ) {
+    assertEquals(parse({ ...AUTH, CONSUMER_JWKS_URL: url }).consumerAuth?.jwksUrl, url);
+  }
+  for (
+    const url of [
+      "http://idp/jwks",
+      "ftp://localhost/x",
+      "file:///x",
+      "idp",
+      "http://127.0.0.1.evil/",
+    ]
+  ) {
+    assertEquals(problems({ ...AUTH, CONSUMER_JWKS_URL: url }).length, 1, url);
+  }
+});
+
+Deno.test("parseConfig() refuses algorithms without a key pair and keys that are not public", async () => {
+  const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
+  for (const CONSUMER_ALGORITHMS of ["none", "HS256", "ES256,HS512", ",", "es256"]) {
+    assertEquals(problems({ ...AUTH, CONSUMER_ALGORITHMS }).length, 1, CONSUMER_ALGORITHMS);
+  }
+  const bad = [{ kty: "oct", k: "c2VjcmV0" }, [], {}, { keys: [] }, { keys: [5] }, [
+    { kty: "EC" },
+    5,
+  ], 5];
+  for (
+    const value of [
+      privateKeyJwk,
+      "rubbish",
+      ...bad.map((json) => btoa(JSON.stringify(json))),
+    ]
+  ) {
+    assertEquals(problems({ ...AUTH, CONSUMER_PUBLIC_KEY_JWK: value }).length, 1, value);
+  }
+  const both = { CONSUMER_PUBLIC_KEY_JWK: publicKeyJwk, CONSUMER_JWKS_URL: "https://idp/jwks" };
+  assertEquals(problems({ ...AUTH, ...both }).length, 1);
+});
+
+Deno.test("parseConfig() never shows a secret", () => {
+  const { d } = JSON.parse(atob(keys.privateKeyJwk));
+  const found = problems({
+    PRIVATE_KEY_JWK: keys.publicKeyJwk,
+    PUBLIC_KEY_JWK: keys.privateKeyJwk,
+    ADMIN_SECRET: "pässword",
+  }).join();
+  for (const secret of [d, keys.privateKeyJwk, "pässword"]) {
+    assertEquals(found.includes(secret), false);
+  }
+});

@@ -1,0 +1,189 @@
+/** Consumers, and peers that lost each other, in a real browser against a running server. */
+
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import type { Page, WebSocket } from "playwright-core";
+import { browserTest, type TestBrowser } from "../helpers/browser.ts";
+import { type Message, until, within } from "../helpers/client.ts";
+import { startServer } from "../helpers/server.ts";
+
+const ROOM = "todos";
+
+const PATIENCE_MS = 20_000;
+
+/** How long a pair that has to be healed may take, in milliseconds: two attempts and some more. */
+const HEALING_MS = 30_000;
+
+browserTest("chromium: a consumer calls a normal and is in nobody's peer list", async (browser) => {
+  await using room = await startRoom(browser);
+  const ada = await room.normal("ada");
+  const eve = await room.consumer("eve");
+
+  assertEquals(await call(eve, "ping"), { server: "ada", method: "ping", params: [] });
+
+  const ben = await room.normal("ben");
+  await shows(ada, "peers", ["ben"]);
+  await shows(ben, "peers", ["ada"]);
+  assertEquals(listed(ada), []);
+  assertEquals(listed(ben), ["ada"]);
+  assertEquals(received(ada, "offer").map(({ from, fromRole }) => [from, fromRole]), [
+    ["eve", "consumer"],
+    ["ben", "normal"],
+  ]);
+  assertEquals(received(ben, "offer"), []);
+});
+
+browserTest("chromium: a consumer fails over when its server crashes", async (browser) => {
+  await using room = await startRoom(browser);
+  const ada = await room.normal("ada");
+  await room.normal("ben");
+  const eve = await room.consumer("eve");
+  await shows(eve, "servers", ["ada", "ben"]);
+  assertEquals((await call(eve, "ping")).server, "ada");
+
+  await crash(ada);
+  // It does not know yet that its connection is dead.
+  const [reply] = await Promise.all([call(eve, "ping"), shows(eve, "servers", ["ben"])]);
+
+  assertEquals(reply.server, "ben");
+  assertEquals(
+    outline(eve),
+    [
+      "sent register, received server-list, sent offer, received answer",
+      "received server-list, sent offer, received answer",
+    ].join(", "),
+  );
+});
+
+browserTest("chromium: a consumer that came first is told of a normal", async (browser) => {
+  await using room = await startRoom(browser);
+  const eve = await room.consumer("eve");
+  await shows(eve, "servers", []);
+  await assertRejects(() => call(eve, "ping"), Error, "UNAVAILABLE");
+
+  await room.normal("ada");
+
+  await shows(eve, "servers", ["ada"]);
+  assertEquals((await call(eve, "ping")).server, "ada");
+});
+
+// A page that crashes says goodbye to nobody: for about five seconds ada holds the old connection,
+// takes the offer for one that crossed its own, and ignores it. Nobody would ever offer again.
+browserTest("chromium: a page that crashed and came back is connected again", async (browser) => {
+  await using room = await startRoom(browser);
+  const ada = await room.normal("ada");
+  const ben = await room.normal("ben");
+  await shows(ada, "peers", ["ben"]);
+  await shows(ben, "peers", ["ada"]);
+  ada.frames.splice(0);
+
+  await crash(ben);
+  const sequel = await room.normal("ben");
+
+  await shows(sequel, "peers", ["ada"], HEALING_MS);
+  await shows(ada, "peers", ["ben"]);
+  // It did not answer: it offered, and only once the server had named ben again.
+  assertMatch(
+    outline(ada),
+    /^received offer, (received peer-list, ){1,2}sent offer, received answer$/,
+  );
+  assertEquals(listed(ada), ["ben"]);
+});
+
+interface Frame {
+  readonly way: "sent" | "received";
+  readonly message: Message;
+}
+
+/** A page, with what went through its WebSocket. */
+interface Client {
+  readonly page: Page;
+  readonly frames: Frame[];
+}
+
+/** A room of a server with authentication, which pages can join as either kind of client. */
+interface TestRoom extends AsyncDisposable {
+  normal(nodeId: string): Promise<Client>;
+  consumer(nodeId: string): Promise<Client>;
+}
+
+async function startRoom(browser: TestBrowser): Promise<TestRoom> {
+  const { publicKey, privateKey } = await generateKeyPair("ES256");
+  const issuer = "https://idp.example";
+  const audience = "todos-app";
+  const consumerToken = await new SignJWT({ rooms: [ROOM] }).setProtectedHeader({ alg: "ES256" })
+    .setIssuer(issuer).setAudience(audience).setExpirationTime("1h").sign(privateKey);
+  const jwks = btoa(JSON.stringify(await exportJWK(publicKey)));
+  const server = await startServer({
+    consumerAuth: { jwks, issuer, audience, roomClaim: "rooms" },
+  });
+  const roomToken = await server.token(ROOM);
+  const query = { server: server.signal(), room: ROOM };
+  return {
+    normal: (nodeId) => join(browser, { ...query, kind: "normal", nodeId, token: roomToken }),
+    consumer: (nodeId) =>
+      join(browser, { ...query, kind: "consumer", nodeId, token: consumerToken }),
+    [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }),
+  };
+}
+
+/** Opens a page and waits until it has got its list. */
+async function join(browser: TestBrowser, query: Record<string, string>): Promise<Client> {
+  const url = new URL("../helpers/page.html", import.meta.url);
+  url.search = new URLSearchParams(query).toString();
+  const client: Client = { page: await browser.newPage(), frames: [] };
+  client.page.on("websocket", (socket) => record(socket, client.frames));
+  await client.page.goto(url.href);
+  await until(
+    "a list",
+    () => client.frames.some(({ message }) => /^(peer|server)-list$/.test(message.type)),
+  );
+  return client;
+}
+
+function record(socket: WebSocket, frames: Frame[]): void {
+  const keep = (way: Frame["way"]) => ({ payload }: { payload: string | Uint8Array }) => {
+    const message: Message = JSON.parse(String(payload));
+    if (message.type !== "ice-candidate") frames.push({ way, message });
+  };
+  socket.on("framesent", keep("sent"));
+  socket.on("framereceived", keep("received"));
+}
+
+function received({ frames }: Client, type: string): Message[] {
+  return frames.filter((frame) => frame.way === "received" && frame.message.type === type)
+    .map(({ message }) => message);
+}
+
+/** Whom peer lists have named: a page that is slow to register gets a second one. */
+function listed(client: Client): string[] {
+  return [...new Set(received(client, "peer-list").flatMap(({ peers }) => peers))];
+}
+
+/** What went through, such as `sent offer, received answer`. */
+function outline({ frames }: Client): string {
+  return frames.map(({ way, message }) => `${way} ${message.type}`).join(", ");
+}
+
+/** Calls a method by the page's own means, which take their time to see that a server is gone. */
+function call({ page }: Client, method: string): Promise<Message> {
+  return within("a result", page.evaluate(`call(${JSON.stringify(method)})`), PATIENCE_MS);
+}
+
+/** Waits until the page has exactly these peers or servers, in this order. */
+async function shows(
+  { page }: Client,
+  list: "peers" | "servers",
+  ids: string[],
+  timeout = PATIENCE_MS,
+): Promise<void> {
+  const isShown = `JSON.stringify(${list}()) === ${JSON.stringify(JSON.stringify(ids))}`;
+  await page.waitForFunction(isShown, undefined, { polling: 100, timeout });
+}
+
+/** Ends a page's process at once, as if it were killed. */
+async function crash({ page }: Client): Promise<void> {
+  const crashed = page.waitForEvent("crash");
+  await page.goto("chrome://crash").catch(() => {}); // It fails in any case.
+  await crashed;
+}

@@ -1,0 +1,251 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import metadata from "../../deno.json" with { type: "json" };
+import { generateKeyPairJwk } from "../../mod.ts";
+import { Client, until } from "../helpers/client.ts";
+import { ROOT, runDeno, start, startDeno, temporaryFolder } from "../helpers/command.ts";
+import { listening, MAIN, OPEN, PERMISSIONS, permissionsOf, serve } from "../helpers/main.ts";
+import { frame, openRaw } from "../helpers/raw.ts";
+import { requestToken, signalUrl } from "../helpers/server.ts";
+import { SETTINGS } from "../../src/config/settings.ts";
+
+async function authEnvironment(): Promise<Record<string, string>> {
+  const { privateKeyJwk } = await generateKeyPairJwk();
+  return {
+    HOST: "127.0.0.1",
+    PORT: "0",
+    PRIVATE_KEY_JWK: privateKeyJwk,
+    ADMIN_SECRET: "0123456789abcdef0123456789abcdef",
+  };
+}
+
+Deno.test("main: --help shows every setting, --version the version, and both exit with 0", async () => {
+  for (const flag of ["--help", "-h", "help"]) {
+    const { code, stdout, stderr } = await runDeno(["run", MAIN, flag]);
+    assertEquals([code, stderr], [0, ""]);
+    for (const { name } of SETTINGS) assertStringIncludes(stdout, `  ${name} `);
+  }
+  const { code, stdout } = await runDeno(["run", MAIN, "--version"]);
+  assertEquals([code, stdout], [0, `${metadata.version}\n`]);
+});
+
+Deno.test("main: unknown arguments exit with 2", async () => {
+  for (const args of [["--prot"], ["run"], ["serve", "now"], ["keygen", "--overwrite"]]) {
+    const { code, stdout, stderr } = await runDeno(["run", MAIN, ...args]);
+    assertEquals([code, stdout], [2, ""]);
+    assertMatch(stderr, /^[^\n]*[Uu]nknown argument .*Try: .*\n$/);
+  }
+});
+
+Deno.test("main: without settings it says what is missing and what helps, and exits with 1", async () => {
+  await using folder = await temporaryFolder();
+  const { code, stdout, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], {
+    cwd: folder.path,
+  });
+  assertEquals([code, stdout], [1, ""]);
+  assertEquals(stderr.trimEnd().split("\n").map((line) => line.split(" ")[0]), [
+    "PRIVATE_KEY_JWK",
+    "ADMIN_SECRET",
+  ]);
+  assertStringIncludes(stderr, "deno task keygen >> .env");
+});
+
+Deno.test("main: every malformed setting is reported at once, without stack or secret", async () => {
+  const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], {
+    env: {
+      PORT: "eighty",
+      LOG_LEVEL: "x",
+      PRIVATE_KEY_JWK: "hush-hush",
+      ADMIN_SECRET: "né-secret",
+    },
+  });
+  assertEquals(code, 1);
+  assertEquals(stderr.trimEnd().split("\n").length, 4);
+  assert(!/hush-hush|né-secret|at file:|Error/.test(stderr), stderr);
+});
+
+Deno.test("main: a key whose halves do not fit is reported in one line", async () => {
+  const [one, other] = [await generateKeyPairJwk(), await generateKeyPairJwk()];
+  const { d } = JSON.parse(atob(one.privateKeyJwk));
+  const mixed = btoa(JSON.stringify({ ...JSON.parse(atob(other.privateKeyJwk)), d }));
+  const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], {
+    env: { ...await authEnvironment(), PRIVATE_KEY_JWK: mixed },
+  });
+  assertEquals(code, 1);
+  assertMatch(stderr, /^PRIVATE_KEY_JWK is not usable: .*\n$/);
+});
+
+Deno.test("main: a port that is taken or an address that is not ours exits with 1 and one line", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  for (const env of [{ ...OPEN, PORT: `${taken.addr.port}` }, { ...OPEN, HOST: "192.0.2.1" }]) {
+    const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], { env });
+    assertEquals(code, 1);
+    assertMatch(stderr, /^(PORT|Listening|HOST) [^\n]*\n$/);
+  }
+});
+
+Deno.test("main: it serves with auth on, under the permissions of deno task start", async () => {
+  const env = await authEnvironment();
+  await using server = serve({ env });
+  const { url } = await listening(server);
+  await server.line(/curl [^\n]*\/token/);
+  const token = await requestToken(url, env["ADMIN_SECRET"] ?? "", "room");
+  await using client = await Client.join(signalUrl(url, { token }));
+  assertEquals(client.peers, []);
+  assert(!/\beyJ/.test(server.stdout() + server.stderr()));
+  assert(!server.stdout().includes("0123456789abcdef"));
+});
+
+Deno.test("main: the curl that it prints gets a token", async () => {
+  const env = await authEnvironment();
+  await using server = serve({ env: { ...env, LOG_FORMAT: "pretty" } });
+  const [, command = ""] = await server.line(/Get a first token with: (curl .*)\n/);
+  await using curl = start("sh", ["-c", `${command.replace("curl", "curl -s")}`], { env });
+  assertEquals(await curl.exited, 0);
+  assertMatch(curl.stdout(), /^\{"token":"eyJ[^"]*","expiresAt":"[^"]*","subject":"my-room"\}$/);
+});
+
+Deno.test("main: settings come from .env, and the environment wins", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(
+    `${folder.path}/.env`,
+    `# a comment\nexport AUTH_DISABLED=true\nPORT='0'\nHOST="192.0.2.1"\nLOG_FORMAT=pretty\n`,
+  );
+  await using server = startDeno(["run", ...PERMISSIONS, MAIN], {
+    cwd: folder.path,
+    env: { HOST: "127.0.0.1" },
+  });
+  await server.line(/WARN {2}AUTHENTICATION IS OFF/);
+  const { url } = await listening(server);
+  assertEquals((await (await fetch(`${url}/health`)).json()).auth, "disabled");
+});
+
+Deno.test("main: an .env that cannot be read is said so, and exits with 1", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/.env`);
+  const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], { cwd: folder.path });
+  assertEquals(code, 1);
+  assertMatch(stderr, /^\.env cannot be read [^\n]*\n$/);
+});
+
+Deno.test("main: without permission to read .env or all of the environment it goes by the rest", async () => {
+  const permissions = ["--allow-net=127.0.0.1", "--allow-env=AUTH_DISABLED,HOST,PORT"];
+  await using server = startDeno(["run", "--no-prompt", ...permissions, MAIN], { env: OPEN });
+  await listening(server);
+});
+
+Deno.test("main: a missing permission to listen is named", async () => {
+  const { code, stderr } = await runDeno(["run", "--no-prompt", "--allow-env", MAIN], {
+    env: OPEN,
+  });
+  assertEquals(code, 1);
+  assertMatch(stderr, /^Listening on 127\.0\.0\.1:0 is not permitted\. Run with: --allow-net=/);
+});
+
+Deno.test("main: SIGTERM and SIGINT close clients with 1001 and exit with 0, also with a silent one", async () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    const env = await authEnvironment();
+    await using server = serve({ env });
+    const { url, port } = await listening(server);
+    const token = await requestToken(url, env["ADMIN_SECRET"] ?? "", "room");
+    await using good = await Client.join(signalUrl(url, { token, nodeId: "good" }));
+    using silent = await openRaw(port, `/signal?token=${token}&nodeId=silent`);
+    await silent.write(frame(1, '{"type":"register"}'));
+    using running = await Deno.connect({ hostname: "127.0.0.1", port });
+    const head = `POST /token HTTP/1.1\r\nHost: x\r\nx-admin-secret: ${env["ADMIN_SECRET"]}\r\n` +
+      "content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    await running.write(new TextEncoder().encode(head));
+    await until("both to join", async () => {
+      return (await (await fetch(`${url}/health`)).json()).peers === 2;
+    });
+    server.kill(signal);
+    assertEquals(await good.closed, { code: 1001, reason: "server shutting down" });
+    assertEquals(await server.exited, 0);
+  }
+});
+
+Deno.test("main: a signal that comes twice at once, as Ctrl-C under deno task does, is one", async () => {
+  await using server = serve({ env: OPEN });
+  const { port } = await listening(server);
+  using silent = await openRaw(port, "/signal");
+  await silent.write(frame(1, '{"type":"register"}'));
+  server.kill("SIGINT");
+  server.kill("SIGINT");
+  server.kill("SIGTERM");
+  assertEquals(await server.exited, 0);
+});
+
+Deno.test("main: a setting that is not valid UTF-8 is named, and neither shown nor traced", async () => {
+  const script = `ADMIN_SECRET=$(printf 'hush-\\351-hush') PORT=x exec "$0" "$@"`;
+  await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN]);
+  assertEquals(await server.exited, 1);
+  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it anew\nPORT must be /);
+  assert(!/hush|at file:/.test(server.stderr()));
+});
+
+Deno.test("main: what may not be read is not called missing without a word", async () => {
+  const args = ["run", "--no-prompt", "--allow-net", MAIN];
+  const { code, stderr } = await runDeno(args, { env: OPEN });
+  assertEquals(code, 1);
+  assertMatch(stderr, /If they are set, .* --allow-env and --allow-read=\.env\n$/);
+});
+
+Deno.test("main: on Deno Deploy it warns that instances without a backplane do not meet", async () => {
+  const env = { ...OPEN, DENO_DEPLOYMENT_ID: "some-deployment" };
+  await using server = startDeno(["run", "--allow-all", MAIN], { env });
+  await server.line(/REDIS_URL is not set: peers on different instances of Deploy do not meet/);
+});
+
+Deno.test("main: it goes on when nothing can be logged any more", async () => {
+  const script = `exec "$0" "$@" > /dev/full`;
+  using port = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const env = { ...OPEN, PORT: String(port.addr.port), LOG_LEVEL: "debug" };
+  port.close();
+  await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN], {
+    env,
+  });
+  const url = `http://127.0.0.1:${env.PORT}`;
+  await until("it to answer", () => fetch(`${url}/health`).then((r) => r.json(), () => false));
+  for (let n = 0; n < 20; n++) await (await Client.join(signalUrl(url))).close();
+  server.kill("SIGTERM");
+  assertEquals(await server.exited, 0);
+});
+
+Deno.test("main: it goes on listening after it ran out of file descriptors", async () => {
+  const command = `ulimit -n 60; exec "$0" "$@"`;
+  await using server = start("bash", [
+    "-c",
+    command,
+    Deno.execPath(),
+    "run",
+    ...PERMISSIONS,
+    MAIN,
+  ], { env: OPEN });
+  const { url, port } = await listening(server);
+  await using a = await Client.join(signalUrl(url, { nodeId: "a" }));
+  await using b = await Client.join(signalUrl(url, { nodeId: "b" }));
+  const flood = await Promise.allSettled(
+    Array.from({ length: 100 }, () => Deno.connect({ hostname: "127.0.0.1", port })),
+  );
+  await server.line(/The listener failed; listening again/);
+  b.send({ type: "offer", to: "a", sdp: {} });
+  assertEquals((await a.next("offer")).from, "b");
+  for (const attempt of flood) if (attempt.status === "fulfilled") attempt.value.close();
+  await until("it to answer again", async () => {
+    return await fetch(`${url}/health`).then((r) => r.json(), () => ({})).then((h) =>
+      h.peers === 2
+    );
+  });
+  await using c = await Client.join(signalUrl(url, { nodeId: "c" }));
+  assertEquals(c.peers, ["a", "b"]);
+  server.kill("SIGTERM");
+  assertEquals(await server.exited, 0);
+});
+
+Deno.test("main: Dockerfile and compile ask for the permissions of start, and for every setting", async () => {
+  assertEquals(permissionsOf(metadata.tasks.compile.command), PERMISSIONS);
+  const dockerfile = await Deno.readTextFile(`${ROOT}Dockerfile`);
+  const [, command = ""] = /^CMD (\[[\s\S]*\])/m.exec(dockerfile) ?? [];
+  assertEquals(permissionsOf(JSON.parse(command.replaceAll("\\\n", "")).join(" ")), PERMISSIONS);
+  const names = PERMISSIONS.find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",");
+  assertEquals(names, SETTINGS.map(({ name }) => name));
+});

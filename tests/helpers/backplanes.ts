@@ -1,0 +1,41 @@
+/** Every backplane there is, for tests that hold for each. */
+
+import { type Backplane, MemoryHub } from "../../mod.ts";
+import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
+import { hasRedis, startRedis } from "./redis.ts";
+
+export interface Engine extends AsyncDisposable {
+  /** A backplane for one more instance of the same server. */
+  connect(): Backplane;
+}
+
+export interface EngineKind {
+  readonly name: string;
+  readonly ignore: boolean;
+  open(): Promise<Engine>;
+}
+
+export const ENGINES: readonly EngineKind[] = [
+  {
+    name: "memory",
+    ignore: false,
+    open: () => {
+      const hub = new MemoryHub();
+      return Promise.resolve({
+        connect: () => hub.connect(),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      });
+    },
+  },
+  {
+    name: "redis",
+    ignore: !hasRedis,
+    open: async () => {
+      const redis = await startRedis();
+      return {
+        connect: () => createRedisBackplane({ url: redis.url }),
+        [Symbol.asyncDispose]: () => redis[Symbol.asyncDispose](),
+      };
+    },
+  },
+];

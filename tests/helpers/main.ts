@@ -1,0 +1,26 @@
+/** The command line as a process of its own. */
+
+import metadata from "../../deno.json" with { type: "json" };
+import { type CommandOptions, ROOT, type Running, startDeno } from "./command.ts";
+
+export const MAIN = `${ROOT}main.ts`;
+/** Lets anyone in, on a free port. */
+export const OPEN = { AUTH_DISABLED: "true", HOST: "127.0.0.1", PORT: "0" };
+
+/** The permissions of `deno task start`. */
+export const PERMISSIONS = permissionsOf(metadata.tasks.start.command);
+
+export function permissionsOf(command: string): string[] {
+  return command.split(" ").filter((word) => /^--(allow-|no-prompt)/.test(word));
+}
+
+/** The server as `deno task start` runs it. */
+export function serve(options: CommandOptions): Running {
+  return startDeno(["run", ...PERMISSIONS, MAIN], options);
+}
+
+/** Where it listens, once it does. */
+export async function listening(server: Running): Promise<{ url: string; port: number }> {
+  const [, url = "", port] = await server.line(/Listening on (http:\/\/[^ "]*:(\d+))/);
+  return { url, port: Number(port) };
+}

@@ -1,0 +1,71 @@
+/** Starts servers for tests: on loopback, on a free port, closed by `await using`. */
+
+import {
+  createServer,
+  generateKeyPairJwk,
+  type ServerConfig,
+  type SignalingStats,
+} from "../../mod.ts";
+
+export const ADMIN_SECRET = "a-secret-of-thirty-two-bytes-or-so";
+
+export interface TestServer extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`. */
+  readonly url: string;
+  readonly port: number;
+  readonly publicKeyJwk: string;
+  readonly privateKeyJwk: string;
+  /** The URL of `/signal` with this query. */
+  signal(query?: Record<string, string>): string;
+  /** Asks the server for a room token over HTTP. */
+  token(subject: string, ttl?: string): Promise<string>;
+  /** What `/health` answers. */
+  health(): Promise<Record<string, unknown>>;
+  /** What the server has to do at the moment. */
+  stats(): SignalingStats;
+  /** Closes all clients at once unless told otherwise. */
+  close(options?: { graceMs: number }): Promise<void>;
+}
+
+export async function startServer(config: ServerConfig = {}): Promise<TestServer> {
+  const keys = await generateKeyPairJwk();
+  const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
+  const { url, port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  const close = (options = { graceMs: 0 }) => server.close(options);
+  return {
+    url,
+    port,
+    ...keys,
+    signal: (query = {}) => signalUrl(url, query),
+    token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
+    health: async () => await (await fetch(`${url}/health`)).json(),
+    stats: () => server.stats(),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  };
+}
+
+/** A server that anyone may join. */
+export function startOpenServer(config: ServerConfig = {}): Promise<TestServer> {
+  return startServer({ authEnabled: false, ...config });
+}
+
+export function signalUrl(url: string, query: Record<string, string> = {}): string {
+  const search = new URLSearchParams(query).toString();
+  return `${url.replace("http", "ws")}/signal${search === "" ? "" : `?${search}`}`;
+}
+
+export async function requestToken(
+  url: string,
+  adminSecret: string,
+  subject: string,
+  ttl = "1h",
+): Promise<string> {
+  const response = await fetch(`${url}/token`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-admin-secret": adminSecret },
+    body: JSON.stringify({ ttl, subject }),
+  });
+  if (response.status !== 201) throw new Error(`No token: ${await response.text()}`);
+  return (await response.json()).token;
+}

@@ -1,0 +1,111 @@
+/** Sessions on fake sockets, with a clock that stands still until a test moves it. */
+
+import { assertEquals } from "@std/assert";
+import type { Admission, ConsumerGate } from "../../src/access/admission.ts";
+import type { Connection } from "../../src/sessions/connection.ts";
+import { Connections } from "../../src/sessions/connections.ts";
+import { Director } from "../../src/rooms/director.ts";
+import { type Limits, resolveLimits } from "../../src/access/limits.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
+import { Negotiations } from "../../src/rooms/negotiations.ts";
+import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import type { SessionContext } from "../../src/sessions/context.ts";
+import { Session } from "../../src/sessions/session.ts";
+import { FakeClock } from "./clock.ts";
+import { FakeSocket } from "./socket.ts";
+
+/** The connection of a session, and its socket. */
+export interface Opened {
+  session: Connection;
+  socket: FakeSocket;
+}
+
+/** Peers that a room takes. */
+export const MAX_PEERS = 5;
+
+export class World {
+  readonly clock = new FakeClock();
+  readonly negotiations = new Negotiations(this.clock);
+  readonly director = new Director(this.clock);
+  readonly registry = new SignalingRegistry(
+    this.negotiations,
+    (room, peer) => this.director.changed(room, peer),
+    MAX_PEERS,
+  );
+  readonly limits: Limits;
+  readonly connections: Connections;
+  isClosing = false;
+  readonly errors: string[] = [];
+
+  readonly context: SessionContext;
+
+  constructor(limits: Partial<Limits> = {}, consumers: ConsumerGate = () => null) {
+    this.limits = resolveLimits({
+      maxMessageBytes: 1000,
+      maxPendingMessageBytes: 1000,
+      maxSendBufferBytes: 100,
+      ...limits,
+    });
+    this.connections = new Connections(this.clock, 0, this.limits);
+    this.context = {
+      registry: this.registry,
+      join: (room, peer) => this.registry.join(room, peer),
+      director: this.director,
+      consumers,
+      connections: this.connections,
+      clock: this.clock,
+      logger: {
+        ...silentLogger,
+        error: (message, fields) => this.errors.push(`${message}: ${fields?.["cause"]}`),
+      },
+      limits: this.limits,
+      registerTimeoutMs: 10_000,
+      isClosing: () => this.isClosing,
+    };
+  }
+
+  /** A session whose socket has just been upgraded. */
+  start(socket: FakeSocket, admission: Admission | Promise<Admission>): Connection {
+    const { connection } = new Session(socket, admission, this.context, undefined);
+    this.connections.upgraded(connection);
+    return connection;
+  }
+
+  /** A session whose socket has opened. */
+  open(
+    nodeId: string,
+    room = "room",
+    mayBeNormal = true,
+  ): Opened {
+    const socket = new FakeSocket();
+    const identity = { room, nodeId, mayBeNormal };
+    const session = this.start(socket, { identity });
+    session.handleEvent(new Event("open"));
+    return { session, socket };
+  }
+
+  /** A session whose socket has opened while its token is still being verified. */
+  verify(): {
+    session: Connection;
+    socket: FakeSocket;
+    settle: (admission: Admission) => Promise<void>;
+  } {
+    const socket = new FakeSocket();
+    const { promise, resolve } = Promise.withResolvers<Admission>();
+    const session = this.start(socket, promise);
+    session.handleEvent(new Event("open"));
+    const settle = async (admission: Admission) => {
+      resolve(admission);
+      await promise;
+    };
+    return { session, socket, settle };
+  }
+
+  /** A session that has joined and read its peer list. */
+  join(nodeId: string, room = "room"): Opened {
+    const opened = this.open(nodeId, room);
+    opened.session.receive('{"type":"register"}');
+    assertEquals(opened.socket.sent.splice(0)[0]?.type, "peer-list");
+    return opened;
+  }
+}

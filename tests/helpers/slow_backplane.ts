@@ -1,0 +1,92 @@
+/** A backplane over a `MemoryHub` that takes its time, as one over a network does, and can fail. */
+
+import type { Backplane, BackplaneListener, JoinReply } from "../../src/cluster/backplane.ts";
+import type { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+
+/** What is under way arrives when a test lets it; what is when the backplane fails never does. */
+export class SlowBackplane implements Backplane {
+  readonly #hub: MemoryHub;
+  #inner: Backplane | undefined;
+  #listener: BackplaneListener | undefined;
+  /** What was said, heard and answered, each in order. */
+  #queues: (() => void)[][] = [[], [], []];
+
+  constructor(hub: MemoryHub) {
+    this.#hub = hub;
+  }
+
+  /** How much is under way. */
+  get waiting(): number {
+    return this.#queues.flat().length;
+  }
+
+  /** Lets one thing arrive, of the first kind from there on that has one. */
+  advance(from: number): void {
+    for (let n = 0; n < 3; n++) {
+      const act = this.#queues[(from + n) % 3]?.shift();
+      if (act !== undefined) return act();
+    }
+  }
+
+  start(listener: BackplaneListener): void {
+    this.#listener = listener;
+    this.recover();
+  }
+
+  fail(): void {
+    if (this.#inner === undefined) return;
+    this.#queues = [[], [], []];
+    this.#inner.close();
+    this.#inner = undefined;
+    this.#listener?.down("told to");
+  }
+
+  recover(): void {
+    if (this.#inner !== undefined) return;
+    const inner = this.#inner = this.#hub.connect();
+    inner.start({
+      up: (instance) => this.#listener?.up(instance),
+      down() {},
+      roomChanged: (event) => {
+        if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.roomChanged(event));
+      },
+      letter() {},
+      returned() {},
+      authFailed() {},
+    });
+  }
+
+  join(...args: Parameters<Backplane["join"]>): Promise<JoinReply> {
+    return new Promise((resolve) =>
+      this.#say(async (inner) => {
+        const reply = await inner.join(...args);
+        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+      })
+    );
+  }
+
+  update(...args: Parameters<Backplane["update"]>): void {
+    this.#say((inner) => inner.update(...args));
+  }
+
+  leave(...args: Parameters<Backplane["leave"]>): void {
+    this.#say((inner) => inner.leave(...args));
+  }
+
+  send(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  giveBack(): void {}
+
+  authFailed(): void {}
+
+  close(): Promise<void> {
+    return this.#inner?.close() ?? Promise.resolve();
+  }
+
+  #say(act: (inner: Backplane) => void): void {
+    const inner = this.#inner;
+    if (inner !== undefined) this.#queues[0]?.push(() => act(inner));
+  }
+}

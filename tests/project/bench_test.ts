@@ -1,0 +1,60 @@
+/** The benchmarks run: nothing is asserted about how fast anything is. */
+
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { tests } from "../../bench/load/plan.ts";
+import { ROOT, runDeno } from "../helpers/command.ts";
+
+function benchLoad(...args: string[]): ReturnType<typeof runDeno> {
+  return runDeno(["task", "--quiet", "bench:load", ...args], { cwd: ROOT });
+}
+
+const IS_LINUX = Deno.build.os === "linux" && navigator.hardwareConcurrency > 1;
+
+Deno.test({
+  name: "bench:load --quick: every test runs, and no message is lost",
+  ignore: !IS_LINUX,
+  async fn() {
+    const { code, stdout, stderr } = await benchLoad("--quick", "--servers", "auth,json");
+    assertEquals(code, 0, stdout + stderr);
+    const [head = "", , ...rows] = stdout.split("\n").filter((line) => line.startsWith("|"));
+    assertMatch(head, /\| this server +\| Deno json +\| against +\| at most +\|/);
+    const measures = Object.values(tests(true)).flatMap(({ servers, measures }) =>
+      measures.map(({ title }) => ({
+        title,
+        isIn: [servers.includes("auth"), servers.includes("json")],
+      }))
+    );
+    assertEquals(rows.map((row) => row.split("|")[1]?.trim()), measures.map(({ title }) => title));
+    for (const [index, { title, isIn }] of measures.entries()) {
+      const cells = rows[index]?.split("|").slice(2, 4).map((cell) => /^ -?\d/.test(cell));
+      assertEquals(cells, isIn, title);
+    }
+    assertStringIncludes(stdout, "No message was lost.");
+  },
+});
+
+Deno.test({
+  name: "bench:load --json: has every sample",
+  ignore: !IS_LINUX,
+  async fn() {
+    const { code, stdout, stderr } = await benchLoad(
+      ...["--quick", "--json", "--tests", "relay150", "--servers", "scan", "--rounds", "2"],
+    );
+    assertEquals(code, 0, stdout + stderr);
+    const { samples, failures, lost, command } = JSON.parse(stdout);
+    assertEquals(samples.relay150.scan.cpu.length, 2);
+    assertEquals({ failures, lost }, { failures: [], lost: 0 });
+    assertStringIncludes(command, "deno task bench:load --quick --json");
+  },
+});
+
+Deno.test("bench:load: what it does not know is an error", async () => {
+  const { code, stderr } = await benchLoad("--tests", "nothing");
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "there is no nothing");
+});
+
+Deno.test("bench: every micro benchmark type-checks", async () => {
+  const { code, stderr } = await runDeno(["bench", "--no-run", "bench"], { cwd: ROOT });
+  assertEquals(code, 0, stderr);
+});

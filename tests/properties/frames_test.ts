@@ -1,0 +1,158 @@
+/** What must hold for any frame, URL and query that comes from outside. */
+
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { admit, type Applicant, type Gate } from "../../src/access/admission.ts";
+import { Negotiations } from "../../src/rooms/negotiations.ts";
+import { parseClientMessage, type Role, type SignalMessage } from "../../src/protocol/messages.ts";
+import { Room } from "../../src/rooms/room.ts";
+import { splitUrl } from "../../src/http/url.ts";
+import { anyText, forgedOffer, frame, validMessage } from "../helpers/arbitraries.ts";
+import { FakeClock } from "../helpers/clock.ts";
+import { FakePeer } from "../helpers/peer.ts";
+import { property } from "../helpers/property.ts";
+
+/** What a signal may be called. */
+const SIGNALS = ["offer", "answer", "ice-candidate"];
+
+function isCount(value: unknown): boolean {
+  return value === undefined || (Number.isFinite(value) && Number(value) >= 0);
+}
+
+function isFlag(value: unknown): boolean {
+  return typeof value === "boolean";
+}
+
+property(
+  "any frame is read without a throw, and every field of it is checked",
+  frame,
+  4000,
+  (text) => {
+    const message = parseClientMessage(text);
+    const keys = Object.keys(message).sort().join();
+    switch (message.type) {
+      case "register":
+        assertEquals(keys, "capacity,role,serveConsumers,token,type");
+        assert(["normal", "consumer"].includes(message.role) && isFlag(message.serveConsumers));
+        return assert(
+          isCount(message.capacity) && ["string", "undefined"].includes(typeof message.token),
+        );
+      case "heartbeat":
+        assertEquals(keys, "capacity,serveConsumers,sessions,type");
+        assert(/^(undefined|null|{.*})$/s.test(String(JSON.stringify(JSON.parse(text).load))));
+        assert(message.serveConsumers === undefined || isFlag(message.serveConsumers));
+        return assert(isCount(message.capacity) && isCount(message.sessions));
+      case "invalid":
+        return assert(message.problem !== "");
+      case "unknown":
+        return assertEquals(keys, "type");
+      default:
+        assert(SIGNALS.includes(message.type) && typeof message.to === "string");
+        assert([...message.to].length <= 128);
+    }
+  },
+);
+
+property(
+  "a frame that keeps to the contract says what its sender meant",
+  validMessage,
+  1000,
+  (message) => {
+    const { sessions, ...rest } = message;
+    const text = JSON.stringify(
+      message["type"] === "heartbeat" ? { ...rest, load: { sessions } } : rest,
+    );
+    assertEquals(JSON.stringify(parseClientMessage(text)), JSON.stringify(parseOrder(message)));
+  },
+);
+
+/** The fields in the order in which they are read. */
+function parseOrder({ type, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  if (type !== "heartbeat") return { type, ...rest };
+  return { type, sessions: rest["sessions"], ...rest };
+}
+
+property(
+  "nobody speaks for anybody else, however the keys of a message are spelled",
+  fc.tuple(forgedOffer, fc.constantFrom<Role>("normal", "consumer")),
+  2000,
+  ([text, role]) => {
+    const room = new Room("room", new Negotiations(new FakeClock()), 9);
+    const texts: string[] = [];
+    const receiver = new FakePeer("b");
+    receiver.send = (sent) => texts.push(sent) > 0;
+    const sender = new FakePeer("a", role);
+    for (const peer of [sender, receiver]) room.join(peer);
+    assertEquals(room.relay(sender, parseClientMessage(text) as SignalMessage, text), "sent");
+    const [sent = ""] = texts;
+    const relayed = JSON.parse(sent);
+    assertEquals(sent.length, JSON.stringify(relayed).length, "no key twice");
+    assertEquals([relayed.from, relayed.fromRole, relayed.to], ["a", role, "b"]);
+    const payload = (message: object) =>
+      Object.entries(message).filter(([key]) => key !== "from" && key !== "fromRole");
+    assertEquals(payload(relayed), payload(JSON.parse(text)), "the rest is untouched");
+    assertEquals(Reflect.get({}, "from"), undefined);
+  },
+);
+
+property(
+  "any URL is split as URL does it",
+  fc.tuple(anyText, fc.webUrl({ withQueryParameters: true, withFragments: true })),
+  1000,
+  ([text, page]) => {
+    splitUrl(text);
+    for (const url of [new URL(page), new URL(`http://h/signal?${text.toWellFormed()}`)]) {
+      assertEquals(splitUrl(url.href), { pathname: url.pathname, query: url.search.slice(1) });
+    }
+  },
+);
+
+const pairs = fc.array(fc.tuple(fc.constantFrom("room", "nodeId", "token", "x"), anyText), {
+  maxLength: 6,
+});
+
+function ask(query: string, gate: Gate): unknown {
+  const applicant: Applicant = {
+    query: new URLSearchParams(splitUrl(`http://h/signal?${query}`).query),
+    token: undefined,
+    address: undefined,
+    request: new Request("http://h/"),
+  };
+  return admit(gate, applicant, true, () => {});
+}
+
+property(
+  "of several values in a query the last counts, and names are bounded",
+  pairs,
+  2000,
+  (list) => {
+    const last = (key: string) =>
+      list.findLast(([name]) => name === key)?.[1].toWellFormed() || undefined;
+    const room = last("room") ?? "default";
+    const nodeId = last("nodeId");
+    const isShort = [...room].length <= 256 && [...nodeId ?? ""].length <= 128;
+    const verdict = ask(new URLSearchParams(list).toString(), { by: "nothing" }) as {
+      identity?: { room: string; nodeId: string };
+    };
+    assertEquals(verdict.identity !== undefined, isShort);
+    if (verdict.identity === undefined) return;
+    assertEquals(verdict.identity.room, room);
+    assertEquals(verdict.identity.nodeId, nodeId ?? verdict.identity.nodeId);
+    assert(verdict.identity.nodeId !== "");
+  },
+);
+
+property(
+  "whatever a query or a host says, a client gets a verdict",
+  fc.tuple(anyText, fc.anything()),
+  1000,
+  async ([query, found]) => {
+    const authorize = () => found as null;
+    for (const gate of [{ by: "nothing" }, { by: "host", authorize }] as const) {
+      const verdict = await ask(query, gate) as { identity?: { room: string; nodeId: string } };
+      const { room, nodeId } = verdict.identity ?? { room: "-", nodeId: "-" };
+      for (const name of [room, nodeId]) assert(typeof name === "string" && name !== "");
+      assert([...room].length <= 256 && [...nodeId].length <= 128);
+    }
+  },
+);

@@ -1,0 +1,104 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CLOSE, isLongerThan, parseClientMessage } from "../../src/protocol/messages.ts";
+
+function parse(value: unknown): unknown {
+  return parseClientMessage(JSON.stringify(value));
+}
+
+function problem(text: string): string {
+  const message = parseClientMessage(text);
+  assert(message.type === "invalid", `${text} was taken as ${message.type}`);
+  return message.problem;
+}
+
+Deno.test("parseClientMessage() reads a register of version 1 and fills in its defaults", () => {
+  assertEquals(parse({ type: "register", nodeId: "n-1" }), {
+    type: "register",
+    role: "normal",
+    serveConsumers: true,
+    capacity: undefined,
+    token: undefined,
+  });
+});
+
+Deno.test("parseClientMessage() reads every field of a register", () => {
+  const fields = { role: "consumer", serveConsumers: false, capacity: 50, token: "a.b.c" };
+  assertEquals(parse({ type: "register", nodeId: "c-1", protocolVersion: 1, ...fields }), {
+    type: "register",
+    ...fields,
+  });
+});
+
+Deno.test("parseClientMessage() reads a heartbeat whose every field is optional", () => {
+  const nothing = { sessions: undefined, serveConsumers: undefined, capacity: undefined };
+  assertEquals(parse({ type: "heartbeat" }), { type: "heartbeat", ...nothing });
+  assertEquals(
+    parse({ type: "heartbeat", load: { sessions: 12 }, serveConsumers: true, capacity: 50 }),
+    { type: "heartbeat", sessions: 12, serveConsumers: true, capacity: 50 },
+  );
+});
+
+Deno.test("parseClientMessage() leaves the payload of a signal as it came", () => {
+  const offer = { type: "offer", to: "b", sdp: { type: "offer", sdp: "v=0" }, extra: [1, null] };
+  assertEquals(parse(offer), offer);
+});
+
+Deno.test("parseClientMessage() calls a type it does not know unknown", () => {
+  assertEquals(parse({ type: "hello" }), { type: "unknown" });
+  assertEquals(parse({ type: "toString" }), { type: "unknown" });
+  assertEquals(parse({ type: "" }), { type: "unknown" });
+});
+
+Deno.test("parseClientMessage() answers everything else with a sentence", () => {
+  const texts = [
+    "",
+    "null",
+    "5",
+    '"offer"',
+    "[]",
+    '[{"type":"offer"}]',
+    "{}",
+    "{",
+    '{"type":5}',
+    '{"type":null}',
+    '{"type":{"type":"offer"}}',
+    '{"type":"offer"}',
+    '{"type":"offer","to":5}',
+    '{"type":"answer","to":null}',
+    `{"type":"offer","to":"${"a".repeat(129)}"}`,
+    '{"type":"ice-candidate","to":["a"]}',
+    '{"__proto__":{"type":"offer","to":"a"}}',
+    '{"type":"register","role":"admin"}',
+    '{"type":"register","role":5}',
+    '{"type":"register","serveConsumers":"yes"}',
+    '{"type":"register","capacity":"many"}',
+    '{"type":"register","capacity":-1}',
+    '{"type":"register","capacity":1e999}',
+    '{"type":"register","token":5}',
+    '{"type":"heartbeat","load":5}',
+    '{"type":"heartbeat","load":[]}',
+    '{"type":"heartbeat","load":{"sessions":"12"}}',
+    '{"type":"heartbeat","serveConsumers":1}',
+    '{"type":"heartbeat","capacity":{}}',
+    "[".repeat(30_000),
+    "[".repeat(30_000) + "]".repeat(30_000),
+    "\u0000",
+  ];
+  for (const text of texts) assert(problem(text).length > 0);
+  assertStringIncludes(problem('{"type":"offer"}'), "`to`");
+});
+
+Deno.test("isLongerThan() counts characters, not units or bytes", () => {
+  assertEquals(isLongerThan("😀".repeat(128), 128), false);
+  assertEquals(isLongerThan("😀".repeat(129), 128), true);
+  assertEquals(isLongerThan("a".repeat(128), 128), false);
+  assertEquals(isLongerThan("a".repeat(129), 128), true);
+  assertEquals(isLongerThan("ß".repeat(1000), 128), true);
+});
+
+Deno.test("CLOSE holds codes that may be sent, with reasons that fit a close frame", () => {
+  for (const { code, reason } of Object.values(CLOSE)) {
+    assert(code === 1000 || code === 1001 || (code >= 1007 && code <= 1013) || code >= 4000);
+    assert(new TextEncoder().encode(reason).byteLength <= 123);
+  }
+});

@@ -1,0 +1,64 @@
+import { assertEquals } from "@std/assert";
+import { Negotiations } from "../../src/rooms/negotiations.ts";
+import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import { FakeClock } from "../helpers/clock.ts";
+import { FakePeer } from "../helpers/peer.ts";
+
+function newRegistry(onChange: (room: { name: string }) => void = () => {}): SignalingRegistry {
+  return new SignalingRegistry(new Negotiations(new FakeClock()), onChange, Infinity);
+}
+
+function peer(id: string): FakePeer {
+  return new FakePeer(id);
+}
+
+Deno.test("SignalingRegistry keeps a room from the first join to the last leave", () => {
+  const registry = newRegistry();
+  const [a, b] = [peer("a"), peer("b")];
+  const { room } = registry.join("room", a);
+  registry.join("room", b);
+  registry.join("other room", peer("a"));
+  assertEquals([registry.peers, registry.rooms], [3, 2]);
+  registry.leave(room, a);
+  registry.leave(room, a);
+  assertEquals([registry.peers, registry.rooms], [2, 2]);
+  registry.leave(room, b);
+  assertEquals([registry.peers, registry.rooms], [1, 1]);
+});
+
+Deno.test("SignalingRegistry counts a replaced peer once", () => {
+  const registry = newRegistry();
+  const old = peer("a");
+  const { room } = registry.join("room", old);
+  registry.join("room", peer("a"));
+  registry.leave(room, old);
+  assertEquals([registry.peers, registry.rooms], [1, 1]);
+});
+
+Deno.test("SignalingRegistry makes no room for a newcomer that is refused", () => {
+  const registry = newRegistry();
+  const { outcome } = registry.join("room", peer("a"));
+  assertEquals(outcome.kind, "joined");
+  registry.join("room", new FakePeer("a", "consumer"));
+  assertEquals([registry.peers, registry.rooms], [1, 1]);
+});
+
+Deno.test("SignalingRegistry takes names of the language for rooms like any other", () => {
+  const registry = newRegistry();
+  for (const name of ["__proto__", "constructor", "hasOwnProperty", ""]) {
+    registry.join(name, peer(name));
+  }
+  assertEquals([registry.peers, registry.rooms], [4, 4]);
+});
+
+Deno.test("SignalingRegistry tells of every join, leave and update, and of nothing else", () => {
+  const changes: string[] = [];
+  const registry = newRegistry(({ name }) => changes.push(name));
+  const a = peer("a");
+  const { room } = registry.join("room", a);
+  registry.join("room", new FakePeer("a", "consumer"));
+  registry.update(room, a);
+  registry.leave(room, peer("a"));
+  registry.leave(room, a);
+  assertEquals(changes, ["room", "room", "room"]);
+});

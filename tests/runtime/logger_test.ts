@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import {
+  createLogger,
+  type LogFormat,
+  type LogLevel,
+  neverThrowing,
+} from "../../src/runtime/logger.ts";
+
+function logged(level: LogLevel, format: LogFormat, fields?: Record<string, string>): string[] {
+  const lines: string[] = [];
+  const logger = createLogger({ level, format, write: (line) => lines.push(line), now: () => 0 });
+  logger.debug("d", fields);
+  logger.info("i", fields);
+  logger.warn("w", fields);
+  logger.error("e", fields);
+  return lines;
+}
+
+Deno.test("createLogger() writes its level and all above it", () => {
+  const all = ["00:00:00 DEBUG d", "00:00:00 INFO  i", "00:00:00 WARN  w", "00:00:00 ERROR e"];
+  assertEquals(logged("debug", "pretty"), all);
+  assertEquals(logged("warn", "pretty"), all.slice(2));
+  assertEquals(logged("silent", "pretty"), []);
+});
+
+Deno.test("createLogger() writes JSON that reads back, a line each", () => {
+  const [line = ""] = logged("error", "json", { nodeId: 'a\n"b"' });
+  assertEquals(line.includes("\n"), false);
+  assertEquals(JSON.parse(line), {
+    time: "1970-01-01T00:00:00.000Z",
+    level: "error",
+    message: "e",
+    nodeId: 'a\n"b"',
+  });
+});
+
+Deno.test("createLogger() lets no value break a pretty line or draw on the terminal", () => {
+  assertEquals(logged("error", "pretty", { nodeId: "a\nb\u001b[31m\u2028\u202e\u0085" }), [
+    '00:00:00 ERROR e nodeId="a\\nb\\u001b[31m\\u{2028}\\u{202e}\\u{85}"',
+  ]);
+});
+
+Deno.test("neverThrowing() swallows what a logger throws", () => {
+  const logger = neverThrowing(createLogger({
+    write: () => {
+      throw new Error("No space left on device");
+    },
+  }));
+  logger.error("Something to say");
+  logger.info("Something else", { port: 8080 });
+});

@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import { MemoryWatch } from "../../src/runtime/memory_watch.ts";
+import { FakeClock } from "../helpers/clock.ts";
+
+Deno.test("MemoryWatch looks every second, and says when it is too much and when it is over", () => {
+  const clock = new FakeClock();
+  let resident = 50;
+  const said: string[] = [];
+  const watch = new MemoryWatch(clock, 100, {
+    exceeded: (bytes, isNews) => said.push(`${bytes} ${isNews}`),
+    recovered: (bytes) => said.push(`${bytes} back`),
+  }, () => resident);
+  assertEquals(clock.pending, 0);
+  watch.start();
+  watch.start();
+  clock.tick(1000);
+  assertEquals([said, watch.isExceeded], [[], false]);
+  resident = 101;
+  clock.tick(2000);
+  assertEquals([said, watch.isExceeded], [["101 true", "101 false"], true]);
+  resident = 100;
+  clock.tick(1000);
+  assertEquals([said.at(-1), watch.isExceeded], ["100 back", false]);
+  watch.close();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("MemoryWatch without a bound watches nothing", () => {
+  const clock = new FakeClock();
+  new MemoryWatch(clock, Infinity, { exceeded() {}, recovered() {} }).start();
+  assertEquals(clock.pending, 0);
+});

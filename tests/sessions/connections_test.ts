@@ -1,0 +1,227 @@
+import { assertEquals } from "@std/assert";
+import { type Closable, Connections, type Phase } from "../../src/sessions/connections.ts";
+import { type Limits, resolveLimits } from "../../src/access/limits.ts";
+import { FakeClock } from "../helpers/clock.ts";
+
+class FakeConnection implements Closable {
+  readonly #connections: Connections;
+  readonly closesLast: boolean;
+  readonly address: string | undefined;
+  phase: Phase = "opening";
+  checks = 0;
+  onClose = () => {};
+
+  constructor(
+    connections: Connections,
+    { phase = "joined" as Phase, closesLast = false, address = undefined as string | undefined } =
+      {},
+  ) {
+    this.#connections = connections;
+    this.closesLast = closesLast;
+    this.address = address;
+    connections.upgraded(this);
+    connections.became(this, phase);
+  }
+
+  close(): void {
+    if (this.phase === "closing" || this.phase === "refused") return;
+    this.#connections.became(this, "closing");
+    this.onClose();
+  }
+
+  terminate(): void {
+    this.#connections.became(this, "gone");
+  }
+
+  checkFlow(): void {
+    this.checks++;
+  }
+}
+
+function connectionsOf(
+  limits: Partial<Limits> = {},
+  checkMs = 0,
+): { clock: FakeClock; connections: Connections } {
+  const clock = new FakeClock();
+  return { clock, connections: new Connections(clock, checkMs, resolveLimits(limits)) };
+}
+
+/** Moves the clock on in steps, letting what waits for each run. */
+async function pass(clock: FakeClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10) {
+    clock.tick(10);
+    for (let n = 0; n < 5; n++) await Promise.resolve();
+  }
+}
+
+Deno.test("Connections.shutDown() waits until every socket has gone", async () => {
+  const { clock, connections } = connectionsOf();
+  const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
+  let isDone = false;
+  const done = connections.shutDown(0, 300).then(() => isDone = true);
+  assertEquals([connections.size, connections.closing], [2, 2]);
+  connections.became(a, "gone");
+  await Promise.resolve();
+  assertEquals(isDone, false);
+  connections.became(b, "gone");
+  connections.became(b, "gone");
+  await done;
+  assertEquals([connections.size, connections.closing, clock.pending], [0, 0, 0]);
+});
+
+Deno.test("Connections.shutDown() does not wait longer than it was told to", async () => {
+  const { clock, connections } = connectionsOf();
+  new FakeConnection(connections);
+  const done = connections.shutDown(0, 300);
+  clock.tick(300);
+  await done;
+  assertEquals([connections.size, clock.pending], [0, 0]);
+});
+
+Deno.test("Connections.shutDown() has nothing to wait for without sockets", async () => {
+  const { clock, connections } = connectionsOf();
+  await connections.shutDown(3000, 300);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections.shutDown() spreads its closes evenly, pending ones first, consumers last", async () => {
+  const { clock, connections } = connectionsOf();
+  const start = clock.elapsed();
+  const closes: [string, number][] = [];
+  const add = (name: string, options: { phase?: Phase; closesLast?: boolean }) => {
+    const connection = new FakeConnection(connections, options);
+    connection.onClose = () => closes.push([name, clock.elapsed() - start]);
+  };
+  add("consumer", { closesLast: true });
+  for (let n = 0; n < 10; n++) add(`normal ${n}`, {});
+  add("pending", { phase: "pending" });
+  const done = connections.shutDown(1000, 300);
+  await pass(clock, 2000);
+  await done;
+  assertEquals(closes, [
+    ["pending", 0],
+    ...Array.from({ length: 10 }, (_, n): [string, number] => [`normal ${n}`, n * 100]),
+    ["consumer", 900],
+  ]);
+});
+
+Deno.test("Connections looks after sockets with one timer, and with none when all are gone", () => {
+  const { clock, connections } = connectionsOf({}, 1000);
+  const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
+  assertEquals(clock.pending, 1);
+  clock.tick(2000);
+  b.close();
+  clock.tick(1000);
+  assertEquals([a.checks, b.checks], [3, 2]);
+  connections.became(a, "gone");
+  connections.became(b, "gone");
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections gives up a socket that never opens, and takes it back if it does", () => {
+  const { clock, connections } = connectionsOf();
+  const never = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
+  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 0]);
+  clock.tick(2000);
+  const another = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
+  clock.tick(2000);
+  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 1]);
+  connections.became(another, "pending");
+  connections.became(never, "pending");
+  assertEquals([connections.pending, connections.size, connections.lost], [2, 2, 0]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("Connections ends a socket whose client does not answer its close", () => {
+  const { clock, connections } = connectionsOf();
+  const [rude, polite] = [new FakeConnection(connections), new FakeConnection(connections)];
+  rude.close();
+  polite.close();
+  connections.became(polite, "gone");
+  clock.tick(5000);
+  assertEquals([rude.phase, polite.phase, connections.closing], ["closing", "gone", 1]);
+  clock.tick(5000);
+  assertEquals([rude.phase, connections.size, clock.pending], ["gone", 0, 0]);
+});
+
+Deno.test("Connections.crowd() tells what is full, for the address and in all", () => {
+  const { connections } = connectionsOf({
+    maxConnections: 4,
+    maxConnectionsPerIp: 3,
+    maxPendingConnections: 3,
+    maxPendingConnectionsPerIp: 2,
+  });
+  const [here, there] = ["192.0.2.1", "192.0.2.2"];
+  const pending = () => new FakeConnection(connections, { phase: "pending", address: here });
+  const [a, b] = [pending(), pending()];
+  assertEquals(connections.crowd(here), "pending of address");
+  assertEquals(connections.crowd(there), undefined);
+  assertEquals(connections.crowd(undefined), undefined);
+  connections.became(a, "joined");
+  const c = pending();
+  connections.became(b, "closing");
+  assertEquals(connections.crowd(here), "address");
+  for (let n = 0; n < 1; n++) new FakeConnection(connections, { phase: "opening", address: there });
+  assertEquals(connections.crowd(there), "server");
+  connections.became(b, "gone");
+  connections.became(c, "gone");
+  assertEquals(connections.crowd(here), undefined);
+  connections.became(a, "gone");
+  new FakeConnection(connections, { phase: "pending", address: "192.0.2.3" });
+  new FakeConnection(connections, { phase: "pending", address: "192.0.2.4" });
+  assertEquals(connections.crowd(here), "pending");
+});
+
+Deno.test("Connections.ranOut() lets no more in than there were, less a reserve", () => {
+  const { connections } = connectionsOf();
+  const sockets = Array.from({ length: 32 }, () => new FakeConnection(connections));
+  connections.ranOut();
+  assertEquals(connections.crowd(undefined), "server");
+  for (const socket of sockets.splice(0, 2)) connections.became(socket, "gone");
+  assertEquals(connections.crowd(undefined), "server");
+  connections.became(sockets[0] as Closable, "gone");
+  assertEquals(connections.crowd(undefined), undefined);
+});
+
+Deno.test("Connections.ranOut() blames others when there were few sockets", () => {
+  const { connections } = connectionsOf();
+  new FakeConnection(connections);
+  connections.ranOut();
+  assertEquals(connections.crowd(undefined), undefined);
+});
+
+Deno.test("Connections.isCrowdedByRefused holds back a quarter of the sockets, or fewer", () => {
+  const crowdedAt = (limits: Partial<Limits>) => {
+    const { connections } = connectionsOf(limits);
+    for (let n = 0; n < 100; n++) {
+      if (connections.isCrowdedByRefused) return n;
+      new FakeConnection(connections, { phase: "pending" }).close();
+    }
+  };
+  assertEquals(crowdedAt({ maxConnections: 2 }), 1);
+  assertEquals(crowdedAt({ maxConnections: 40 }), 10);
+  assertEquals(crowdedAt({ maxConnections: 40, maxRefusedConnections: 3 }), 3);
+});
+
+Deno.test("Connections counts a refused socket for its address until it has gone", () => {
+  const { connections } = connectionsOf({ maxPendingConnectionsPerIp: 2 });
+  const address = "192.0.2.1";
+  const refused = new FakeConnection(connections, { phase: "pending", address });
+  const joined = new FakeConnection(connections, { address });
+  refused.close();
+  joined.close();
+  assertEquals([connections.pending, connections.crowd(address)], [0, undefined]);
+  new FakeConnection(connections, { phase: "pending", address });
+  assertEquals(connections.crowd(address), "pending of address");
+  connections.became(refused, "gone");
+  assertEquals(connections.crowd(address), undefined);
+});
+
+Deno.test("Connections.ranOut() holds for a minute", () => {
+  const { clock, connections } = connectionsOf();
+  for (let n = 0; n < 32; n++) new FakeConnection(connections);
+  assertEquals(connections.ranOut(), 30);
+  assertEquals(connections.crowd(undefined), "server");
+  clock.tick(60_000);
+  assertEquals(connections.crowd(undefined), undefined);
+});

@@ -1,0 +1,307 @@
+import { assert, assertEquals } from "@std/assert";
+import { CLOSE } from "../../src/protocol/messages.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/session.ts";
+import { MAX_PEERS, World } from "../helpers/session_fixture.ts";
+
+function offer(to: string): string {
+  return JSON.stringify({ type: "offer", to, sdp: {} });
+}
+
+Deno.test("a session joins when it registers, once, and is answered every time", () => {
+  const world = new World();
+  world.join("a");
+  const { session, socket } = world.open("b");
+  session.receive('{"type":"register"}');
+  session.receive('{"type":"register","serveConsumers":false}');
+  const list = { type: "peer-list", peers: ["a"] };
+  assertEquals(socket.sent, [list, list]);
+  assertEquals(world.registry.peers, 2);
+});
+
+Deno.test("a session that sends nothing joins by itself after 250 ms", () => {
+  const world = new World();
+  const { socket } = world.open("a");
+  world.clock.tick(SILENT_JOIN_MS - 1);
+  assertEquals(socket.sent, []);
+  assertEquals(world.registry.peers, 0);
+  world.clock.tick(1);
+  assertEquals(socket.sent, [{ type: "peer-list", peers: [] }]);
+  assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("a session that signals first joins before its signal is relayed", () => {
+  const world = new World();
+  const b = world.join("b");
+  const a = world.open("a");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent, [{ type: "peer-list", peers: ["b"] }]);
+  assertEquals(b.socket.sent, [
+    { type: "offer", to: "b", sdp: {}, from: "a", fromRole: "normal" },
+  ]);
+});
+
+Deno.test("a pending session is nobody", () => {
+  const world = new World();
+  const a = world.join("a");
+  world.open("b");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
+  assertEquals([world.registry.peers, world.connections.pending], [1, 1]);
+});
+
+Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
+  const world = new World();
+  const b = world.join("b");
+  const old = world.join("a");
+  const newcomer = world.join("a");
+  assertEquals(old.socket.closedWith, CLOSE.replaced);
+  old.session.receive(offer("b"));
+  assertEquals(b.socket.sent, []);
+  old.session.handleEvent(new Event("close"));
+  old.session.handleEvent(new Event("close"));
+  b.session.receive(offer("a"));
+  assertEquals(newcomer.socket.sent.length, 1);
+  assertEquals(world.registry.peers, 2);
+});
+
+Deno.test("a session leaves when its socket is lost, also when Deno says so twice", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.handleEvent(new Event("close"));
+  a.session.handleEvent(new Event("close"));
+  assertEquals([world.registry.peers, world.registry.rooms], [0, 0]);
+  assertEquals([world.connections.size, world.connections.closing], [0, 0]);
+});
+
+Deno.test("a session that is lost while pending leaves no timer", () => {
+  const world = new World();
+  const a = world.open("a");
+  a.session.handleEvent(new Event("close"));
+  assertEquals(world.clock.pending, 0);
+  world.clock.tick(SILENT_JOIN_MS);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session whose client never answers its close is gone all the same", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.close(CLOSE.shuttingDown);
+  assertEquals(a.socket.closedWith, CLOSE.shuttingDown);
+  assertEquals(world.registry.rooms, 0);
+  assertEquals([world.connections.size, world.connections.closing], [1, 1]);
+});
+
+Deno.test("a session answers what it cannot read and goes on", () => {
+  const world = new World();
+  const a = world.join("a");
+  for (const data of ["null", "{", new ArrayBuffer(2), '{"type":"register","role":"admin"}']) {
+    a.session.receive(data);
+    const { type, code } = a.socket.sent.pop();
+    assertEquals([type, code], ["error", "INVALID_MESSAGE"]);
+  }
+  a.session.receive('{"type":"from-the-future"}');
+  a.session.receive('{"type":"heartbeat"}');
+  assertEquals(a.socket.sent, []);
+  assertEquals(a.socket.closedWith, undefined);
+});
+
+Deno.test("a session tells whom it could not reach", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.receive(offer("b"));
+  assertEquals(a.socket.sent, [
+    { type: "error", code: "PEER_NOT_FOUND", message: "Peer b is not connected", to: "b" },
+  ]);
+});
+
+Deno.test("a session closes for a message over the limit, counted in bytes", () => {
+  const world = new World();
+  const a = world.join("a");
+  a.session.receive(JSON.stringify({ type: "x", pad: "é".repeat(480) }));
+  assertEquals(a.socket.closedWith, undefined);
+  a.session.receive(JSON.stringify({ type: "x", pad: "é".repeat(490) }));
+  assertEquals(a.socket.closedWith, CLOSE.messageTooBig);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session whose client reads too slowly is closed, and the sender is told", () => {
+  const world = new World();
+  const [a, b] = [world.join("a"), world.join("b")];
+  b.socket.bufferedAmount = 101;
+  a.session.receive(offer("b"));
+  assertEquals(b.socket.closedWith, CLOSE.readsTooSlowly);
+  assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
+  assertEquals(world.registry.peers, 1);
+});
+
+Deno.test("a session that fails ends alone, with 1011", () => {
+  const world = new World();
+  const [a, b] = [world.join("a"), world.join("b")];
+  a.socket.send = () => {
+    throw new Error("broken");
+  };
+  a.session.handleEvent(new MessageEvent("message", { data: "null" }));
+  assertEquals(a.socket.closedWith, CLOSE.internalError);
+  assertEquals(world.errors, ["A session failed: Error: broken"]);
+  assertEquals(world.registry.peers, 1);
+  assert(b.socket.closedWith === undefined);
+});
+
+Deno.test("a session that opens while the server stops is closed at once", () => {
+  const world = new World();
+  world.isClosing = true;
+  const { session, socket } = world.open("a");
+  assertEquals(socket.closedWith, CLOSE.shuttingDown);
+  session.handleEvent(new Event("close"));
+  assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("a session keeps what comes while it is verified, and reads it in order", async () => {
+  const world = new World();
+  const a = world.join("a");
+  const { session, socket, settle } = world.verify();
+  session.receive('{"type":"register"}');
+  session.receive(offer("a"));
+  world.clock.tick(9_999);
+  assertEquals([socket.sent, a.socket.sent, world.registry.peers], [[], [], 1]);
+  await settle({ identity: { room: "room", nodeId: "b", mayBeNormal: true } });
+  assertEquals(socket.sent, [{ type: "peer-list", peers: ["a"] }]);
+  assertEquals(a.socket.sent[0].from, "b");
+});
+
+Deno.test("a session that is refused hears nothing of what it sent before or after", async () => {
+  const world = new World();
+  const a = world.join("a");
+  const { session, socket, settle } = world.verify();
+  session.receive(offer("a"));
+  await settle({ refusal: CLOSE.invalidToken });
+  session.receive(offer("a"));
+  assertEquals(socket.closedWith, CLOSE.invalidToken);
+  assertEquals([socket.sent, a.socket.sent], [[], []]);
+  assertEquals([world.connections.size, world.connections.closing], [2, 1]);
+});
+
+Deno.test("a session that is lost while it is verified never joins", async () => {
+  const world = new World();
+  const { session, settle } = world.verify();
+  session.receive('{"type":"register"}');
+  session.handleEvent(new Event("close"));
+  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
+  world.clock.tick(10_000);
+  assertEquals([world.registry.peers, world.connections.pending, world.clock.pending], [0, 0, 0]);
+});
+
+Deno.test("a session that sends too much while it is verified is closed", () => {
+  const world = new World();
+  const { session, socket } = world.verify();
+  for (let n = 0; n < 65; n++) session.receive("x".repeat(1000));
+  assertEquals(socket.closedWith, undefined);
+  session.receive("x".repeat(537));
+  assertEquals(socket.closedWith, CLOSE.messageTooBig);
+});
+
+Deno.test("a session whose client has stopped reading is closed, though its buffer is not full", () => {
+  const world = new World();
+  const { session, socket } = world.join("a");
+  const look = (bufferedAmount: number) => {
+    socket.bufferedAmount = bufferedAmount;
+    session.checkFlow();
+    return socket.closedWith;
+  };
+  const send = () => session.send(JSON.stringify("ß".repeat(8)));
+  assertEquals(look(0), undefined);
+  send(); // in the very turn of the look: nothing has been written yet
+  assertEquals(look(18), undefined);
+  socket.bufferedAmount = 0; // it was written in time, and more has come
+  send();
+  assertEquals(look(18), undefined);
+  assertEquals(look(10), undefined); // it is read slowly
+  send();
+  assertEquals(look(28), CLOSE.readsTooSlowly);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session whose token nobody ever verifies is closed after the register timeout", () => {
+  const world = new World();
+  const { session, socket } = world.verify();
+  world.clock.tick(10_000);
+  assertEquals(socket.closedWith, CLOSE.registrationTimeout);
+  session.handleEvent(new Event("close"));
+  assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("a session takes no binary frame over the limit, and answers none before it is somebody", () => {
+  const world = new World();
+  const verifying = world.verify();
+  verifying.session.receive(new ArrayBuffer(10));
+  assertEquals([verifying.socket.sent, verifying.socket.closedWith], [[], undefined]);
+  const a = world.join("a");
+  a.session.receive(new ArrayBuffer(1001));
+  assertEquals(a.socket.closedWith, CLOSE.messageTooBig);
+});
+
+Deno.test("a timer that fails ends its session alone", () => {
+  const world = new World();
+  const { socket } = world.open("a");
+  socket.send = () => {
+    throw new Error("broken");
+  };
+  world.clock.tick(SILENT_JOIN_MS);
+  assertEquals(socket.closedWith, CLOSE.internalError);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session may send a burst and then so many messages a second, and no more", () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 20 });
+  const { session, socket } = world.open("a");
+  const send = (count: number) => {
+    for (let n = 0; n < count; n++) session.receive('{"type":"heartbeat"}');
+    return socket.closedWith;
+  };
+  assertEquals(send(20), undefined);
+  world.clock.tick(500);
+  assertEquals(send(5), undefined);
+  world.clock.tick(60_000);
+  assertEquals(send(20), undefined);
+  assertEquals(send(1), CLOSE.tooManyMessages);
+  assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session's binary, malformed and early messages count, too", () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  for (const data of [new ArrayBuffer(2), "{", '{"type":"unheard-of"}']) {
+    const { session, socket } = world.verify();
+    for (let n = 0; n < 4; n++) session.receive(data);
+    assertEquals(socket.closedWith, CLOSE.tooManyMessages);
+  }
+});
+
+Deno.test("a session that waited for its verdict pays for its messages once", async () => {
+  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  const { session, socket, settle } = world.verify();
+  for (let n = 0; n < 3; n++) session.receive('{"type":"register"}');
+  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
+  assertEquals([socket.sent.length, socket.closedWith], [3, undefined]);
+});
+
+Deno.test("a session may send bigger messages once it has joined", () => {
+  const world = new World({ maxPendingMessageBytes: 100 });
+  const big = JSON.stringify({ type: "heartbeat", pad: "x".repeat(100) });
+  const pending = world.open("a");
+  pending.session.receive(big);
+  assertEquals(pending.socket.closedWith, CLOSE.messageTooBig);
+  const joined = world.join("b");
+  joined.session.receive(big);
+  assertEquals(joined.socket.closedWith, undefined);
+});
+
+Deno.test("a session finds a full room closed, unless it takes its own place over", () => {
+  const world = new World();
+  const peers = Array.from({ length: MAX_PEERS }, (_, n) => world.join(`p${n}`));
+  const late = world.open("late");
+  late.session.receive('{"type":"register"}');
+  assertEquals(late.socket.closedWith, CLOSE.roomFull);
+  world.join("p0");
+  assertEquals(peers[0]?.socket.closedWith, CLOSE.replaced);
+  assertEquals(world.registry.peers, MAX_PEERS);
+});
