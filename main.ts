@@ -42,7 +42,7 @@ Usage: client-db-sync [serve]            run the server
 
 Settings, from the environment or from .env in the current folder (the environment wins):
 ${
-  SETTINGS.map(({ name, fallback, summary, beyond }) =>
+  SETTINGS.map(({ name, default: fallback, summary, whenExceeded: beyond }) =>
     `  ${name.padEnd(30)} ${summary}${beyond ? `; beyond: ${beyond}` : ""} (${fallback})`
   ).join("\n")
 }

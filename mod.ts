@@ -47,14 +47,14 @@ export type { Authorization, Authorize } from "./src/access/admission.ts";
 export type {
   Backplane,
   BackplaneListener,
-  Envelope,
+  Envelope as Letter,
+  EnvelopeHeader as Envelope,
   JoinOptions,
   JoinReply,
-  Letter,
   Member,
+  MemberId as Stay,
+  OrderedMember as SeatedMember,
   RoomEvent,
-  SeatedMember,
-  Stay,
 } from "./src/cluster/backplane.ts";
 export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {

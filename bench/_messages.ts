@@ -1,7 +1,7 @@
 /** Messages and peers for the micro benchmarks. */
 
 import type { Peer } from "../src/rooms/peer.ts";
-import { UNSAID } from "../src/rooms/peer.ts";
+import { DEFAULT_SERVING_STATE } from "../src/rooms/peer.ts";
 import type { Role } from "../src/protocol/messages.ts";
 import { payloadOf } from "./load/payloads.ts";
 import { type Kind, PROTOCOLS } from "./load/protocols.ts";
@@ -17,11 +17,11 @@ export function fakePeer(id: string, role: Role = "normal"): Peer {
   return {
     id,
     role,
-    service: UNSAID,
-    seat: 0,
+    servingState: DEFAULT_SERVING_STATE,
+    joinOrder: 0,
     isLocal: true,
-    isGone: false,
+    isClosed: false,
     send: () => true,
-    replace() {},
+    closeAsReplaced() {},
   };
 }

@@ -25,7 +25,7 @@ console.log(JSON.stringify({ url, privateKeyJwk }));
 for await (const text of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
   for (const line of text.trim().split("\n")) {
     if (line === "close") await server.close();
-    if (line === "close at once") await server.close({ graceMs: 0 });
+    if (line === "close at once") await server.close({ drainMs: 0 });
     if (line.startsWith("close")) Deno.exit();
     console.log(JSON.stringify({ worstMs: worst, ...server.stats() }));
     worst = 0;

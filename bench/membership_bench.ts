@@ -19,7 +19,7 @@ for (const size of [2, 50, 1000]) {
   });
   Deno.bench(`join, peer-list and leave, ${group}`, { group }, () => {
     const { room } = registry.join("room", newcomer);
-    newcomer.send(encode({ type: "peer-list", peers: room.normalsBeside(newcomer) }));
+    newcomer.send(encode({ type: "peer-list", peers: room.otherNormalIds(newcomer) }));
     registry.leave(room, newcomer);
   });
 }

@@ -111,4 +111,4 @@ for await (const line of lines) {
   };
   console.log(JSON.stringify(sample));
 }
-await server.close({ graceMs: 0 });
+await server.close({ drainMs: 0 });

@@ -46,7 +46,7 @@ export interface Check {
 
 /** Whether nobody is there, and nothing of anybody. */
 function isEmpty({ stats }: Sample): boolean {
-  return stats.peers + stats.rooms + stats.pending + stats.closing + stats.lost === 0;
+  return stats.peers + stats.rooms + stats.pending + stats.closing + stats.neverOpened === 0;
 }
 
 /** Waits until nobody is connected; the checks tell who still is. */
@@ -85,7 +85,7 @@ export function isBack(before: Figures, after: Figures, isWarm: boolean): boolea
 export function check(before: Figures, after: Figures, isWarm: boolean, last: Sample): Check[] {
   const { stats, errors, firstErrors } = last;
   const left = `${stats.peers} peers, ${stats.rooms} rooms, ${stats.pending} pending, ` +
-    `${stats.closing} closing, ${stats.lost} lost left`;
+    `${stats.closing} closing, ${stats.neverOpened} lost left`;
   return [
     ...compare(before, after, isWarm),
     { what: left, isOk: isEmpty(last) },

@@ -8,7 +8,7 @@
 export type Address = string | undefined;
 
 /** The remote address in what a host gives along with a request, as `Deno.serve` does. */
-export function remoteOf(info: unknown): string | undefined {
+export function remoteAddressOf(info: unknown): string | undefined {
   const { remoteAddr } = (info ?? {}) as { remoteAddr?: { hostname?: unknown } };
   return typeof remoteAddr?.hostname === "string" ? remoteAddr.hostname : undefined;
 }
@@ -33,18 +33,18 @@ export async function createAddressReader(
   return (remote, headers) => {
     if (remote === undefined) return undefined;
     const forwarded = headers.get("x-forwarded-for");
-    if (forwarded === null) return toKey(remote);
+    if (forwarded === null) return rateLimitKey(remote);
     if (trust === undefined || !trust.isTrusted(remote)) {
       if (!hasWarned) onUntrusted(remote);
       hasWarned = true;
-      return toKey(remote);
+      return rateLimitKey(remote);
     }
-    return toKey(trust.client(remote, forwarded));
+    return rateLimitKey(trust.client(remote, forwarded));
   };
 }
 
 /** An IPv4 address as it is, an IPv6 address by its first 64 bits. */
-function toKey(address: string): string {
+function rateLimitKey(address: string): string {
   if (!address.includes(":")) return address;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
@@ -56,7 +56,7 @@ function toKey(address: string): string {
 }
 
 /** Whom to believe, and what they say. */
-interface Trust {
+interface TrustedProxies {
   isTrusted(address: string): boolean;
   /** The last address that no trusted proxy has, reading from the right. */
   client(remote: string, forwarded: string): string;
@@ -82,7 +82,7 @@ export function checkProxies(trustedProxies: readonly string[]): void {
   }
 }
 
-async function readTrust(trustedProxies: readonly string[]): Promise<Trust | undefined> {
+async function readTrust(trustedProxies: readonly string[]): Promise<TrustedProxies | undefined> {
   checkProxies(trustedProxies);
   if (trustedProxies.length === 0) return undefined;
   const { default: ipaddr } = await import("ipaddr.js");

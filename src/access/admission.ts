@@ -5,7 +5,7 @@
 
 import type { Address } from "./address.ts";
 import { type TokenClaims, type VerifyOptions, verifyToken } from "./room_tokens.ts";
-import { type AuthGuard, TooManyFailuresError } from "./verification_limiter.ts";
+import { TooManyFailuresError, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
 import {
   CLOSE,
@@ -14,7 +14,7 @@ import {
   MAX_NODE_ID_LENGTH,
   MAX_ROOM_LENGTH,
 } from "../protocol/messages.ts";
-import type { VerifiedTokens } from "./token_cache.ts";
+import type { TokenCache } from "./token_cache.ts";
 
 /** Who a connection speaks for. */
 export interface Identity {
@@ -23,7 +23,7 @@ export interface Identity {
   /** The name it joins under. */
   readonly nodeId: string;
   /** Whether it may join as a normal peer; if not, only as a consumer. */
-  readonly mayBeNormal: boolean;
+  readonly canJoinAsNormal: boolean;
 }
 
 /**
@@ -51,14 +51,14 @@ export type Authorize = (
 ) => Authorization | null | Promise<Authorization | null>;
 
 /** By what clients are let in. */
-export type Gate =
+export type AuthPolicy =
   | { readonly by: "nothing" }
   | {
     readonly by: "room token";
     readonly publicKey: CryptoKey;
     readonly options: VerifyOptions;
-    readonly guard: AuthGuard;
-    readonly verified: VerifiedTokens;
+    readonly guard: VerificationLimiter;
+    readonly verified: TokenCache;
   }
   | { readonly by: "host"; readonly authorize: Authorize };
 
@@ -66,7 +66,7 @@ export type Gate =
  * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
  * promise where a token has to be verified.
  */
-export type ConsumerGate = (
+export type ConsumerAuthorizer = (
   token: string | undefined,
   room: string,
   address: Address,
@@ -81,7 +81,7 @@ export interface Credentials {
 }
 
 /** A client that asks to be let in. */
-export interface Applicant {
+export interface ConnectRequest {
   readonly query: URLSearchParams;
   /** The token that it presents. */
   readonly token: string | undefined;
@@ -130,23 +130,23 @@ export function readCredentials(
  * be asked. What the host throws goes to `onError`.
  */
 export function admit(
-  gate: Gate,
-  { query, token, address, request }: Applicant,
-  mayConsume: boolean,
+  gate: AuthPolicy,
+  { query, token, address, request }: ConnectRequest,
+  allowsConsumers: boolean,
   onError: (cause: unknown) => void,
 ): Admission | Promise<Admission> {
   // Clients append their own to whatever the app's URL holds: the last one counts.
   const room = query.getAll("room").at(-1) || undefined;
   const nodeId = query.getAll("nodeId").at(-1) || undefined;
-  const stranger = (why: CloseReason) => {
-    if (!mayConsume) return { refusal: why };
+  const unauthenticated = (why: CloseReason) => {
+    if (!allowsConsumers) return { refusal: why };
     return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };
   };
   switch (gate.by) {
     case "nothing":
       return identify(room ?? "default", nodeId, true);
     case "room token":
-      if (token === undefined) return stranger(CLOSE.missingToken);
+      if (token === undefined) return unauthenticated(CLOSE.missingToken);
       return admitByToken(
         gate,
         token,
@@ -159,7 +159,7 @@ export function admit(
     case "host":
       return (async () => await gate.authorize(request))().then(
         (found) => {
-          if (!found) return stranger(CLOSE.notAuthorized);
+          if (!found) return unauthenticated(CLOSE.notAuthorized);
           const { room: name, nodeId: id = "" } = found;
           if (typeof name !== "string" || name === "" || typeof id !== "string") {
             throw new TypeError("authorize() must return texts for room and nodeId");
@@ -177,7 +177,7 @@ export function admit(
 
 /** A token that was verified before is not verified again. */
 function admitByToken(
-  { guard, verified, publicKey, options }: Gate & { by: "room token" },
+  { guard, verified, publicKey, options }: AuthPolicy & { by: "room token" },
   token: string,
   address: Address,
   decide: (claims: TokenClaims) => Admission,
@@ -189,31 +189,31 @@ function admitByToken(
       verified.add(token, claims);
       return decide(claims);
     },
-    (error) => ({ refusal: reasonFor(error, CLOSE.invalidToken) }),
+    (error) => ({ refusal: closeReasonFor(error, CLOSE.invalidToken) }),
   );
 }
 
 /** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */
-export function consumerGate(
+export function createConsumerAuthorizer(
   verify: ConsumerVerifier | undefined,
   isOpen: boolean,
-  guard: AuthGuard,
-): ConsumerGate {
+  guard: VerificationLimiter,
+): ConsumerAuthorizer {
   if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
   return (token, room, address) =>
     token === undefined
       ? CLOSE.invalidConsumerToken
       : guard.attempt(address, () => verify(token, room))
-        .then(() => null, (error) => reasonFor(error, CLOSE.invalidConsumerToken));
+        .then(() => null, (error) => closeReasonFor(error, CLOSE.invalidConsumerToken));
 }
 
-function reasonFor(error: unknown, otherwise: CloseReason): CloseReason {
+function closeReasonFor(error: unknown, otherwise: CloseReason): CloseReason {
   return error instanceof TooManyFailuresError ? CLOSE.tooManyFailures : otherwise;
 }
 
-function identify(room: string, nodeId: string | undefined, mayBeNormal: boolean): Admission {
+function identify(room: string, nodeId: string | undefined, canJoinAsNormal: boolean): Admission {
   const name = nodeId ?? crypto.randomUUID();
   if (isLongerThan(room, MAX_ROOM_LENGTH)) return { refusal: CLOSE.roomTooLong };
   if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return { refusal: CLOSE.nodeIdTooLong };
-  return { identity: { room, nodeId: name, mayBeNormal } };
+  return { identity: { room, nodeId: name, canJoinAsNormal } };
 }

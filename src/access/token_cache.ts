@@ -10,7 +10,7 @@ import type { Clock } from "../runtime/clock.ts";
 const MAX_TOKENS = 10_000;
 
 /** What verified tokens say, until they expire. */
-export class VerifiedTokens {
+export class TokenCache {
   readonly #clock: Clock;
   readonly #tokens = new Map<string, TokenClaims>();
 

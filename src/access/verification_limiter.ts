@@ -27,7 +27,7 @@ interface Failures {
 }
 
 /** The attempts of all addresses that failed, of whatever kind. */
-export class FailureCount {
+export class FailureLimiter {
   readonly #clock: Clock;
   readonly #max: number;
   readonly #onFailure: (address: string) => void;
@@ -69,12 +69,12 @@ export class FailureCount {
 }
 
 /** Guards one kind of token or secret. */
-export class AuthGuard {
-  readonly #failures: FailureCount;
+export class VerificationLimiter {
+  readonly #failures: FailureLimiter;
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  constructor(failures: FailureCount) {
+  constructor(failures: FailureLimiter) {
     this.#failures = failures;
   }
 

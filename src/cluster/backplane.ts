@@ -8,7 +8,7 @@
 import type { Role, SignalMessage } from "../protocol/messages.ts";
 
 /** One stay of a peer in a room, unique among all instances. */
-export interface Stay {
+export interface MemberId {
   /** The instance that the peer is connected to. */
   readonly instance: string;
   /** The instance's own number for this stay. */
@@ -16,27 +16,27 @@ export interface Stay {
 }
 
 /** A peer as the other instances see it. */
-export interface Member extends Stay {
+export interface Member extends MemberId {
   /** Its `nodeId`. */
   readonly id: string;
   /** What it is in the room. */
   readonly role: Role;
   /** Whether consumers may be directed to it, by the word of its own instance. */
-  readonly serves: boolean;
+  readonly acceptsConsumers: boolean;
   /** Milliseconds since the Unix epoch, by the clock of its instance. */
   readonly joinedAt: number;
 }
 
 /** A member with its place in the room's order of joining. */
-export interface SeatedMember extends Member {
+export interface OrderedMember extends Member {
   /** Its place, growing with every new name. */
-  readonly seat: number;
+  readonly joinOrder: number;
 }
 
 /** How a member joins. */
 export interface JoinOptions {
   /** Whether it was there before the backplane failed: then the later of two that share a name wins. */
-  readonly isReturning: boolean;
+  readonly isReclaim: boolean;
   /** Members that the room has at most; one that is returning always fits. */
   readonly maxPeers: number;
 }
@@ -53,24 +53,29 @@ export type RoomEvent =
     /** The whole room, for an instance that has its first member there, or whose claim came too late. */
     readonly type: "room";
     readonly room: string;
-    readonly members: readonly SeatedMember[];
-    readonly turn: number;
-    readonly isReturning: boolean;
+    readonly members: readonly OrderedMember[];
+    readonly rotation: number;
+    readonly isReclaim: boolean;
   }
   | {
     readonly type: "joined";
     readonly room: string;
-    readonly member: SeatedMember;
+    readonly member: OrderedMember;
     /** How many consumers have joined, for whose turn it is to serve. */
-    readonly turn: number;
-    readonly isReturning: boolean;
+    readonly rotation: number;
+    readonly isReclaim: boolean;
   }
-  | { readonly type: "updated"; readonly room: string; readonly member: SeatedMember }
-  | { readonly type: "left"; readonly room: string; readonly id: string; readonly stay: Stay }
+  | { readonly type: "updated"; readonly room: string; readonly member: OrderedMember }
+  | {
+    readonly type: "left";
+    readonly room: string;
+    readonly id: string;
+    readonly memberId: MemberId;
+  }
   | { readonly type: "instance left"; readonly room: string; readonly instance: string };
 
 /** From whom a letter is, to whom, and what it is. */
-export interface Envelope {
+export interface EnvelopeHeader {
   /** The room of both. */
   readonly room: string;
   /** What it is; a `list` is from the server itself. */
@@ -78,15 +83,15 @@ export interface Envelope {
   /** The `nodeId` of the sender. */
   readonly from: string;
   /** The stay of the sender. */
-  readonly sender: Stay;
+  readonly sender: MemberId;
   /** The `nodeId` of the target. */
   readonly to: string;
   /** The stay of the target: nobody else gets it. */
-  readonly target: Stay;
+  readonly target: MemberId;
 }
 
 /** A frame on its way from a peer of one instance to a peer of another. */
-export interface Letter extends Envelope {
+export interface Envelope extends EnvelopeHeader {
   /** The frame as it is handed to the client. */
   readonly text: string;
 }
@@ -100,9 +105,9 @@ export interface BackplaneListener {
   /** Something has happened in a room of this instance. */
   roomChanged(event: RoomEvent): void;
   /** A letter has come for a peer of this instance. */
-  letter(letter: Letter): void;
+  received(envelope: Envelope): void;
   /** A letter did not reach its target. */
-  returned(letter: Envelope): void;
+  undeliverable(envelope: EnvelopeHeader): void;
   /** A token or secret of this address did not hold on another instance. */
   authFailed(address: string): void;
 }
@@ -116,11 +121,11 @@ export interface Backplane {
   /** Says what has changed of a member. */
   update(room: string, member: Member): void;
   /** Takes a member out of its room. */
-  leave(room: string, id: string, stay: Stay): void;
+  leave(room: string, id: string, memberId: MemberId): void;
   /** Hands a letter over; `false` if its instance is not there. */
-  send(letter: Letter): Promise<boolean>;
+  send(envelope: Envelope): Promise<boolean>;
   /** Tells the sender's instance that the target is not there. */
-  giveBack(letter: Letter): void;
+  reportUndeliverable(envelope: Envelope): void;
   /** Tells the others that a token or secret did not hold. */
   authFailed(address: string): void;
   /** Leaves, for good. */

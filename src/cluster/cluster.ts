@@ -9,17 +9,17 @@ import type { Clock, Timer } from "../runtime/clock.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
-import { PostOffice } from "./message_router.ts";
-import type { EnterOutcome, SignalingRegistry } from "../rooms/registry.ts";
-import { Replicas } from "./remote_members.ts";
+import { MessageRouter } from "./message_router.ts";
+import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
+import { RemoteMembers } from "./remote_members.ts";
 import type { Room } from "../rooms/room.ts";
-import { type Entry, Roster } from "./local_members.ts";
+import { type LocalMember, LocalMembers } from "./local_members.ts";
 
 /** How often it is looked whether a peer has missed its heartbeats, in milliseconds. */
 const HEALTH_MS = 5000;
 
 /** How long after a failure it is remembered who was lost sight of, in milliseconds. */
-const REMEMBER_MS = 60_000;
+const UNREACHABLE_MEMORY_MS = 60_000;
 
 /** What a cluster is made of. */
 export interface ClusterOptions {
@@ -36,22 +36,22 @@ export interface ClusterOptions {
 /** This instance among the others. */
 export class Cluster {
   readonly #options: ClusterOptions;
-  readonly #roster = new Roster();
-  readonly #post: PostOffice;
-  readonly #replicas: Replicas;
+  readonly #localMembers = new LocalMembers();
+  readonly #router: MessageRouter;
+  readonly #remoteMembers: RemoteMembers;
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
 
   constructor(options: ClusterOptions) {
     const { backplane, registry } = options;
     this.#options = options;
-    this.#post = new PostOffice(backplane, registry, this.#roster);
-    this.#replicas = new Replicas(backplane, registry, this.#roster, this.#post);
+    this.#router = new MessageRouter(backplane, registry, this.#localMembers);
+    this.#remoteMembers = new RemoteMembers(backplane, registry, this.#localMembers, this.#router);
   }
 
   /** Whether peers elsewhere can be reached. */
   get isUp(): boolean {
-    return this.#roster.instance !== undefined;
+    return this.#localMembers.instance !== undefined;
   }
 
   /** Starts to take part. */
@@ -60,8 +60,8 @@ export class Cluster {
       up: (instance) => this.#guard(() => this.#up(instance)),
       down: (reason) => this.#guard(() => this.#down(reason)),
       roomChanged: (event) => this.#guard(() => this.#roomChanged(event)),
-      letter: (letter) => this.#guard(() => this.#post.receive(letter)),
-      returned: (letter) => this.#guard(() => this.#post.returned(letter)),
+      received: (envelope) => this.#guard(() => this.#router.receive(envelope)),
+      undeliverable: (envelope) => this.#guard(() => this.#router.undeliverable(envelope)),
       authFailed: this.#options.onAuthFailed,
     });
     this.#watchHealth();
@@ -72,7 +72,7 @@ export class Cluster {
     for (const timer of [this.#healthTimer, this.#forgetTimer]) {
       if (timer !== undefined) this.#options.clock.clearTimeout(timer);
     }
-    this.#roster.instance = undefined;
+    this.#localMembers.instance = undefined;
     await this.#options.backplane.close();
   }
 
@@ -82,16 +82,16 @@ export class Cluster {
   }
 
   /** Lets a peer join: here at once while there are no others, else once its name is claimed. */
-  join(room: string, peer: Peer): EnterOutcome | Promise<EnterOutcome> {
+  join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
     if (!this.isUp) return this.#joinHere(room, peer);
-    return new Promise((settle) => {
+    return new Promise((resolveJoin) => {
       const entry = this.#add(room, peer);
-      entry.settle = settle;
+      entry.resolveJoin = resolveJoin;
       this.#claim(entry, false);
     });
   }
 
-  #joinHere(room: string, peer: Peer): EnterOutcome {
+  #joinHere(room: string, peer: Peer): JoinResult {
     const entered = this.#options.registry.join(room, peer);
     if (entered.room.has(peer)) this.#add(room, peer);
     return entered;
@@ -99,36 +99,41 @@ export class Cluster {
 
   /** Takes note of a peer of this instance that changed or left. */
   changed(room: Room, peer: Peer): void {
-    const entry = this.#roster.of(peer);
+    const entry = this.#localMembers.ofPeer(peer);
     if (entry === undefined) return;
     if (room.has(peer)) return this.#announce(entry);
-    this.#roster.delete(entry);
+    this.#localMembers.delete(entry);
     if (!this.isUp) return;
-    this.#options.backplane.leave(entry.room, peer.id, this.#roster.stay(entry));
-    this.#replicas.giveWay(entry);
-    this.#replicas.dropIfUnused(room.name);
+    this.#options.backplane.leave(entry.room, peer.id, this.#localMembers.memberId(entry));
+    this.#remoteMembers.restoreConflict(entry);
+    this.#remoteMembers.dropIfUnused(room.name);
   }
 
-  #announce(entry: Entry): void {
+  #announce(entry: LocalMember): void {
     const { role } = entry.peer;
-    const serves = this.#serves(entry.peer);
-    if (entry.role === role && entry.serves === serves) return;
-    Object.assign(entry, { role, serves });
-    if (this.isUp) this.#options.backplane.update(entry.room, this.#roster.member(entry));
+    const acceptsConsumers = this.#acceptsConsumers(entry.peer);
+    if (entry.role === role && entry.acceptsConsumers === acceptsConsumers) return;
+    Object.assign(entry, { role, acceptsConsumers });
+    if (this.isUp) this.#options.backplane.update(entry.room, this.#localMembers.member(entry));
   }
 
-  #serves({ service }: Peer): boolean {
-    return isEligible(service, this.#options.clock.elapsed());
+  #acceptsConsumers({ servingState }: Peer): boolean {
+    return isEligible(servingState, this.#options.clock.elapsed());
   }
 
-  #add(room: string, peer: Peer): Entry {
-    return this.#roster.add(room, peer, this.#options.clock.now(), this.#serves(peer));
+  #add(room: string, peer: Peer): LocalMember {
+    return this.#localMembers.add(
+      room,
+      peer,
+      this.#options.clock.now(),
+      this.#acceptsConsumers(peer),
+    );
   }
 
-  #claim(entry: Entry, isReturning: boolean): void {
+  #claim(entry: LocalMember, isReclaim: boolean): void {
     const { backplane, maxPeersPerRoom: maxPeers } = this.#options;
     entry.isClaimed = false;
-    backplane.join(entry.room, this.#roster.member(entry), { isReturning, maxPeers }).then(
+    backplane.join(entry.room, this.#localMembers.member(entry), { isReclaim, maxPeers }).then(
       (reply) => {
         if (reply !== "joined") this.#refused(entry, reply);
       },
@@ -136,28 +141,28 @@ export class Cluster {
     );
   }
 
-  #refused(entry: Entry, reply: "taken" | "full" | "outdated"): void {
-    if (this.#roster.of(entry.peer) !== entry) return;
-    this.#roster.delete(entry);
+  #refused(entry: LocalMember, reply: "taken" | "full" | "outdated"): void {
+    if (this.#localMembers.ofPeer(entry.peer) !== entry) return;
+    this.#localMembers.delete(entry);
     const kind = reply === "full" ? "full" : "taken";
-    if (entry.settle === undefined) entry.peer.replace(); // Another has its name.
-    else entry.settle(this.#options.registry.refuse(entry.room, kind));
-    this.#replicas.giveWay(entry);
-    this.#replicas.dropIfUnused(entry.room);
+    if (entry.resolveJoin === undefined) entry.peer.closeAsReplaced(); // Another has its name.
+    else entry.resolveJoin(this.#options.registry.refuse(entry.room, kind));
+    this.#remoteMembers.restoreConflict(entry);
+    this.#remoteMembers.dropIfUnused(entry.room);
   }
 
   #roomChanged(event: RoomEvent): void {
-    this.#replicas.apply(event, this.#options.clock.now());
+    this.#remoteMembers.apply(event, this.#options.clock.now());
     if (event.type === "instance left") this.#forgetLater();
   }
 
   /** Everybody who is here claims its name anew. */
   #up(instance: string): void {
     const { registry, logger } = this.#options;
-    this.#roster.instance = instance;
+    this.#localMembers.instance = instance;
     logger.info("Backplane up", { instance });
     for (const room of registry.all()) {
-      const entries = room.members().map((peer) => this.#roster.of(peer))
+      const entries = room.members().map((peer) => this.#localMembers.ofPeer(peer))
         .filter((entry) => entry !== undefined);
       for (const entry of entries) this.#claim(entry, true);
     }
@@ -167,26 +172,26 @@ export class Cluster {
   #forgetLater(): void {
     const { clock } = this.#options;
     if (this.#forgetTimer !== undefined) clock.clearTimeout(this.#forgetTimer);
-    this.#forgetTimer = clock.setTimeout(() => this.#replicas.forget(), REMEMBER_MS);
+    this.#forgetTimer = clock.setTimeout(() => this.#remoteMembers.forget(), UNREACHABLE_MEMORY_MS);
   }
 
   #down(reason: string): void {
     const { clock, logger } = this.#options;
-    this.#roster.instance = undefined;
+    this.#localMembers.instance = undefined;
     logger.error("Backplane down: peers of other instances cannot be reached", { reason });
-    this.#replicas.clear(clock.now());
-    for (const entry of this.#roster.all()) {
-      const { settle, peer, room } = entry;
-      if (settle === undefined) continue;
-      this.#roster.delete(entry);
-      if (!peer.isGone) settle(this.#joinHere(room, peer));
+    this.#remoteMembers.clear(clock.now());
+    for (const entry of this.#localMembers.all()) {
+      const { resolveJoin, peer, room } = entry;
+      if (resolveJoin === undefined) continue;
+      this.#localMembers.delete(entry);
+      if (!peer.isClosed) resolveJoin(this.#joinHere(room, peer));
     }
   }
 
   #watchHealth(): void {
     this.#healthTimer = this.#options.clock.setTimeout(() => {
-      for (const entry of this.#roster.all()) {
-        if (entry.peer.service.heartbeatAt !== undefined) this.#announce(entry);
+      for (const entry of this.#localMembers.all()) {
+        if (entry.peer.servingState.heartbeatAt !== undefined) this.#announce(entry);
       }
       this.#watchHealth();
     }, HEALTH_MS);

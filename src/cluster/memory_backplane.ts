@@ -6,19 +6,19 @@
 import type {
   Backplane,
   BackplaneListener,
+  Envelope,
   JoinOptions,
   JoinReply,
-  Letter,
   Member,
+  MemberId,
+  OrderedMember,
   RoomEvent,
-  SeatedMember,
-  Stay,
 } from "./backplane.ts";
 
 interface HubRoom {
-  readonly members: Map<string, SeatedMember>;
-  nextSeat: number;
-  turn: number;
+  readonly members: Map<string, OrderedMember>;
+  nextJoinOrder: number;
+  rotation: number;
 }
 
 /** What connects the handlers of one process: give each of them a `connect()` of the same hub. */
@@ -61,27 +61,27 @@ export class MemoryHub {
 
   /** @ignore */
   join(name: string, member: Member, options: JoinOptions): JoinReply {
-    const { isReturning, maxPeers } = options;
-    const room = this.#rooms.get(name) ?? { members: new Map(), nextSeat: 1, turn: 0 };
+    const { isReclaim, maxPeers } = options;
+    const room = this.#rooms.get(name) ?? { members: new Map(), nextJoinOrder: 1, rotation: 0 };
     const old = room.members.get(member.id);
     const { instance } = member;
     const isFirst = ![...room.members.values()].some((other) => other.instance === instance);
-    if (old !== undefined && !isSameStay(old, member)) {
+    if (old !== undefined && !isSameMember(old, member)) {
       const isTaken = old.role !== member.role;
-      if (isTaken || isReturning && old.joinedAt > member.joinedAt) {
-        if (isReturning && !isFirst) this.#tellRoom(name, room, instance, 0, isReturning);
+      if (isTaken || isReclaim && old.joinedAt > member.joinedAt) {
+        if (isReclaim && !isFirst) this.#tellRoom(name, room, instance, 0, isReclaim);
         return isTaken ? "taken" : "outdated";
       }
     }
-    if (old === undefined && !isReturning && room.members.size >= maxPeers) return "full";
+    if (old === undefined && !isReclaim && room.members.size >= maxPeers) return "full";
     this.#rooms.set(name, room);
-    const seated = { ...member, seat: old?.seat ?? room.nextSeat++ };
+    const seated = { ...member, joinOrder: old?.joinOrder ?? room.nextJoinOrder++ };
     room.members.set(member.id, seated);
-    if (member.role === "consumer") room.turn++;
-    const turn = member.role === "consumer" ? room.turn : 0;
-    const event: RoomEvent = { type: "joined", room: name, member: seated, turn, isReturning };
+    if (member.role === "consumer") room.rotation++;
+    const rotation = member.role === "consumer" ? room.rotation : 0;
+    const event: RoomEvent = { type: "joined", room: name, member: seated, rotation, isReclaim };
     this.#tell(room, event, isFirst ? instance : undefined, old?.instance);
-    if (isFirst) this.#tellRoom(name, room, instance, turn, isReturning);
+    if (isFirst) this.#tellRoom(name, room, instance, rotation, isReclaim);
     return "joined";
   }
 
@@ -89,20 +89,20 @@ export class MemoryHub {
   update(name: string, member: Member): void {
     const room = this.#rooms.get(name);
     const old = room?.members.get(member.id);
-    if (room === undefined || old === undefined || !isSameStay(old, member)) return;
-    const seated = { ...old, role: member.role, serves: member.serves };
+    if (room === undefined || old === undefined || !isSameMember(old, member)) return;
+    const seated = { ...old, role: member.role, acceptsConsumers: member.acceptsConsumers };
     room.members.set(member.id, seated);
     this.#tell(room, { type: "updated", room: name, member: seated }, member.instance);
   }
 
   /** @ignore */
-  leave(name: string, id: string, stay: Stay): void {
+  leave(name: string, id: string, memberId: MemberId): void {
     const room = this.#rooms.get(name);
     const old = room?.members.get(id);
-    if (room === undefined || old === undefined || !isSameStay(old, stay)) return;
+    if (room === undefined || old === undefined || !isSameMember(old, memberId)) return;
     room.members.delete(id);
     if (room.members.size === 0) this.#rooms.delete(name);
-    else this.#tell(room, { type: "left", room: name, id, stay }, stay.instance);
+    else this.#tell(room, { type: "left", room: name, id, memberId }, memberId.instance);
   }
 
   /** @ignore */
@@ -121,11 +121,11 @@ export class MemoryHub {
     name: string,
     room: HubRoom,
     instance: string,
-    turn: number,
-    isReturning: boolean,
+    rotation: number,
+    isReclaim: boolean,
   ): void {
     const members = [...room.members.values()];
-    const whole: RoomEvent = { type: "room", room: name, members, turn, isReturning };
+    const whole: RoomEvent = { type: "room", room: name, members, rotation, isReclaim };
     this.#instances.get(instance)?.hear((listener) => listener.roomChanged(whole));
   }
 
@@ -170,18 +170,18 @@ class MemoryBackplane implements Backplane {
     this.#hub.update(room, member);
   }
 
-  leave(room: string, id: string, stay: Stay): void {
-    this.#hub.leave(room, id, stay);
+  leave(room: string, id: string, memberId: MemberId): void {
+    this.#hub.leave(room, id, memberId);
   }
 
-  send(letter: Letter): Promise<boolean> {
+  send(envelope: Envelope): Promise<boolean> {
     return Promise.resolve(
-      this.#hub.send(letter.target.instance, (listener) => listener.letter(letter)),
+      this.#hub.send(envelope.target.instance, (listener) => listener.received(envelope)),
     );
   }
 
-  giveBack(letter: Letter): void {
-    this.#hub.send(letter.sender.instance, (listener) => listener.returned(letter));
+  reportUndeliverable(envelope: Envelope): void {
+    this.#hub.send(envelope.sender.instance, (listener) => listener.undeliverable(envelope));
   }
 
   authFailed(address: string): void {
@@ -195,6 +195,6 @@ class MemoryBackplane implements Backplane {
   }
 }
 
-function isSameStay(a: Stay, b: Stay): boolean {
+function isSameMember(a: MemberId, b: MemberId): boolean {
   return a.instance === b.instance && a.number === b.number;
 }

@@ -3,23 +3,23 @@
  * told that nobody is there; it is never kept for later.
  */
 
-import type { Backplane, Envelope, Letter } from "./backplane.ts";
+import type { Backplane, Envelope, EnvelopeHeader } from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { encode, peerNotFound, type SignalMessage } from "../protocol/messages.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
-import { isSameStay, type Roster } from "./local_members.ts";
+import { isSameMember, type LocalMembers } from "./local_members.ts";
 
 /** Sends and receives the letters of one instance. */
-export class PostOffice {
+export class MessageRouter {
   readonly #backplane: Backplane;
   readonly #registry: SignalingRegistry;
-  readonly #roster: Roster;
+  readonly #localMembers: LocalMembers;
 
-  constructor(backplane: Backplane, registry: SignalingRegistry, roster: Roster) {
+  constructor(backplane: Backplane, registry: SignalingRegistry, localMembers: LocalMembers) {
     this.#backplane = backplane;
     this.#registry = registry;
-    this.#roster = roster;
+    this.#localMembers = localMembers;
   }
 
   /** Sends a frame to a peer elsewhere; `false` when that is known not to work. */
@@ -28,10 +28,10 @@ export class PostOffice {
     target: RemotePeer,
     text: string,
     sender: Peer | undefined,
-    type: Letter["type"],
+    type: Envelope["type"],
   ): boolean {
-    const entry = sender && this.#roster.of(sender);
-    const { instance } = this.#roster;
+    const entry = sender && this.#localMembers.ofPeer(sender);
+    const { instance } = this.#localMembers;
     if (instance === undefined || (sender !== undefined && entry === undefined)) return false;
     this.#backplane.send({
       room,
@@ -39,7 +39,7 @@ export class PostOffice {
       from: sender?.id ?? "",
       sender: { instance, number: entry?.number ?? 0 },
       to: target.id,
-      target: target.stay,
+      target: target.memberId,
       text,
     }).then((isThere) => {
       if (!isThere && sender !== undefined) tellNotFound(sender, target.id);
@@ -48,26 +48,26 @@ export class PostOffice {
   }
 
   /** Hands a letter to its target, or gives it back. */
-  receive(letter: Letter): void {
-    const target = this.#roster.at(letter.target)?.peer;
-    const room = this.#registry.get(letter.room);
+  receive(envelope: Envelope): void {
+    const target = this.#localMembers.find(envelope.target)?.peer;
+    const room = this.#registry.get(envelope.room);
     if (target !== undefined && room?.has(target)) {
-      if (letter.type === "list") {
-        target.send(letter.text);
+      if (envelope.type === "list") {
+        target.send(envelope.text);
         return;
       }
-      const sender = room.find(letter.from);
-      if (sender instanceof RemotePeer && isSameStay(sender.stay, letter.sender)) {
-        const type = letter.type as SignalMessage["type"];
-        if (room.deliver(sender, target, type, letter.text) !== "not found") return;
+      const sender = room.find(envelope.from);
+      if (sender instanceof RemotePeer && isSameMember(sender.memberId, envelope.sender)) {
+        const type = envelope.type as SignalMessage["type"];
+        if (room.deliver(sender, target, type, envelope.text) !== "not found") return;
       }
     }
-    if (letter.type !== "list") this.#backplane.giveBack(letter);
+    if (envelope.type !== "list") this.#backplane.reportUndeliverable(envelope);
   }
 
   /** Tells a sender here that its letter did not arrive. */
-  returned({ sender, to }: Envelope): void {
-    const entry = this.#roster.at(sender);
+  undeliverable({ sender, to }: EnvelopeHeader): void {
+    const entry = this.#localMembers.find(sender);
     if (entry !== undefined) tellNotFound(entry.peer, to);
   }
 }

@@ -1,48 +1,48 @@
 /** A peer of another instance: what it is sent goes there. To its room it is a peer like any other. */
 
-import type { Envelope, Member, SeatedMember, Stay } from "./backplane.ts";
-import { type Peer, type Service, UNSAID } from "../rooms/peer.ts";
+import type { EnvelopeHeader, Member, MemberId, OrderedMember } from "./backplane.ts";
+import { DEFAULT_SERVING_STATE, type Peer, type ServingState } from "../rooms/peer.ts";
 import type { Role } from "../protocol/messages.ts";
 
 /** Hands a frame to a peer elsewhere; `false` when it cannot be reached. */
-export type Post = (
+export type SendToPeer = (
   target: RemotePeer,
   text: string,
   sender: Peer | undefined,
-  type: Envelope["type"],
+  type: EnvelopeHeader["type"],
 ) => boolean;
 
 /** One stay of a peer of another instance. */
 export class RemotePeer implements Peer {
   readonly id: string;
   readonly isLocal = false;
-  readonly isGone = false;
-  readonly stay: Stay;
+  readonly isClosed = false;
+  readonly memberId: MemberId;
   readonly joinedAt: number;
-  seat: number;
+  joinOrder: number;
   role: Role = "normal";
-  service: Service = UNSAID;
-  readonly #post: Post;
+  servingState: ServingState = DEFAULT_SERVING_STATE;
+  readonly #send: SendToPeer;
 
-  constructor(member: SeatedMember, post: Post) {
+  constructor(member: OrderedMember, post: SendToPeer) {
     this.id = member.id;
-    this.stay = { instance: member.instance, number: member.number };
+    this.memberId = { instance: member.instance, number: member.number };
     this.joinedAt = member.joinedAt;
-    this.seat = member.seat;
-    this.#post = post;
-    this.become(member);
+    this.joinOrder = member.joinOrder;
+    this.#send = post;
+    this.update(member);
   }
 
   /** Takes over what its own instance says of it, which knows alone whether it is healthy. */
-  become({ role, serves }: Pick<Member, "role" | "serves">): void {
+  update({ role, acceptsConsumers }: Pick<Member, "role" | "acceptsConsumers">): void {
     this.role = role;
-    this.service = { ...UNSAID, serveConsumers: serves };
+    this.servingState = { ...DEFAULT_SERVING_STATE, serveConsumers: acceptsConsumers };
   }
 
-  send(text: string, sender?: Peer, type: Envelope["type"] = "list"): boolean {
-    return this.#post(this, text, sender, type);
+  send(text: string, sender?: Peer, type: EnvelopeHeader["type"] = "list"): boolean {
+    return this.#send(this, text, sender, type);
   }
 
   /** Its own instance closes it. */
-  replace(): void {}
+  closeAsReplaced(): void {}
 }

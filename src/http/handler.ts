@@ -4,11 +4,11 @@
  * `handleUpgrade` where it likes.
  */
 
-import { createAddressReader, remoteOf } from "../access/address.ts";
+import { createAddressReader, remoteAddressOf } from "../access/address.ts";
 import type { AddressReader } from "../access/address.ts";
-import { consumerGate, type Gate } from "../access/admission.ts";
+import { type AuthPolicy, createConsumerAuthorizer } from "../access/admission.ts";
 import { issueToken, parseDuration } from "../access/room_tokens.ts";
-import { AuthGuard, FailureCount } from "../access/verification_limiter.ts";
+import { FailureLimiter, VerificationLimiter } from "../access/verification_limiter.ts";
 import { systemClock } from "../runtime/clock.ts";
 import { Connections } from "../sessions/connections.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
@@ -25,9 +25,9 @@ import { createOriginCheck } from "../access/origins.ts";
 import { CLOSE } from "../protocol/messages.ts";
 import { SignalingRegistry } from "../rooms/registry.ts";
 import { errorResponse, STATUS_CODE } from "./responses.ts";
-import { createConnect } from "./upgrade.ts";
+import { createUpgradeHandler } from "./upgrade.ts";
 import { splitUrl } from "./url.ts";
-import { VerifiedTokens } from "../access/token_cache.ts";
+import { TokenCache } from "../access/token_cache.ts";
 
 /** How long clients have to answer their close. */
 const CLOSE_GRACE_MS = 300;
@@ -60,19 +60,19 @@ const MEGABYTE = 1_048_576;
 export async function createSignalingHandler(
   config: SignalingHandlerConfig = {},
 ): Promise<SignalingHandler> {
-  return (await createEndpoint(config)).handler;
+  return (await createHandlerParts(config)).handler;
 }
 
 /** A handler, with what a server needs to know besides. */
-export interface Endpoint {
+export interface HandlerParts {
   readonly handler: SignalingHandler;
   readonly addressOf: AddressReader;
-  readonly failures: FailureCount;
+  readonly failures: FailureLimiter;
   readonly connections: Connections;
 }
 
 /** Creates a signaling handler for a server of our own. */
-export async function createEndpoint(config: SignalingHandlerConfig): Promise<Endpoint> {
+export async function createHandlerParts(config: SignalingHandlerConfig): Promise<HandlerParts> {
   const { authEnabled = true, path = "/signal", clock = systemClock, drainSeconds = 3 } = config;
   const logger = neverThrowing(config.logger ?? silentLogger);
   const { idleTimeoutSeconds: idleTimeout = 30, registerTimeoutMs = 10_000 } = config;
@@ -88,7 +88,7 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
   const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
   const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth, logger);
-  const failures = new FailureCount(
+  const failures = new FailureLimiter(
     clock,
     limits.maxFailedAuthPerMinute,
     (address) => cluster?.authFailed(address),
@@ -124,23 +124,27 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
     join: (room, peer) => (cluster ?? registry).join(room, peer),
     director,
     connections,
-    consumers: consumerGate(verifyConsumer, !authEnabled, new AuthGuard(failures)),
+    authorizeConsumer: createConsumerAuthorizer(
+      verifyConsumer,
+      !authEnabled,
+      new VerificationLimiter(failures),
+    ),
     clock,
     logger,
     limits,
     registerTimeoutMs,
     isClosing: () => closing,
   };
-  const connect = createConnect({
+  const connect = createUpgradeHandler({
     context,
-    gate: gateOf(
+    policy: gateOf(
       config,
       keys,
-      new AuthGuard(failures),
-      new VerifiedTokens(clock),
+      new VerificationLimiter(failures),
+      new TokenCache(clock),
       maxTtlSeconds,
     ),
-    mayConsume: verifyConsumer !== undefined,
+    allowsConsumers: verifyConsumer !== undefined,
     isAllowedOrigin,
     addressOf,
     failures,
@@ -152,7 +156,7 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
     path,
     async fetch(request, info) {
       if (!isOurs(splitUrl(request.url).pathname)) return null;
-      return await connect(request, remoteOf(info), (protocol) => {
+      return await connect(request, remoteAddressOf(info), (protocol) => {
         const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
         // Not by Deno's option: that takes a list of names only with a space behind each comma.
         if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
@@ -193,16 +197,16 @@ export async function createEndpoint(config: SignalingHandlerConfig): Promise<En
       rooms: registry.rooms,
       pending: connections.pending,
       closing: connections.closing,
-      lost: connections.lost,
+      neverOpened: connections.neverOpened,
       memory: memory.isExceeded ? "exceeded" : "ok",
       backplane: cluster === undefined ? "none" : cluster.isUp ? "up" : "down",
       duplicateAnswers: negotiations.duplicateAnswers,
-      heals: negotiations.heals,
+      reintroductions: negotiations.reintroductions,
     }),
-    async close({ graceMs = drainSeconds * 1000 } = {}) {
+    async close({ drainMs = drainSeconds * 1000 } = {}) {
       closing = true;
       memory.close();
-      await connections.shutDown(graceMs, CLOSE_GRACE_MS);
+      await connections.shutDown(drainMs, CLOSE_GRACE_MS);
       negotiations.close();
       await cluster?.close();
     },
@@ -224,10 +228,10 @@ function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
 function gateOf(
   { authEnabled, authorize }: SignalingHandlerConfig,
   keys: KeyPair | null,
-  guard: AuthGuard,
-  verified: VerifiedTokens,
+  guard: VerificationLimiter,
+  verified: TokenCache,
   maxTtlSeconds: number | undefined,
-): Gate {
+): AuthPolicy {
   if (authEnabled === false) return { by: "nothing" };
   if (authorize !== undefined) return { by: "host", authorize };
   if (keys === null) return { by: "nothing" };

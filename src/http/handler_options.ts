@@ -100,7 +100,7 @@ export interface SignalingStats {
   /** Sockets that were told to close and have not gone yet. */
   readonly closing: number;
   /** Clients that reset their connection during the handshake: Deno keeps a file descriptor each. */
-  readonly lost: number;
+  readonly neverOpened: number;
   /** Whether the process has more memory than `maxMemoryMb`, so that nobody new is let in. */
   readonly memory: "ok" | "exceeded";
   /** Whether peers of other instances can be reached; `none` without a backplane. */
@@ -108,7 +108,7 @@ export interface SignalingStats {
   /** Answers that were not relayed, because their offer had been answered. */
   readonly duplicateAnswers: number;
   /** Peer lists that were sent because an offer was not answered. */
-  readonly heals: number;
+  readonly reintroductions: number;
 }
 
 /** A signaling endpoint that a host can mount. */
@@ -148,5 +148,5 @@ export interface SignalingHandler {
    * `graceMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
    * consumers, which never do. Then waits until all have gone, 300 ms at most. Safe to call twice.
    */
-  close(options?: { graceMs?: number }): Promise<void>;
+  close(options?: { drainMs?: number }): Promise<void>;
 }

@@ -3,10 +3,10 @@
  * the signaling handler. Every answer is JSON.
  */
 
-import { remoteOf } from "../access/address.ts";
+import { remoteAddressOf } from "../access/address.ts";
 import { createSecretCheck, TokenRequestError } from "../access/room_tokens.ts";
-import { AuthGuard, TooManyFailuresError } from "../access/verification_limiter.ts";
-import type { Endpoint } from "./handler.ts";
+import { TooManyFailuresError, VerificationLimiter } from "../access/verification_limiter.ts";
+import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -22,7 +22,7 @@ const NO_STORE = { "cache-control": "no-store" };
 /** What the routes need to know. */
 export interface RoutesOptions {
   /** Answers `/signal` and knows the keys, the counts and the clients. */
-  readonly endpoint: Pick<Endpoint, "handler" | "addressOf" | "failures">;
+  readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures">;
   /** The secret that `POST /token` asks for; without it the route does not exist. */
   readonly adminSecret: string | undefined;
   /** Whether the server is shutting down. */
@@ -115,9 +115,9 @@ async function tokenRoute(
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  const guard = new AuthGuard(failures);
+  const guard = new VerificationLimiter(failures);
   return async (request, info) => {
-    const address = addressOf(remoteOf(info), request.headers);
+    const address = addressOf(remoteAddressOf(info), request.headers);
     try {
       await guard.attempt(address, async () => {
         if (!await isAdminSecret(presentedSecret(request.headers))) throw new WrongSecretError();

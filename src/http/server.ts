@@ -5,7 +5,7 @@
 
 import { fitsHeader } from "../access/room_tokens.ts";
 import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
-import { createEndpoint } from "./handler.ts";
+import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerConfig, SignalingStats } from "./handler_options.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { STATUS_CODE } from "./responses.ts";
@@ -79,7 +79,7 @@ export interface SignalingServer extends AsyncDisposable {
    * evenly over `graceMs` milliseconds (`drainSeconds` by default) and the consumers last, and ends
    * within a second after that. Safe to call twice.
    */
-  close(options?: { graceMs?: number }): Promise<void>;
+  close(options?: { drainMs?: number }): Promise<void>;
 }
 
 type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
@@ -130,7 +130,7 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   if (usesRoomTokens && !fitsHeader(adminSecret ?? "")) {
     throw new TypeError("`adminSecret` must be printable ASCII: it travels in an HTTP header");
   }
-  const endpoint = await createEndpoint({ ...handlerConfig, path: "/signal" });
+  const endpoint = await createHandlerParts({ ...handlerConfig, path: "/signal" });
   const { handler, connections } = endpoint;
   let draining = false;
   let listener: Listener | undefined;
@@ -143,20 +143,20 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   });
 
   function listenerFailed(): void {
-    const fit = connections.ranOut();
+    const fit = connections.reduceCapacity();
     if (fit < Infinity) {
       logger.error("Out of file descriptors: no more sockets for a minute", { fit });
     }
-    if (connections.lost > connections.size) onExhausted?.();
+    if (connections.neverOpened > connections.size) onExhausted?.();
   }
 
-  async function stop(options?: { graceMs?: number }): Promise<void> {
+  async function stop(options?: { drainMs?: number }): Promise<void> {
     draining = true;
     await handler.close(options);
     await listener?.close();
   }
   let stopped: Promise<void> | undefined;
-  const close = (options?: { graceMs?: number }) => stopped ??= stop(options);
+  const close = (options?: { drainMs?: number }) => stopped ??= stop(options);
 
   return {
     // deno-lint-ignore require-await -- a failure must be a rejection

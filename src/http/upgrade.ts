@@ -4,9 +4,9 @@
  */
 
 import type { Address, AddressReader } from "../access/address.ts";
-import { type Admission, admit, type Gate, readCredentials } from "../access/admission.ts";
-import type { FailureCount } from "../access/verification_limiter.ts";
-import type { Crowd } from "../sessions/connections.ts";
+import { type Admission, admit, type AuthPolicy, readCredentials } from "../access/admission.ts";
+import type { FailureLimiter } from "../access/verification_limiter.ts";
+import type { ExceededLimit } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import type { MemoryWatch } from "../runtime/memory_watch.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
@@ -16,14 +16,14 @@ import type { OriginCheck } from "../access/origins.ts";
 import { splitUrl } from "./url.ts";
 
 /** What connecting depends on. */
-export interface ConnectOptions {
+export interface UpgradeHandlerOptions {
   readonly context: SessionContext;
-  readonly gate: Gate;
+  readonly policy: AuthPolicy;
   /** Whether clients without a room token may come as consumers. */
-  readonly mayConsume: boolean;
+  readonly allowsConsumers: boolean;
   readonly isAllowedOrigin: OriginCheck;
   readonly addressOf: AddressReader;
-  readonly failures: FailureCount;
+  readonly failures: FailureLimiter;
   readonly memory: Pick<MemoryWatch, "isExceeded" | "start">;
 }
 
@@ -31,7 +31,7 @@ export interface ConnectOptions {
 export type Upgrade = (protocol: string | undefined) => Deno.WebSocketUpgrade;
 
 /** Answers a request for a socket that came from this address. */
-export type Connect = (
+export type UpgradeHandler = (
   request: Request,
   remote: string | undefined,
   upgrade: Upgrade,
@@ -43,7 +43,7 @@ const WEBSOCKET_VERSION = "13";
 /** When a client that found no room may try again, in seconds. */
 const RETRY_AFTER_SECONDS = 5;
 
-const CROWDS: Record<Crowd, { status: number; message: string }> = {
+const LIMIT_RESPONSES: Record<ExceededLimit, { status: number; message: string }> = {
   server: { status: STATUS_CODE.ServiceUnavailable, message: "The server is full" },
   pending: {
     status: STATUS_CODE.ServiceUnavailable,
@@ -67,15 +67,16 @@ const CROWDS: Record<Crowd, { status: number; message: string }> = {
  * in the very same moment still costs one.) Only where too many refused sockets linger it verifies
  * first, so that who is refused gets no socket.
  */
-export function createConnect(options: ConnectOptions): Connect {
-  const { context, gate, mayConsume, isAllowedOrigin, addressOf, failures, memory } = options;
+export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHandler {
+  const { context, policy, allowsConsumers, isAllowedOrigin, addressOf, failures, memory } =
+    options;
   const { connections, limits, logger } = context;
   /** Requests whose token is verified before they are upgraded. */
   let verifying = 0;
 
   return (request, remote, upgrade) => {
-    const mistake = checkHandshake(request);
-    if (mistake !== undefined) return mistake;
+    const rejection = checkHandshake(request);
+    if (rejection !== undefined) return rejection;
     memory.start();
     const { headers } = request;
     const address = addressOf(remote, headers);
@@ -91,34 +92,34 @@ export function createConnect(options: ConnectOptions): Connect {
     }
     const { token, protocol } = credentials;
     // Once it is upgraded, a request can no longer be read.
-    const asked = gate.by === "host" ? copyOf(request) : request;
-    const applicant = { query, token, address, request: asked };
-    const settle = () => admit(gate, applicant, mayConsume, onError);
-    if (connections.isCrowdedByRefused) {
-      return verifyFirst(settle, protocol, address, upgrade);
+    const requestForHost = policy.by === "host" ? copyOf(request) : request;
+    const applicant = { query, token, address, request: requestForHost };
+    const admitRequest = () => admit(policy, applicant, allowsConsumers, onError);
+    if (connections.mustVerifyBeforeUpgrade) {
+      return verifyFirst(admitRequest, protocol, address, upgrade);
     }
-    return start(settle, protocol, address, upgrade);
+    return startSession(admitRequest, protocol, address, upgrade);
   };
 
   function checkLimits(address: Address): Response | undefined {
     if (context.isClosing()) {
-      return busy(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
+      return retryLater(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
     }
     if (memory.isExceeded) {
-      return busy(STATUS_CODE.ServiceUnavailable, "The server is short of memory");
+      return retryLater(STATUS_CODE.ServiceUnavailable, "The server is short of memory");
     }
     const seconds = failures.retryAfter(address);
     if (seconds > 0) {
       const message = "Too many tokens of your address did not hold";
-      return busy(STATUS_CODE.TooManyRequests, message, seconds);
+      return retryLater(STATUS_CODE.TooManyRequests, message, seconds);
     }
     const crowd = verifying >= limits.maxPendingConnections
       ? "pending"
-      : connections.crowd(address);
-    return crowd && busy(CROWDS[crowd].status, CROWDS[crowd].message);
+      : connections.exceededLimit(address);
+    return crowd && retryLater(LIMIT_RESPONSES[crowd].status, LIMIT_RESPONSES[crowd].message);
   }
 
-  function start(
+  function startSession(
     settle: () => Admission | Promise<Admission>,
     protocol: string | undefined,
     address: Address,
@@ -127,7 +128,7 @@ export function createConnect(options: ConnectOptions): Connect {
     try {
       const { socket, response } = upgrade(protocol);
       const { connection } = new Session(socket, settle(), context, address);
-      connections.upgraded(connection);
+      connections.add(connection);
       socket.addEventListener("open", connection);
       socket.addEventListener("message", connection);
       socket.addEventListener("close", connection);
@@ -147,7 +148,7 @@ export function createConnect(options: ConnectOptions): Connect {
     const admission = await settle();
     verifying--;
     if ("refusal" in admission) return refuse(admission.refusal);
-    return checkLimits(address) ?? start(() => admission, protocol, address, upgrade);
+    return checkLimits(address) ?? startSession(() => admission, protocol, address, upgrade);
   }
 
   function onError(cause: unknown): void {
@@ -170,14 +171,14 @@ function checkHandshake({ method, headers }: Request): Response | undefined {
 
 /** The HTTP answer that stands for a close code. */
 function refuse({ code, reason }: CloseReason): Response {
-  if (code === CLOSE.tooManyFailures.code) return busy(STATUS_CODE.TooManyRequests, reason);
+  if (code === CLOSE.tooManyFailures.code) return retryLater(STATUS_CODE.TooManyRequests, reason);
   const isUnknown = code === CLOSE.missingToken.code || reason === CLOSE.invalidToken.reason;
   if (isUnknown) return errorResponse(STATUS_CODE.Unauthorized, reason);
   const isOurs = code === CLOSE.internalError.code;
   return errorResponse(isOurs ? STATUS_CODE.InternalServerError : STATUS_CODE.Forbidden, reason);
 }
 
-function busy(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {
+function retryLater(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {
   return errorResponse(status, message, { "retry-after": String(seconds) });
 }
 

@@ -23,7 +23,7 @@ const MAX_NAMES = 12;
  * @returns The same object with these two members, each once; `undefined` when that takes reading it
  * anew, because it has many members, or a name is written with escapes or stands there twice.
  */
-export function stamp(text: string, from: string, fromRole: Role): string | undefined {
+export function withSender(text: string, from: string, fromRole: Role): string | undefined {
   const start = text.indexOf("{") + 1;
   let body = "";
   let runStart = start; // of what is kept and not in `body` yet

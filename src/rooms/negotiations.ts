@@ -10,7 +10,7 @@ import { encode, type SignalMessage } from "../protocol/messages.ts";
 import type { Peer } from "./peer.ts";
 
 /** How long after an unanswered offer its pair is healed, in milliseconds: once each, then no more. */
-export const HEAL_AFTER_MS = [10_000, 20_000, 40_000] as const;
+export const REINTRODUCE_AFTER_MS = [10_000, 20_000, 40_000] as const;
 
 /** Answers that may be owed to a peer that offers over and over. */
 const MAX_UNANSWERED = 16;
@@ -32,7 +32,7 @@ interface Offer {
   /** How often it was made and not answered. */
   unanswered: number;
   /** How often the pair has been healed since the offer was made. */
-  heals: number;
+  reintroductions: number;
 }
 
 /** The offers of all rooms. */
@@ -41,10 +41,10 @@ export class Negotiations {
   /** The last offer of a peer to a peer. */
   readonly #offers = new WeakMap<Peer, WeakMap<Peer, Offer>>();
   /** Offers between normal peers that wait for an answer and are still to be healed. */
-  readonly #waiting = new Set<Offer>();
+  readonly #unansweredOffers = new Set<Offer>();
   #timer: Timer | undefined;
   #duplicateAnswers = 0;
-  #heals = 0;
+  #reintroductions = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -56,52 +56,52 @@ export class Negotiations {
   }
 
   /** Peer lists that were sent to heal a pair. */
-  get heals(): number {
-    return this.#heals;
+  get reintroductions(): number {
+    return this.#reintroductions;
   }
 
   /** Takes note of a signal and tells whether it may be relayed. */
-  allows(room: Membership, from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
-    if (type === "offer") this.#note(room, from, to);
-    return type !== "answer" || this.#answer(from, to);
+  onLocalSignal(room: Membership, from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
+    if (type === "offer") this.#recordOffer(room, from, to);
+    return type !== "answer" || this.#consumeAnswer(from, to);
   }
 
   /** Takes note of a signal from another instance, where its offers wait, and tells the same. */
-  arrived(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
-    if (type === "offer") this.#counter(from, to);
-    return type !== "answer" || this.#answer(from, to);
+  onRemoteSignal(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
+    if (type === "offer") this.#cancelCounterOffer(from, to);
+    return type !== "answer" || this.#consumeAnswer(from, to);
   }
 
   /** Stops healing. */
   close(): void {
-    this.#waiting.clear();
+    this.#unansweredOffers.clear();
     this.#schedule();
   }
 
-  #note(room: Membership, from: Peer, to: Peer): void {
-    this.#counter(from, to);
+  #recordOffer(room: Membership, from: Peer, to: Peer): void {
+    this.#cancelCounterOffer(from, to);
     let offers = this.#offers.get(from);
     if (offers === undefined) this.#offers.set(from, offers = new WeakMap());
     let offer = offers.get(to);
     if (offer === undefined) {
-      offers.set(to, offer = { room, from, to, madeAt: 0, unanswered: 0, heals: 0 });
+      offers.set(to, offer = { room, from, to, madeAt: 0, unanswered: 0, reintroductions: 0 });
     }
     offer.madeAt = this.#clock.elapsed();
     offer.unanswered = Math.min(offer.unanswered + 1, MAX_UNANSWERED);
-    offer.heals = 0;
+    offer.reintroductions = 0;
     if (from === to || !isNormalIn(room, from) || !isNormalIn(room, to)) return;
-    this.#waiting.add(offer);
+    this.#unansweredOffers.add(offer);
     if (this.#timer === undefined) this.#schedule();
   }
 
   /** An offer takes the place of one that went the other way. */
-  #counter(from: Peer, to: Peer): void {
+  #cancelCounterOffer(from: Peer, to: Peer): void {
     const counteroffer = this.#offers.get(to)?.get(from);
-    if (counteroffer !== undefined) this.#waiting.delete(counteroffer);
+    if (counteroffer !== undefined) this.#unansweredOffers.delete(counteroffer);
   }
 
   /** An answer to an offer that the server never saw is relayed like anything else. */
-  #answer(from: Peer, to: Peer): boolean {
+  #consumeAnswer(from: Peer, to: Peer): boolean {
     const offer = this.#offers.get(to)?.get(from);
     if (offer === undefined) return true;
     if (offer.unanswered === 0) {
@@ -109,18 +109,18 @@ export class Negotiations {
       return false;
     }
     offer.unanswered--;
-    this.#waiting.delete(offer);
+    this.#unansweredOffers.delete(offer);
     return true;
   }
 
   #sweep(): void {
     const now = this.#clock.elapsed();
-    for (const offer of this.#waiting) {
+    for (const offer of this.#unansweredOffers) {
       const { room, from, to } = offer;
-      const dueAfter = HEAL_AFTER_MS[offer.heals];
+      const dueAfter = REINTRODUCE_AFTER_MS[offer.reintroductions];
       const isPair = isNormalIn(room, from) && isNormalIn(room, to);
-      if (dueAfter === undefined || !isPair) this.#waiting.delete(offer);
-      else if (now - offer.madeAt >= dueAfter) this.#heal(offer);
+      if (dueAfter === undefined || !isPair) this.#unansweredOffers.delete(offer);
+      else if (now - offer.madeAt >= dueAfter) this.#reintroduce(offer);
     }
     this.#schedule();
   }
@@ -130,17 +130,17 @@ export class Negotiations {
    * connection for it. Once that is gone, a list that names the larger makes it offer; an id that
    * it still knows it skips.
    */
-  #heal(offer: Offer): void {
+  #reintroduce(offer: Offer): void {
     const { from, to } = offer;
     const [smaller, larger] = from.id < to.id ? [from, to] : [to, from];
-    offer.heals++;
-    this.#heals++;
+    offer.reintroductions++;
+    this.#reintroductions++;
     smaller.send(encode({ type: "peer-list", peers: [larger.id] }));
   }
 
   #schedule(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#timer = this.#waiting.size === 0
+    this.#timer = this.#unansweredOffers.size === 0
       ? undefined
       : this.#clock.setTimeout(() => this.#sweep(), SWEEP_MS);
   }

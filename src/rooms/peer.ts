@@ -8,7 +8,7 @@ import type {
 } from "../protocol/messages.ts";
 
 /** What a normal peer offers consumers, as it last said. */
-export interface Service {
+export interface ServingState {
   /** Whether consumers may be directed to it. */
   readonly serveConsumers: boolean;
   /** Consumer sessions it takes at most, if it said so. */
@@ -20,7 +20,7 @@ export interface Service {
 }
 
 /** What a normal peer offers that has said nothing. */
-export const UNSAID: Service = {
+export const DEFAULT_SERVING_STATE: ServingState = {
   serveConsumers: true,
   capacity: undefined,
   sessions: 0,
@@ -28,13 +28,17 @@ export const UNSAID: Service = {
 };
 
 /** What a peer offers once it has registered, perhaps anew. */
-export function afterRegister(service: Service, message: RegisterMessage): Service {
+export function afterRegister(service: ServingState, message: RegisterMessage): ServingState {
   const { serveConsumers, capacity } = message;
   return { ...service, serveConsumers, capacity };
 }
 
 /** What a peer offers after a heartbeat: what that does not say stays as it was. */
-export function afterHeartbeat(service: Service, message: HeartbeatMessage, now: number): Service {
+export function afterHeartbeat(
+  service: ServingState,
+  message: HeartbeatMessage,
+  now: number,
+): ServingState {
   return {
     serveConsumers: message.serveConsumers ?? service.serveConsumers,
     capacity: message.capacity ?? service.capacity,
@@ -50,18 +54,18 @@ export interface Peer {
   /** What the peer is in the room. */
   readonly role: Role;
   /** What it offers consumers. */
-  readonly service: Service;
+  readonly servingState: ServingState;
   /** Its place in the room's order of joining; the room sets it. */
-  seat: number;
+  joinOrder: number;
   /** Whether it is connected to this instance. */
   readonly isLocal: boolean;
   /** Whether its connection has ended. */
-  readonly isGone: boolean;
+  readonly isClosed: boolean;
   /**
    * Hands a frame to the peer; `false` when it can no longer be reached. Where the frame comes from a
    * peer, that is the sender, who hears of it later if the frame did not arrive elsewhere.
    */
   send(text: string, sender?: Peer, type?: SignalMessage["type"]): boolean;
   /** Ends the peer's connection because another one took its place. */
-  replace(): void;
+  closeAsReplaced(): void;
 }

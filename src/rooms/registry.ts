@@ -9,11 +9,11 @@ import type { Peer } from "./peer.ts";
 import { type JoinOutcome, Room } from "./room.ts";
 
 /** An attempt to join, with the room it was made on. */
-export interface EnterOutcome {
+export interface JoinResult {
   readonly room: Room;
   readonly outcome: JoinOutcome;
   /** Whose turn it is to serve, where that is counted for all instances. */
-  readonly turn?: number;
+  readonly rotation?: number;
 }
 
 /** All rooms of one server. */
@@ -56,7 +56,7 @@ export class SignalingRegistry {
   }
 
   /** Lets a peer join the room of that name, which comes into being if need be. */
-  join(name: string, peer: Peer): EnterOutcome {
+  join(name: string, peer: Peer): JoinResult {
     const room = this.#roomOf(name);
     const outcome = room.join(peer);
     if (outcome.kind === "joined") this.#peers++;
@@ -66,16 +66,16 @@ export class SignalingRegistry {
   }
 
   /** Lets a peer join that may, and takes the place of whoever has its name. */
-  admit(name: string, peer: Peer, seat: number): { room: Room; old: Peer | undefined } {
+  place(name: string, peer: Peer, joinOrder: number): { room: Room; old: Peer | undefined } {
     const room = this.#roomOf(name);
-    const old = room.admit(peer, seat);
+    const old = room.place(peer, joinOrder);
     this.#peers += Number(peer.isLocal) - Number(old?.isLocal ?? false);
     this.#entered(room, peer, old);
     return { room, old };
   }
 
   /** What a peer is told that may not join. */
-  refuse(name: string, kind: "taken" | "full"): EnterOutcome {
+  refuse(name: string, kind: "taken" | "full"): JoinResult {
     return { room: this.#roomOf(name), outcome: { kind } };
   }
 

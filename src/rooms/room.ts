@@ -7,7 +7,7 @@
 import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
 import { encode, type SignalMessage } from "../protocol/messages.ts";
-import { stamp } from "../protocol/with_sender.ts";
+import { withSender } from "../protocol/with_sender.ts";
 
 /** What came of an attempt to join. */
 export type JoinOutcome =
@@ -30,8 +30,8 @@ export class Room {
   readonly #maxPeers: number;
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
-  #nextSeat = 0;
-  #locals = 0;
+  #nextJoinOrder = 0;
+  #localCount = 0;
 
   constructor(name: string, negotiations: Negotiations, maxPeers: number) {
     this.#maxPeers = maxPeers;
@@ -45,8 +45,8 @@ export class Room {
   }
 
   /** How many of them are connected to this instance. */
-  get locals(): number {
-    return this.#locals;
+  get localCount(): number {
+    return this.#localCount;
   }
 
   /** Whoever has this name. */
@@ -72,30 +72,30 @@ export class Room {
     const old = this.#peers.get(peer.id);
     if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
     if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
-    this.admit(peer, old?.seat ?? this.#nextSeat);
+    this.place(peer, old?.joinOrder ?? this.#nextJoinOrder);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
   }
 
   /** Adds a peer that may join, in this place; returns whoever had its name. */
-  admit(peer: Peer, seat: number): Peer | undefined {
+  place(peer: Peer, joinOrder: number): Peer | undefined {
     const old = this.#peers.get(peer.id);
-    peer.seat = seat;
-    this.#nextSeat = Math.max(this.#nextSeat, seat + 1);
+    peer.joinOrder = joinOrder;
+    this.#nextJoinOrder = Math.max(this.#nextJoinOrder, joinOrder + 1);
     this.#peers.set(peer.id, peer);
-    this.#locals += Number(peer.isLocal) - Number(old?.isLocal ?? false);
+    this.#localCount += Number(peer.isLocal) - Number(old?.isLocal ?? false);
     return old;
   }
 
   /** Removes this very peer; one that has been replaced meanwhile removes nobody. */
   leave(peer: Peer): boolean {
     if (!this.has(peer)) return false;
-    this.#locals -= Number(peer.isLocal);
+    this.#localCount -= Number(peer.isLocal);
     return this.#peers.delete(peer.id);
   }
 
   /** Puts the peers in the order of their seats. */
   sort(): void {
-    const peers = this.members().sort((a, b) => a.seat - b.seat);
+    const peers = this.members().sort((a, b) => a.joinOrder - b.joinOrder);
     this.#peers.clear();
     for (const peer of peers) this.#peers.set(peer.id, peer);
   }
@@ -108,16 +108,16 @@ export class Room {
     const target = this.#peers.get(message.to);
     if (target === undefined) return "not found";
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
-    if (!this.#negotiations.allows(this, sender, target, message.type)) return "duplicate";
+    if (!this.#negotiations.onLocalSignal(this, sender, target, message.type)) return "duplicate";
     const { id: from, role: fromRole } = sender;
-    const stamped = stamp(text, from, fromRole) ?? encode({ ...message, from, fromRole });
+    const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
     return target.send(stamped, sender, message.type) ? "sent" : "not found";
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
-    if (!this.#negotiations.arrived(sender, target, type)) return "duplicate";
+    if (!this.#negotiations.onRemoteSignal(sender, target, type)) return "duplicate";
     return target.send(text) ? "sent" : "not found";
   }
 
@@ -127,7 +127,7 @@ export class Room {
   }
 
   /** The ids of the other normal peers, in order of joining. */
-  normalsBeside(peer: Peer): string[] {
+  otherNormalIds(peer: Peer): string[] {
     const ids: string[] = [];
     for (const other of this.#peers.values()) {
       if (other.role === "normal" && other !== peer) ids.push(other.id);

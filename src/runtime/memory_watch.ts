@@ -11,7 +11,7 @@ const READ_MS = 1000;
 /** What a watch has to say. */
 export interface MemoryEvents {
   /** The process has more than it may: every second for as long as it has, the first time as news. */
-  exceeded(residentBytes: number, isNews: boolean): void;
+  exceeded(residentBytes: number, isFirst: boolean): void;
   /** It is back within its bounds. */
   recovered(residentBytes: number): void;
 }
@@ -51,10 +51,10 @@ export class MemoryWatch {
   }
 
   #schedule(): void {
-    this.#timer = this.#clock.setTimeout(() => this.#look(), READ_MS);
+    this.#timer = this.#clock.setTimeout(() => this.#check(), READ_MS);
   }
 
-  #look(): void {
+  #check(): void {
     const bytes = this.#read();
     const wasExceeded = this.#isExceeded;
     this.#isExceeded = bytes > this.#maxBytes;

@@ -5,7 +5,7 @@
  */
 
 import type { Address } from "../access/address.ts";
-import type { Closable, Phase } from "./connections.ts";
+import type { Phase, TrackedConnection } from "./connections.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import {
   CLOSE,
@@ -19,11 +19,11 @@ import { terminate } from "./terminate.ts";
 /** What a connection tells the session behind it. */
 export interface Receiver {
   /** The socket has opened. */
-  opened(): void;
+  onOpen(): void;
   /** A text has come. */
-  receive(text: string): void;
+  onMessage(text: string): void;
   /** The socket is closed or lost: once, and the last that is heard of it. */
-  ended(): void;
+  onEnd(): void;
   /** Whether the connection is closed after the others when the server stops. */
   readonly closesLast: boolean;
 }
@@ -31,10 +31,10 @@ export interface Receiver {
 const SOCKET_OPEN = 1;
 
 /** UTF-16 units of all messages that may wait while a token is being verified. */
-const MAX_EARLY_LENGTH = 65536;
+const MAX_BUFFERED_LENGTH = 65536;
 
 /** The connection of one socket. */
-export class Connection implements Closable, EventListenerObject {
+export class Connection implements TrackedConnection, EventListenerObject {
   readonly address: Address;
   phase: Phase = "opening";
   readonly #socket: SocketLike;
@@ -42,18 +42,18 @@ export class Connection implements Closable, EventListenerObject {
   readonly #context: SessionContext;
   #hasEnded = false;
   /** What comes while the session is not to be disturbed. */
-  #early: string[] | undefined;
-  #earlyLength = 0;
+  #buffered: string[] | undefined;
+  #bufferedLength = 0;
   #maxMessageBytes: number;
   /**
    * When what was received will have been paid for at the rate that is allowed: a token bucket as
    * one number (GCRA, ITU-T I.371).
    */
-  #paidAt = 0;
+  #theoreticalArrivalTime = 0;
   /** Bytes that waited to be written when that was last seen, or fewer: never more. */
-  #waiting = 0;
+  #bufferedAtLastCheck = 0;
   /** Whether some waited at the last look. */
-  #hadBacklog = false;
+  #hadBufferedBytes = false;
   /** Whether some have been written since. */
   #hasWritten = false;
 
@@ -77,9 +77,9 @@ export class Connection implements Closable, EventListenerObject {
         case "message":
           return this.receive((event as MessageEvent).data);
         case "open":
-          return this.#opened();
+          return this.#onOpen();
         case "close":
-          return this.#gone();
+          return this.#onClose();
       }
     } catch (cause) {
       this.fail(cause);
@@ -107,43 +107,45 @@ export class Connection implements Closable, EventListenerObject {
   #isOverRate(): boolean {
     const { maxMessagesPerSecond, messageBurst } = this.#context.limits;
     const now = this.#context.clock.elapsed();
-    this.#paidAt = Math.max(this.#paidAt, now) + 1000 / maxMessagesPerSecond;
+    this.#theoreticalArrivalTime = Math.max(this.#theoreticalArrivalTime, now) +
+      1000 / maxMessagesPerSecond;
     // A little for what rounding makes of the sum.
-    return (this.#paidAt - now) * maxMessagesPerSecond > (messageBurst + 0.0001) * 1000;
+    return (this.#theoreticalArrivalTime - now) * maxMessagesPerSecond >
+      (messageBurst + 0.0001) * 1000;
   }
 
   #deliver(text: string): void {
     if (this.#hasEnded) return;
-    if (this.#early === undefined) return this.#receiver.receive(text);
-    this.#earlyLength += text.length;
-    if (this.#earlyLength > MAX_EARLY_LENGTH) return this.close(CLOSE.messageTooBig);
-    this.#early.push(text);
+    if (this.#buffered === undefined) return this.#receiver.onMessage(text);
+    this.#bufferedLength += text.length;
+    if (this.#bufferedLength > MAX_BUFFERED_LENGTH) return this.close(CLOSE.messageTooBig);
+    this.#buffered.push(text);
   }
 
   #receiveBinary(data: unknown, max: number): void {
     if (data instanceof ArrayBuffer && data.byteLength > max) {
       return this.close(CLOSE.messageTooBig);
     }
-    if (this.#early !== undefined) return; // Nobody yet is answered.
+    if (this.#buffered !== undefined) return; // Nobody yet is answered.
     const message = "Send text frames, not binary ones";
-    this.tell({ type: "error", code: "INVALID_MESSAGE", message });
+    this.sendMessage({ type: "error", code: "INVALID_MESSAGE", message });
   }
 
   /** Keeps what comes from now on, within a bound, until `resume`. */
   pause(): void {
-    this.#early = [];
-    this.#earlyLength = 0;
+    this.#buffered = [];
+    this.#bufferedLength = 0;
   }
 
   /** Keeps a text that was handed over too soon, before what has come since. */
-  receiveLater(text: string): void {
+  requeue(text: string): void {
     this.#deliver(text);
   }
 
   /** Hands over what came meanwhile, in order, and then what comes. */
   resume(): void {
-    const early = this.#early ?? [];
-    this.#early = undefined;
+    const early = this.#buffered ?? [];
+    this.#buffered = undefined;
     for (const text of early) this.#deliver(text);
   }
 
@@ -155,14 +157,14 @@ export class Connection implements Closable, EventListenerObject {
       this.close(CLOSE.readsTooSlowly);
       return false;
     }
-    if (waiting < this.#waiting) this.#hasWritten = true;
-    this.#waiting = waiting + text.length;
+    if (waiting < this.#bufferedAtLastCheck) this.#hasWritten = true;
+    this.#bufferedAtLastCheck = waiting + text.length;
     this.#socket.send(text);
     return true;
   }
 
   /** Sends a message of the server's own. */
-  tell(message: ServerMessage): void {
+  sendMessage(message: ServerMessage): void {
     this.send(encode(message));
   }
 
@@ -172,7 +174,7 @@ export class Connection implements Closable, EventListenerObject {
    */
   close({ code, reason }: CloseReason): void {
     if (!this.#end()) return;
-    this.#context.connections.became(this, "closing");
+    this.#context.connections.setPhase(this, "closing");
     this.#context.logger.debug("Connection closed", { code, reason });
     this.#context.clock.setTimeout(() => this.#socket.close(code, reason), 0);
   }
@@ -185,11 +187,12 @@ export class Connection implements Closable, EventListenerObject {
    * Closes a client that has read nothing since the last look though something was waiting for it:
    * its pings wait behind that, so that the idle timeout never finds it.
    */
-  checkFlow(): void {
+  closeIfStalled(): void {
     const waiting = this.#socket.bufferedAmount;
-    const isStuck = this.#hadBacklog && !this.#hasWritten && waiting >= this.#waiting;
-    this.#waiting = waiting;
-    this.#hadBacklog = waiting > 0;
+    const isStuck = this.#hadBufferedBytes && !this.#hasWritten &&
+      waiting >= this.#bufferedAtLastCheck;
+    this.#bufferedAtLastCheck = waiting;
+    this.#hadBufferedBytes = waiting > 0;
     this.#hasWritten = false;
     if (isStuck) this.close(CLOSE.readsTooSlowly);
   }
@@ -205,27 +208,27 @@ export class Connection implements Closable, EventListenerObject {
   }
 
   /** Takes note that its client has joined a room: it may send bigger messages. */
-  joined(): void {
+  markJoined(): void {
     this.#maxMessageBytes = this.#context.limits.maxMessageBytes;
-    this.#context.connections.became(this, "joined");
+    this.#context.connections.setPhase(this, "joined");
   }
 
-  #opened(): void {
-    this.#context.connections.became(this, "pending");
+  #onOpen(): void {
+    this.#context.connections.setPhase(this, "pending");
     if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);
-    else this.#receiver.opened();
+    else this.#receiver.onOpen();
   }
 
-  #gone(): void {
+  #onClose(): void {
     if (this.#end()) this.#context.logger.debug("Connection lost");
-    this.#context.connections.became(this, "gone");
+    this.#context.connections.setPhase(this, "closed");
   }
 
   #end(): boolean {
     if (this.#hasEnded) return false;
     this.#hasEnded = true;
-    this.#early = undefined;
-    this.#receiver.ended();
+    this.#buffered = undefined;
+    this.#receiver.onEnd();
     return true;
   }
 }

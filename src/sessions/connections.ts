@@ -7,17 +7,24 @@
 import type { Address } from "../access/address.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Limits } from "../access/limits.ts";
-import { Overdue } from "./timeout_set.ts";
+import { TimeoutSet } from "./timeout_set.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 
 /**
  * `opening` since its upgrade, `pending` once open, `joined` a room; `refused` once it was told to
- * close before that, `closing` if after; `lost` if it never opened, `gone` for good.
+ * close before that, `closing` if after; `neverOpened` if it did not open in time, `closed` for good.
  */
-export type Phase = "opening" | "pending" | "joined" | "refused" | "closing" | "lost" | "gone";
+export type Phase =
+  | "opening"
+  | "pending"
+  | "joined"
+  | "refused"
+  | "closing"
+  | "neverOpened"
+  | "closed";
 
 /** A socket that can be told to close. */
-export interface Closable {
+export interface TrackedConnection {
   /** Whose it is. */
   readonly address: Address;
   /** What has become of it; only {@linkcode Connections} changes it. */
@@ -27,13 +34,13 @@ export interface Closable {
   /** Ends the connection of a client that did not answer its close. */
   terminate(): void;
   /** Ends the connection if its client has stopped reading. */
-  checkFlow(): void;
+  closeIfStalled(): void;
   /** Whether it is told to close after the others when the server stops. */
   readonly closesLast: boolean;
 }
 
 /** Why there is no room for another socket. */
-export type Crowd = "server" | "pending" | "address" | "pending of address";
+export type ExceededLimit = "server" | "pending" | "address" | "pending of address";
 
 /** How long an upgraded socket may take to open, in milliseconds, before it is given up. */
 const OPEN_WITHIN_MS = 2000;
@@ -53,29 +60,29 @@ const RESERVE_MS = 60_000;
 /** One in so many sockets may be a refused one, so that those who are let in find room. */
 const REFUSED_SHARE = 4;
 
-type Tally = Record<Phase, number>;
+type PhaseCounts = Record<Phase, number>;
 
 /** The sockets of one handler. */
 export class Connections {
   readonly #clock: Clock;
   readonly #checkMs: number;
   readonly #limits: Limits;
-  readonly #all = new Set<Closable>();
-  readonly #opening: Overdue<Closable>;
-  readonly #closing: Overdue<Closable>;
-  readonly #tally: Tally = {
+  readonly #connections = new Set<TrackedConnection>();
+  readonly #opening: TimeoutSet<TrackedConnection>;
+  readonly #closing: TimeoutSet<TrackedConnection>;
+  readonly #countByPhase: PhaseCounts = {
     opening: 0,
     pending: 0,
     joined: 0,
     refused: 0,
     closing: 0,
-    lost: 0,
-    gone: 0,
+    neverOpened: 0,
+    closed: 0,
   };
   readonly #byAddress = new Map<string, { sockets: number; pending: number }>();
-  #most = 0;
-  #fit = Infinity;
-  #fitUntil = 0;
+  #peakSize = 0;
+  #reducedCapacity = Infinity;
+  #reducedUntil = 0;
   #flowTimer: Timer | undefined;
   #isShut = false;
   #whenGone: (() => void) | undefined;
@@ -85,40 +92,44 @@ export class Connections {
     this.#clock = clock;
     this.#checkMs = checkMs;
     this.#limits = limits;
-    this.#opening = new Overdue(clock, OPEN_WITHIN_MS, (socket) => this.became(socket, "lost"));
-    this.#closing = new Overdue(clock, GO_WITHIN_MS, (socket) => socket.terminate());
+    this.#opening = new TimeoutSet(
+      clock,
+      OPEN_WITHIN_MS,
+      (socket) => this.setPhase(socket, "neverOpened"),
+    );
+    this.#closing = new TimeoutSet(clock, GO_WITHIN_MS, (socket) => socket.terminate());
   }
 
   /** How many sockets are upgraded and have not joined. */
   get pending(): number {
-    return this.#tally.opening + this.#tally.pending;
+    return this.#countByPhase.opening + this.#countByPhase.pending;
   }
 
   /** How many sockets were told to close and have not gone yet. */
   get closing(): number {
-    return this.#tally.closing + this.#tally.refused;
+    return this.#countByPhase.closing + this.#countByPhase.refused;
   }
 
   /** Whether there are so many of them that who is refused is to get no socket. */
-  get isCrowdedByRefused(): boolean {
-    const share = Math.max(Math.floor(this.#room() / REFUSED_SHARE), 1);
+  get mustVerifyBeforeUpgrade(): boolean {
+    const share = Math.max(Math.floor(this.#capacity() / REFUSED_SHARE), 1);
     return this.closing >= Math.min(this.#limits.maxRefusedConnections, share);
   }
 
   /** How many sockets were upgraded and never heard of again. */
-  get lost(): number {
-    return this.#tally.lost;
+  get neverOpened(): number {
+    return this.#countByPhase.neverOpened;
   }
 
   /** How many sockets there are. */
   get size(): number {
-    return this.#all.size;
+    return this.#connections.size;
   }
 
   /** What is full for another socket of this address, if anything is. */
-  crowd(address: Address): Crowd | undefined {
+  exceededLimit(address: Address): ExceededLimit | undefined {
     const limits = this.#limits;
-    if (this.#all.size >= this.#room()) return "server";
+    if (this.#connections.size >= this.#capacity()) return "server";
     const own = address === undefined ? undefined : this.#byAddress.get(address);
     if (own !== undefined && own.sockets >= limits.maxConnectionsPerIp) return "address";
     if (own !== undefined && own.pending >= limits.maxPendingConnectionsPerIp) {
@@ -133,44 +144,46 @@ export class Connections {
    *
    * @returns How many, or `Infinity` when so few sockets cannot be the reason.
    */
-  ranOut(): number {
-    const isOurs = this.#most >= RESERVE;
-    this.#fit = isOurs ? this.#most - Math.ceil(this.#most / RESERVE) : Infinity;
-    this.#fitUntil = this.#clock.elapsed() + RESERVE_MS;
-    return this.#fit;
+  reduceCapacity(): number {
+    const isOurs = this.#peakSize >= RESERVE;
+    this.#reducedCapacity = isOurs
+      ? this.#peakSize - Math.ceil(this.#peakSize / RESERVE)
+      : Infinity;
+    this.#reducedUntil = this.#clock.elapsed() + RESERVE_MS;
+    return this.#reducedCapacity;
   }
 
   /** Counts a socket that has been upgraded. */
-  upgraded(connection: Closable): void {
-    this.#all.add(connection);
-    this.#most = Math.max(this.#most, this.#all.size);
+  add(connection: TrackedConnection): void {
+    this.#connections.add(connection);
+    this.#peakSize = Math.max(this.#peakSize, this.#connections.size);
     this.#opening.add(connection);
-    this.#tally.opening++;
+    this.#countByPhase.opening++;
     this.#count(connection, 1, 1);
   }
 
   /** Counts a socket as what it has become; one that has gone stays so, since Deno may say it twice. */
-  became(connection: Closable, next: Phase): void {
+  setPhase(connection: TrackedConnection, next: Phase): void {
     const { phase: before } = connection;
-    const phase = next === "closing" && isStranger(before) ? "refused" : next;
-    if (before === phase || before === "gone") return;
+    const phase = next === "closing" && isPending(before) ? "refused" : next;
+    if (before === phase || before === "closed") return;
     connection.phase = phase;
-    this.#tally[before]--;
-    this.#tally[phase]++;
+    this.#countByPhase[before]--;
+    this.#countByPhase[phase]++;
     if (before === "opening") this.#opening.delete(connection);
     if (isClosing(before)) this.#closing.delete(connection);
     if (isClosing(phase) && !this.#isShut) this.#closing.add(connection);
-    const wasThere = before !== "lost";
-    const isThere = phase !== "lost" && phase !== "gone";
-    if (isThere) this.#all.add(connection);
-    else this.#all.delete(connection);
+    const wasThere = before !== "neverOpened";
+    const isThere = phase !== "neverOpened" && phase !== "closed";
+    if (isThere) this.#connections.add(connection);
+    else this.#connections.delete(connection);
     this.#count(
       connection,
       Number(isThere) - Number(wasThere),
-      Number(isStranger(phase)) - Number(isStranger(before)),
+      Number(isPending(phase)) - Number(isPending(before)),
     );
     this.#watch();
-    if (this.#all.size === 0) this.#whenGone?.();
+    if (this.#connections.size === 0) this.#whenGone?.();
   }
 
   /** Ends every socket that was told to close and has not gone. */
@@ -180,7 +193,7 @@ export class Connections {
 
   /** Closes every socket that has opened and not joined. */
   closePending(why: CloseReason): void {
-    for (const connection of [...this.#all]) {
+    for (const connection of [...this.#connections]) {
       if (connection.phase === "pending") connection.close(why);
     }
   }
@@ -189,9 +202,9 @@ export class Connections {
    * Tells every socket to close, spread evenly over `drainMs` milliseconds, those that never come
    * back last, waits until all have gone, `graceMs` milliseconds at most, and ends the others.
    */
-  async shutDown(drainMs: number, graceMs: number): Promise<void> {
+  async shutDown(drainMs: number, answerMs: number): Promise<void> {
     this.closePending(CLOSE.shuttingDown);
-    const joined = [...this.#all].filter(({ phase }) => phase === "joined");
+    const joined = [...this.#connections].filter(({ phase }) => phase === "joined");
     const first = joined.filter(({ closesLast }) => !closesLast);
     const start = this.#clock.elapsed();
     for (let closed = 0; closed < first.length;) {
@@ -201,8 +214,8 @@ export class Connections {
       }
       if (closed < first.length) await this.#sleep(DRAIN_STEP_MS);
     }
-    for (const connection of [...this.#all]) connection.close(CLOSE.shuttingDown);
-    if (this.#all.size > 0) await this.#sleep(graceMs, (wake) => this.#whenGone = wake);
+    for (const connection of [...this.#connections]) connection.close(CLOSE.shuttingDown);
+    if (this.#connections.size > 0) await this.#sleep(answerMs, (wake) => this.#whenGone = wake);
     this.#whenGone = undefined;
     this.terminateClosing();
     this.#isShut = true;
@@ -212,9 +225,9 @@ export class Connections {
   }
 
   /** How many sockets there may be. */
-  #room(): number {
-    if (this.#clock.elapsed() >= this.#fitUntil) this.#fit = Infinity;
-    return Math.min(this.#limits.maxConnections, this.#fit);
+  #capacity(): number {
+    if (this.#clock.elapsed() >= this.#reducedUntil) this.#reducedCapacity = Infinity;
+    return Math.min(this.#limits.maxConnections, this.#reducedCapacity);
   }
 
   #sleep(ms: number, orUntil?: (wake: () => void) => void): Promise<void> {
@@ -227,7 +240,7 @@ export class Connections {
     });
   }
 
-  #count({ address }: Closable, sockets: number, pending: number): void {
+  #count({ address }: TrackedConnection, sockets: number, pending: number): void {
     if (address === undefined || (sockets === 0 && pending === 0)) return;
     let own = this.#byAddress.get(address);
     if (own === undefined) this.#byAddress.set(address, own = { sockets: 0, pending: 0 });
@@ -238,7 +251,7 @@ export class Connections {
 
   /** Keeps one timer going for as long as there is a socket. */
   #watch(): void {
-    if (this.#all.size === 0 || this.#isShut) {
+    if (this.#connections.size === 0 || this.#isShut) {
       if (this.#flowTimer !== undefined) this.#clock.clearTimeout(this.#flowTimer);
       this.#flowTimer = undefined;
     } else if (this.#checkMs > 0) {
@@ -248,8 +261,8 @@ export class Connections {
 
   #check(): void {
     this.#flowTimer = undefined;
-    for (const connection of [...this.#all]) {
-      if (!isClosing(connection.phase)) connection.checkFlow();
+    for (const connection of [...this.#connections]) {
+      if (!isClosing(connection.phase)) connection.closeIfStalled();
     }
     this.#watch();
   }
@@ -260,6 +273,6 @@ function isClosing(phase: Phase): boolean {
 }
 
 /** Whether its client has not joined, and holds a socket all the same. */
-function isStranger(phase: Phase): boolean {
+function isPending(phase: Phase): boolean {
   return phase === "opening" || phase === "pending" || phase === "refused";
 }

@@ -1,13 +1,13 @@
 /** What all sessions of one handler share, and what a session needs of its socket. */
 
-import type { ConsumerGate } from "../access/admission.ts";
+import type { ConsumerAuthorizer } from "../access/admission.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Connections } from "./connections.ts";
 import type { Director } from "../rooms/director.ts";
 import type { Limits } from "../access/limits.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
-import type { EnterOutcome, SignalingRegistry } from "../rooms/registry.ts";
+import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 
 /** What a session needs of a WebSocket. */
 export interface SocketLike {
@@ -25,10 +25,10 @@ export interface SocketLike {
 export interface SessionContext {
   readonly registry: SignalingRegistry;
   /** Lets a peer join a room; a promise only where other instances have to be asked. */
-  readonly join: (room: string, peer: Peer) => EnterOutcome | Promise<EnterOutcome>;
+  readonly join: (room: string, peer: Peer) => JoinResult | Promise<JoinResult>;
   readonly director: Director;
   readonly connections: Connections;
-  readonly consumers: ConsumerGate;
+  readonly authorizeConsumer: ConsumerAuthorizer;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;

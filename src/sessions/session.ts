@@ -10,7 +10,13 @@ import type { Timer } from "../runtime/clock.ts";
 import { Connection, type Receiver } from "./connection.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
-import { afterHeartbeat, afterRegister, type Peer, type Service, UNSAID } from "../rooms/peer.ts";
+import {
+  afterHeartbeat,
+  afterRegister,
+  DEFAULT_SERVING_STATE,
+  type Peer,
+  type ServingState,
+} from "../rooms/peer.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -21,7 +27,7 @@ import {
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
-import type { EnterOutcome } from "../rooms/registry.ts";
+import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
 
 /**
@@ -43,18 +49,18 @@ type State =
   | { readonly name: "ended" };
 
 const ENDED: State = { name: "ended" };
-const NOBODY: Identity = { room: "", nodeId: "", mayBeNormal: false };
+const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
 
 /** The session of one connection. */
 export class Session implements Peer, Receiver {
   /** The connection, which listens to the socket. */
   readonly connection: Connection;
   readonly isLocal = true;
-  seat = 0;
+  role: Role = "normal";
+  servingState: ServingState = DEFAULT_SERVING_STATE;
+  joinOrder = 0;
   readonly #context: SessionContext;
-  #identity = NOBODY;
-  #role: Role = "normal";
-  #service = UNSAID;
+  #identity = NO_IDENTITY;
   #state: State;
 
   /** `admission` must not reject. */
@@ -73,39 +79,31 @@ export class Session implements Peer, Receiver {
     return this.#identity.nodeId;
   }
 
-  get role(): Role {
-    return this.#role;
-  }
-
-  get isGone(): boolean {
+  get isClosed(): boolean {
     return this.#state.name === "ended";
-  }
-
-  get service(): Service {
-    return this.#service;
   }
 
   send(text: string): boolean {
     return this.connection.send(text);
   }
 
-  replace(): void {
+  closeAsReplaced(): void {
     this.connection.close(CLOSE.replaced);
   }
 
   /** A consumer never reconnects: it is the last to be closed. */
   get closesLast(): boolean {
-    return this.#role === "consumer";
+    return this.role === "consumer";
   }
 
-  opened(): void {
+  onOpen(): void {
     if (this.#state.name !== "opening") return;
     const { admission } = this.#state;
     if (admission instanceof Promise) this.#verify(undefined, admission, this.#admit);
     else this.#admit(admission);
   }
 
-  receive(text: string): void {
+  onMessage(text: string): void {
     const message = parseClientMessage(text);
     switch (message.type) {
       case "offer":
@@ -117,13 +115,13 @@ export class Session implements Peer, Receiver {
       case "heartbeat":
         return this.#heartbeat(message);
       case "invalid":
-        return this.#tellInvalid(message.problem);
+        return this.#sendInvalidMessage(message.problem);
       case "unknown":
         return;
     }
   }
 
-  ended(): void {
+  onEnd(): void {
     const state = this.#state;
     this.#stopTimer();
     this.#state = ENDED;
@@ -157,8 +155,8 @@ export class Session implements Peer, Receiver {
       return this.connection.close(admission.refusal);
     }
     this.#identity = admission.identity;
-    const timer = this.#identity.mayBeNormal
-      ? this.#after(SILENT_JOIN_MS, () => this.#enter("normal", undefined))
+    const timer = this.#identity.canJoinAsNormal
+      ? this.#after(SILENT_JOIN_MS, () => this.#join("normal", undefined))
       : this.#closeAfterRegisterTimeout();
     this.#state = { name: "pending", timer };
   }
@@ -176,34 +174,34 @@ export class Session implements Peer, Receiver {
   #register(message: RegisterMessage): void {
     const room = this.#state.name === "joined" ? this.#state.room : undefined;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
-    if (!this.#identity.mayBeNormal) return this.connection.close(CLOSE.missingToken);
-    this.#service = afterRegister(this.#service, message);
-    this.#enter("normal", room);
+    if (!this.#identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
+    this.servingState = afterRegister(this.servingState, message);
+    this.#join("normal", room);
   }
 
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
     const { address } = this.connection;
-    const verdict = this.#context.consumers(token, this.#identity.room, address);
+    const verdict = this.#context.authorizeConsumer(token, this.#identity.room, address);
     if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
     this.#stopTimer();
     this.#verify(room, verdict, this.#admitConsumer);
   }
 
   #admitConsumer(refusal: CloseReason | null, room: Room | undefined): void {
-    if (refusal === null) return this.#enter("consumer", room);
+    if (refusal === null) return this.#join("consumer", room);
     const { reason } = refusal;
-    this.connection.tell({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
+    this.connection.sendMessage({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
     this.#context.logger.debug("Consumer refused", { reason });
     this.connection.close(refusal);
   }
 
   #heartbeat(message: HeartbeatMessage): void {
-    if (this.#role !== "normal" || !this.#identity.mayBeNormal) return;
-    const before = this.#service;
+    if (this.role !== "normal" || !this.#identity.canJoinAsNormal) return;
+    const before = this.servingState;
     const now = this.#context.clock.elapsed();
-    this.#service = afterHeartbeat(before, message, now);
+    this.servingState = afterHeartbeat(before, message, now);
     const isNews = before.heartbeatAt === undefined ||
-      isEligible(before, now) !== isEligible(this.#service, now);
+      isEligible(before, now) !== isEligible(this.servingState, now);
     if (isNews && this.#state.name === "joined") {
       this.#context.registry.update(this.#state.room, this);
     }
@@ -211,50 +209,50 @@ export class Session implements Peer, Receiver {
 
   #signal(message: SignalMessage, text: string): void {
     if (this.#state.name === "pending") {
-      if (!this.#identity.mayBeNormal) return this.#tellInvalid("Register first");
-      this.#enter("normal", undefined);
+      if (!this.#identity.canJoinAsNormal) return this.#sendInvalidMessage("Register first");
+      this.#join("normal", undefined);
     }
-    if (this.#state.name === "verifying") return this.connection.receiveLater(text);
+    if (this.#state.name === "verifying") return this.connection.requeue(text);
     if (this.#state.name !== "joined") return;
     if (this.#state.room.relay(this, message, text) === "not found") {
-      this.connection.tell(peerNotFound(message.to));
+      this.connection.sendMessage(peerNotFound(message.to));
     }
   }
 
   /** Takes a role in the room, be it by joining or by changing one it had. */
-  #enter(role: Role, joined: Room | undefined): void {
+  #join(role: Role, joined: Room | undefined): void {
     this.#stopTimer();
-    this.#role = role;
+    this.role = role;
     if (joined !== undefined) {
       this.#state = { name: "joined", room: joined };
       this.#context.registry.update(joined, this);
-      return this.#tellWhoIsThere(joined, undefined);
+      return this.#sendPeerOrServerList(joined, undefined);
     }
     const outcome = this.#context.join(this.#identity.room, this);
-    if (outcome instanceof Promise) this.#verify(undefined, outcome, this.#entered);
-    else this.#entered(outcome);
+    if (outcome instanceof Promise) this.#verify(undefined, outcome, this.#onJoined);
+    else this.#onJoined(outcome);
   }
 
-  #entered({ room, outcome, turn }: EnterOutcome): void {
+  #onJoined({ room, outcome, rotation }: JoinResult): void {
     if (outcome.kind === "taken") return this.connection.close(CLOSE.nodeIdInUse);
     if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
     this.#state = { name: "joined", room };
-    this.connection.joined();
-    if (outcome.kind === "replaced") outcome.old.replace();
+    this.connection.markJoined();
+    if (outcome.kind === "replaced") outcome.old.closeAsReplaced();
     this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
-    this.#tellWhoIsThere(room, turn);
+    this.#sendPeerOrServerList(room, rotation);
   }
 
-  #tellWhoIsThere(room: Room, turn: number | undefined): void {
-    this.connection.tell(
-      this.#role === "normal"
-        ? { type: "peer-list", peers: room.normalsBeside(this) }
-        : { type: "server-list", servers: this.#context.director.register(room, this, turn) },
+  #sendPeerOrServerList(room: Room, rotation: number | undefined): void {
+    this.connection.sendMessage(
+      this.role === "normal"
+        ? { type: "peer-list", peers: room.otherNormalIds(this) }
+        : { type: "server-list", servers: this.#context.director.register(room, this, rotation) },
     );
   }
 
-  #tellInvalid(problem: string): void {
-    this.connection.tell({ type: "error", code: "INVALID_MESSAGE", message: problem });
+  #sendInvalidMessage(problem: string): void {
+    this.connection.sendMessage({ type: "error", code: "INVALID_MESSAGE", message: problem });
   }
 
   #stopTimer(): void {

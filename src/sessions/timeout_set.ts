@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../runtime/clock.ts";
 
 /** Things that should be over within some time. */
-export class Overdue<T> {
+export class TimeoutSet<T> {
   readonly #clock: Clock;
   readonly #withinMs: number;
   readonly #act: (thing: T) => void;
@@ -21,7 +21,7 @@ export class Overdue<T> {
   /** Starts to wait for something. */
   add(thing: T): void {
     this.#things.add(thing);
-    this.#timer ??= this.#clock.setTimeout(() => this.#look(), this.#withinMs);
+    this.#timer ??= this.#clock.setTimeout(() => this.#check(), this.#withinMs);
   }
 
   /** Takes note that something is over. */
@@ -42,12 +42,12 @@ export class Overdue<T> {
     this.#before = [];
   }
 
-  #look(): void {
+  #check(): void {
     this.#timer = undefined;
     const before = this.#before;
     for (const thing of before) if (this.#things.has(thing)) this.#act(thing);
     this.#before = [...this.#things];
     if (this.#before.length === 0) return;
-    this.#timer = this.#clock.setTimeout(() => this.#look(), this.#withinMs);
+    this.#timer = this.#clock.setTimeout(() => this.#check(), this.#withinMs);
   }
 }

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { createAddressReader, remoteOf } from "../../src/access/address.ts";
+import { createAddressReader, remoteAddressOf } from "../../src/access/address.ts";
 
 async function read(
   remote: string | undefined,
@@ -63,8 +63,8 @@ Deno.test("createAddressReader() takes addresses and ranges alone", async () => 
 });
 
 Deno.test("remoteOf() finds the address in what a host gives, or nothing", () => {
-  assertEquals(remoteOf({ remoteAddr: { hostname: "192.0.2.1", port: 1 } }), "192.0.2.1");
+  assertEquals(remoteAddressOf({ remoteAddr: { hostname: "192.0.2.1", port: 1 } }), "192.0.2.1");
   for (const info of [undefined, null, {}, { remoteAddr: {} }, { remoteAddr: { path: "/x" } }, 5]) {
-    assertEquals(remoteOf(info), undefined);
+    assertEquals(remoteAddressOf(info), undefined);
   }
 });

@@ -2,17 +2,17 @@ import { assert, assertEquals } from "@std/assert";
 import {
   admit,
   type Authorization,
-  consumerGate,
+  createConsumerAuthorizer,
   readCredentials,
 } from "../../src/access/admission.ts";
-import { AuthGuard, FailureCount } from "../../src/access/verification_limiter.ts";
+import { FailureLimiter, VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
 const HERE = "192.0.2.1";
 
-function guard(): AuthGuard {
-  return new AuthGuard(new FailureCount(new FakeClock(), 60));
+function guard(): VerificationLimiter {
+  return new VerificationLimiter(new FailureLimiter(new FakeClock(), 60));
 }
 
 function read(query: string, headers: Record<string, string> = {}): unknown {
@@ -84,15 +84,15 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
 });
 
 Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
-  assertEquals(consumerGate(undefined, true, guard())("any", "room", HERE), null);
+  assertEquals(createConsumerAuthorizer(undefined, true, guard())("any", "room", HERE), null);
   assertEquals(
-    consumerGate(undefined, false, guard())("any", "room", HERE),
+    createConsumerAuthorizer(undefined, false, guard())("any", "room", HERE),
     CLOSE.consumersRefused,
   );
   const verify = (token: string, room?: string) =>
     token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
   for (const isOpen of [true, false]) {
-    const gate = consumerGate(verify, isOpen, guard());
+    const gate = createConsumerAuthorizer(verify, isOpen, guard());
     assertEquals(gate(undefined, "room", HERE), CLOSE.invalidConsumerToken);
     assertEquals(await gate("good", "room", HERE), null);
     assertEquals(await gate("good", "else", HERE), CLOSE.invalidConsumerToken);
@@ -114,7 +114,7 @@ Deno.test("admit() takes what the host says for the room, and an empty name for 
       false,
       (cause) => causes.push(cause),
     );
-  const identity = { room: "r", nodeId: "n", mayBeNormal: true };
+  const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
   assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), { identity });
   assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { identity });
   assertEquals(await ask({ room: "r" }, "room=other"), { refusal: CLOSE.wrongRoom });

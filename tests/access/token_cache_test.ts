@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { VerifiedTokens } from "../../src/access/token_cache.ts";
+import { TokenCache } from "../../src/access/token_cache.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
 function claims(exp: number) {
@@ -8,7 +8,7 @@ function claims(exp: number) {
 
 Deno.test("VerifiedTokens knows a token until it expires, and no other", () => {
   const clock = new FakeClock();
-  const tokens = new VerifiedTokens(clock);
+  const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;
   tokens.add("h.p.s", claims(exp));
   assertEquals(tokens.get("h.p.s")?.exp, exp);
@@ -21,7 +21,7 @@ Deno.test("VerifiedTokens knows a token until it expires, and no other", () => {
 
 Deno.test("VerifiedTokens remembers a bounded number, the latest", () => {
   const clock = new FakeClock();
-  const tokens = new VerifiedTokens(clock);
+  const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;
   for (let n = 0; n <= 10_000; n++) tokens.add(`token ${n}`, claims(exp));
   assertEquals([tokens.get("token 0"), tokens.get("token 1")?.exp], [undefined, exp]);

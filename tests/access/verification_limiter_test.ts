@@ -1,17 +1,19 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
-  AuthGuard,
-  FailureCount,
+  FailureLimiter,
   TooManyFailuresError,
+  VerificationLimiter,
 } from "../../src/access/verification_limiter.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
 const HERE = "192.0.2.1";
 
-function guardOf(max: number): { clock: FakeClock; failures: FailureCount; guard: AuthGuard } {
+function guardOf(
+  max: number,
+): { clock: FakeClock; failures: FailureLimiter; guard: VerificationLimiter } {
   const clock = new FakeClock();
-  const failures = new FailureCount(clock, max);
-  return { clock, failures, guard: new AuthGuard(failures) };
+  const failures = new FailureLimiter(clock, max);
+  return { clock, failures, guard: new VerificationLimiter(failures) };
 }
 
 function bad(): Promise<never> {
@@ -35,7 +37,7 @@ Deno.test("AuthGuard.attempt() tries nothing more for an address that failed too
 
 Deno.test("AuthGuard.attempt() counts the failures of all guards together, and no success", async () => {
   const { failures, guard } = guardOf(2);
-  const other = new AuthGuard(failures);
+  const other = new VerificationLimiter(failures);
   for (let n = 0; n < 9; n++) await guard.attempt(HERE, () => Promise.resolve());
   assertEquals(failures.retryAfter(HERE), 0);
   await assertRejects(() => guard.attempt(HERE, bad));
@@ -81,7 +83,7 @@ Deno.test("AuthGuard.attempt() refuses those that waited while others of the add
 
 Deno.test("FailureCount remembers a bounded number of addresses, the latest", () => {
   const clock = new FakeClock();
-  const failures = new FailureCount(clock, 1);
+  const failures = new FailureLimiter(clock, 1);
   for (let n = 0; n < 10_001; n++) failures.add(`address ${n}`);
   assertEquals([failures.retryAfter("address 0"), failures.retryAfter("address 1")], [0, 60]);
   clock.tick(60_000);

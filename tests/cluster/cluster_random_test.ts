@@ -14,7 +14,7 @@ import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { SlowBackplane } from "../helpers/slow_backplane.ts";
 import { FakeSocket } from "../helpers/socket.ts";
-import { World } from "../helpers/session_fixture.ts";
+import { SessionFixture } from "../helpers/session_fixture.ts";
 
 const SEEDS = 1000;
 const STEPS = 120;
@@ -40,7 +40,7 @@ class Instance {
   #peers: { room: string; session: Session; socket: FakeSocket }[] = [];
 
   constructor(hub: MemoryHub) {
-    const world = new World({ maxSendBufferBytes: 1e6 });
+    const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
     const { logger } = world.context;
     const clock = new FakeClock();
     const registry = new SignalingRegistry(world.negotiations, (room, peer) => {
@@ -55,14 +55,14 @@ class Instance {
   }
 
   get peers() {
-    return this.#peers = this.#peers.filter(({ session }) => !session.isGone);
+    return this.#peers = this.#peers.filter(({ session }) => !session.isClosed);
   }
 
   connect(room: string, nodeId: string, role: string): void {
     const socket = new FakeSocket();
-    const identity = { room, nodeId, mayBeNormal: true };
+    const identity = { room, nodeId, canJoinAsNormal: true };
     const session = new Session(socket, { identity }, this.context, undefined);
-    this.context.connections.upgraded(session.connection);
+    this.context.connections.add(session.connection);
     session.connection.handleEvent(new Event("open"));
     session.connection.receive(JSON.stringify({ type: "register", role }));
     this.#peers.push({ room, session, socket });

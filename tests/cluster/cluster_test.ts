@@ -3,14 +3,14 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ServerConfig } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
-import { type EngineKind, ENGINES } from "../helpers/backplanes.ts";
+import { type BackplaneKind, BACKPLANES } from "../helpers/backplanes.ts";
 import { startOpenServer, type TestServer } from "../helpers/server.ts";
 
 interface Instances extends AsyncDisposable {
   readonly all: readonly [TestServer, TestServer, TestServer];
 }
 
-async function startInstances(kind: EngineKind, config: ServerConfig = {}): Promise<Instances> {
+async function startInstances(kind: BackplaneKind, config: ServerConfig = {}): Promise<Instances> {
   const engine = await kind.open();
   const start = () => startOpenServer({ ...config, backplane: engine.connect() });
   const all: Instances["all"] = [await start(), await start(), await start()];
@@ -32,7 +32,7 @@ function holds(
   test: (servers: Instances["all"]) => Promise<void>,
   config: ServerConfig = {},
 ): void {
-  for (const kind of ENGINES) {
+  for (const kind of BACKPLANES) {
     Deno.test({
       name: `cluster (${kind.name}): ${sentence}`,
       ignore: kind.ignore,

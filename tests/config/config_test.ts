@@ -119,7 +119,7 @@ Deno.test("parseConfig() reports everything at once, a line each, with what help
 });
 
 Deno.test("parseConfig() has a setting for every limit, and reports each that is malformed", () => {
-  for (const { name, fallback } of LIMIT_SETTINGS) {
+  for (const { name, default: fallback } of LIMIT_SETTINGS) {
     const [key = ""] = Object.keys(parse({ ...AUTH, [name]: "7" }).limits);
     assertEquals(name, key.replace(/[A-Z]/g, "_$&").toUpperCase());
     if (name !== "MAX_MEMORY_MB") {

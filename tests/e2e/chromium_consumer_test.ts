@@ -123,7 +123,7 @@ async function startRoom(browser: TestBrowser): Promise<TestRoom> {
     normal: (nodeId) => join(browser, { ...query, kind: "normal", nodeId, token: roomToken }),
     consumer: (nodeId) =>
       join(browser, { ...query, kind: "consumer", nodeId, token: consumerToken }),
-    [Symbol.asyncDispose]: () => server.close({ graceMs: 0 }),
+    [Symbol.asyncDispose]: () => server.close({ drainMs: 0 }),
   };
 }
 

@@ -21,7 +21,7 @@ Deno.test("drain: normals are closed one after the other, consumers last, and no
   await join("consumer", "consumer");
   const names = Array.from({ length: 10 }, (_, n) => `normal${n}`);
   for (const name of names) await join(name, "normal");
-  const closed = server.close({ graceMs: 500 });
+  const closed = server.close({ drainMs: 500 });
   await until("half to be closed", () => closes.length >= 5);
   assert(closes.length < 11, "they are not closed at once");
   const health = await fetch(`${server.url}/health`);
@@ -40,7 +40,7 @@ Deno.test("drain: peers that are still there go on meeting", async () => {
     await Client.join(server.signal({ nodeId: "a" })),
     await Client.join(server.signal({ nodeId: "b" })),
   ];
-  const closed = server.close({ graceMs: 1000 });
+  const closed = server.close({ drainMs: 1000 });
   await first.closed;
   b.send({ type: "offer", to: "a", sdp: {} });
   assertEquals((await a.next("offer")).from, "b");

@@ -57,7 +57,7 @@ export function checkState({ client, session, socket, connectedAt }: Actor, mode
   assertEquals(socket.closedWith, client.closedWith);
   assertEquals(socket.late, [], "who has ended gets nothing");
   const age = model.now - connectedAt;
-  if (session.phase === "lost") assert(age >= OPEN_MS[0] && client.state === "opening");
+  if (session.phase === "neverOpened") assert(age >= OPEN_MS[0] && client.state === "opening");
   else {
     assertEquals(session.phase === "refused" ? "closing" : session.phase, client.state);
     assert(client.state !== "opening" || age <= OPEN_MS[1]);

@@ -9,13 +9,13 @@ export interface Engine extends AsyncDisposable {
   connect(): Backplane;
 }
 
-export interface EngineKind {
+export interface BackplaneKind {
   readonly name: string;
   readonly ignore: boolean;
   open(): Promise<Engine>;
 }
 
-export const ENGINES: readonly EngineKind[] = [
+export const BACKPLANES: readonly BackplaneKind[] = [
   {
     name: "memory",
     ignore: false,

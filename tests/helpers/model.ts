@@ -20,7 +20,7 @@ export interface ModelClient {
   readonly name: string;
   readonly room: string;
   readonly who: "normal" | "stranger" | "refused";
-  state: "opening" | "pending" | "joined" | "closing" | "gone";
+  state: "opening" | "pending" | "joined" | "closing" | "closed";
   role: Role;
   /** What it said while a verdict on it is awaited. */
   early: Said[] | undefined;
@@ -122,7 +122,7 @@ export class Model {
   /** The client has closed its socket, or has confirmed that the server did. */
   gone(client: ModelClient): void {
     if (!isEnded(client)) this.#leave(client);
-    client.state = "gone";
+    client.state = "closed";
   }
 
   closePending(): void {
@@ -278,5 +278,5 @@ export class Model {
 }
 
 export function isEnded({ state }: ModelClient): boolean {
-  return state === "closing" || state === "gone";
+  return state === "closing" || state === "closed";
 }

@@ -1,24 +1,24 @@
 /** A peer without a socket: it records what it is sent. */
 
-import type { Peer, Service } from "../../src/rooms/peer.ts";
+import type { Peer, ServingState } from "../../src/rooms/peer.ts";
 import type { Role } from "../../src/protocol/messages.ts";
 
 export class FakePeer implements Peer {
   readonly id: string;
   role: Role;
   readonly isLocal = true;
-  readonly isGone = false;
-  seat = 0;
-  service: Service;
+  readonly isClosed = false;
+  joinOrder = 0;
+  servingState: ServingState;
   /** The frames it was sent, parsed. */
   // deno-lint-ignore no-explicit-any
   readonly frames: any[] = [];
   isReachable = true;
 
-  constructor(id: string, role: Role = "normal", service: Partial<Service> = {}) {
+  constructor(id: string, role: Role = "normal", service: Partial<ServingState> = {}) {
     this.id = id;
     this.role = role;
-    this.service = {
+    this.servingState = {
       serveConsumers: true,
       capacity: undefined,
       sessions: 0,
@@ -32,5 +32,5 @@ export class FakePeer implements Peer {
     return this.isReachable;
   }
 
-  replace(): void {}
+  closeAsReplaced(): void {}
 }

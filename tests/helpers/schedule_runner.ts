@@ -7,12 +7,12 @@ import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { type Actor, checkFrames, checkState, PUSH_MS, StrictSocket } from "./actor.ts";
 import { isEnded, LOOK_MS, Model, type ModelClient, type Said } from "./model.ts";
 import type { Step } from "./schedules.ts";
-import { MAX_PEERS, World } from "./session_fixture.ts";
+import { MAX_PEERS, SessionFixture } from "./session_fixture.ts";
 
 const MAX_SEND_BUFFER_BYTES = 1_000_000;
 
-export class Run {
-  readonly world: World;
+export class ScheduleRunner {
+  readonly world: SessionFixture;
   readonly #model = new Model(MAX_PEERS);
   readonly #actors: Actor[] = [];
   /** Who sent the message of each mark. */
@@ -32,7 +32,7 @@ export class Run {
       if (actor !== undefined) actor.judge = resolve;
       return promise;
     };
-    this.world = new World({ maxSendBufferBytes: MAX_SEND_BUFFER_BYTES }, gate);
+    this.world = new SessionFixture({ maxSendBufferBytes: MAX_SEND_BUFFER_BYTES }, gate);
     const { clock, limits } = this.world;
     const connections = new Connections(clock, LOOK_MS, limits);
     Object.assign(this.world, { connections });
@@ -60,7 +60,7 @@ export class Run {
     this.world.negotiations.close();
     const { registry, connections } = this.world;
     assertEquals([registry.peers, registry.rooms], [0, 0]);
-    assertEquals([connections.size, connections.closing, connections.lost], [0, 0, 0]);
+    assertEquals([connections.size, connections.closing, connections.neverOpened], [0, 0, 0]);
     assertEquals(this.world.errors, []);
   }
 
@@ -72,7 +72,7 @@ export class Run {
       this.world.connections.closePending(CLOSE.outOfMemory);
     } else if (each.op === "connect") this.#connect(each);
     else {
-      const present = this.#actors.slice(1).filter(({ client }) => client.state !== "gone");
+      const present = this.#actors.slice(1).filter(({ client }) => client.state !== "closed");
       const actor = present[each.pick % present.length];
       if (actor !== undefined) this.#act(actor, each);
     }
@@ -93,7 +93,7 @@ export class Run {
   #connect({ name, room, who, isLate, isOpen }: Step & { op: "connect" }): void {
     const client = this.#model.connect(name, room, who);
     const socket = new StrictSocket(() => this.world.clock.now() - this.#start);
-    const identity = { room, nodeId: name, mayBeNormal: who === "normal" };
+    const identity = { room, nodeId: name, canJoinAsNormal: who === "normal" };
     const admission: Admission = who === "refused" ? { refusal: CLOSE.invalidToken } : { identity };
     const { promise, resolve } = Promise.withResolvers<Admission>();
     this.#actors.push({
@@ -218,11 +218,11 @@ export class Run {
     const { registry, connections, errors } = this.world;
     const members = [...this.#model.rooms.values()].reduce((sum, { length }) => sum + length, 0);
     assertEquals([registry.peers, registry.rooms], [members, this.#model.rooms.size]);
-    const isLost = ({ session }: Actor) => session.phase === "lost";
+    const isLost = ({ session }: Actor) => session.phase === "neverOpened";
     const inState = (...states: ModelClient["state"][]) =>
       this.#actors.filter((actor) => states.includes(actor.client.state) && !isLost(actor)).length;
     assertEquals(
-      [connections.pending, connections.closing, connections.lost, connections.size],
+      [connections.pending, connections.closing, connections.neverOpened, connections.size],
       [
         inState("opening", "pending"),
         inState("closing"),

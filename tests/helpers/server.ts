@@ -24,14 +24,14 @@ export interface TestServer extends AsyncDisposable {
   /** What the server has to do at the moment. */
   stats(): SignalingStats;
   /** Closes all clients at once unless told otherwise. */
-  close(options?: { graceMs: number }): Promise<void>;
+  close(options?: { drainMs: number }): Promise<void>;
 }
 
 export async function startServer(config: ServerConfig = {}): Promise<TestServer> {
   const keys = await generateKeyPairJwk();
   const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
   const { url, port } = await server.listen({ port: 0, host: "127.0.0.1" });
-  const close = (options = { graceMs: 0 }) => server.close(options);
+  const close = (options = { drainMs: 0 }) => server.close(options);
   return {
     url,
     port,

@@ -1,7 +1,7 @@
 /** Sessions on fake sockets, with a clock that stands still until a test moves it. */
 
 import { assertEquals } from "@std/assert";
-import type { Admission, ConsumerGate } from "../../src/access/admission.ts";
+import type { Admission, ConsumerAuthorizer } from "../../src/access/admission.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
 import { Director } from "../../src/rooms/director.ts";
@@ -23,7 +23,7 @@ export interface Opened {
 /** Peers that a room takes. */
 export const MAX_PEERS = 5;
 
-export class World {
+export class SessionFixture {
   readonly clock = new FakeClock();
   readonly negotiations = new Negotiations(this.clock);
   readonly director = new Director(this.clock);
@@ -39,7 +39,7 @@ export class World {
 
   readonly context: SessionContext;
 
-  constructor(limits: Partial<Limits> = {}, consumers: ConsumerGate = () => null) {
+  constructor(limits: Partial<Limits> = {}, consumers: ConsumerAuthorizer = () => null) {
     this.limits = resolveLimits({
       maxMessageBytes: 1000,
       maxPendingMessageBytes: 1000,
@@ -51,7 +51,7 @@ export class World {
       registry: this.registry,
       join: (room, peer) => this.registry.join(room, peer),
       director: this.director,
-      consumers,
+      authorizeConsumer: consumers,
       connections: this.connections,
       clock: this.clock,
       logger: {
@@ -67,7 +67,7 @@ export class World {
   /** A session whose socket has just been upgraded. */
   start(socket: FakeSocket, admission: Admission | Promise<Admission>): Connection {
     const { connection } = new Session(socket, admission, this.context, undefined);
-    this.connections.upgraded(connection);
+    this.connections.add(connection);
     return connection;
   }
 
@@ -75,10 +75,10 @@ export class World {
   open(
     nodeId: string,
     room = "room",
-    mayBeNormal = true,
+    canJoinAsNormal = true,
   ): Opened {
     const socket = new FakeSocket();
-    const identity = { room, nodeId, mayBeNormal };
+    const identity = { room, nodeId, canJoinAsNormal };
     const session = this.start(socket, { identity });
     session.handleEvent(new Event("open"));
     return { session, socket };

@@ -50,8 +50,8 @@ export class SlowBackplane implements Backplane {
       roomChanged: (event) => {
         if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.roomChanged(event));
       },
-      letter() {},
-      returned() {},
+      received() {},
+      undeliverable() {},
       authFailed() {},
     });
   }
@@ -77,7 +77,7 @@ export class SlowBackplane implements Backplane {
     return Promise.resolve(false);
   }
 
-  giveBack(): void {}
+  reportUndeliverable(): void {}
 
   authFailed(): void {}
 

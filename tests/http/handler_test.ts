@@ -405,8 +405,8 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     pending: 0,
     closing: 0,
     duplicateAnswers: 0,
-    heals: 0,
-    lost: 0,
+    reintroductions: 0,
+    neverOpened: 0,
     memory: "ok",
     backplane: "none",
   });

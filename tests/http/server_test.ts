@@ -95,7 +95,7 @@ Deno.test("server.close() is bounded with clients that never answer and requests
   const half = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   await half.write(new TextEncoder().encode("POST /token HTTP/1.1\r\nHost: x\r\n"));
   await until("the silent client to join", async () => (await server.health())["peers"] === 1);
-  await server.close({ graceMs: 0 });
+  await server.close({ drainMs: 0 });
   silent.close();
   half.close();
   await assertRejects(() => Deno.connect({ hostname: "127.0.0.1", port: server.port }));

@@ -30,12 +30,16 @@ function blocks(language: string): string[] {
 }
 
 Deno.test("README: the tables of settings and limits are those of the code", () => {
-  const rows = table("Setting").map(([name, fallback, summary]) => ({ name, fallback, summary }));
-  const limits = table("Limit").map(([name, fallback, summary, beyond]) => ({
+  const rows = table("Setting").map(([name, value, summary]) => ({
     name,
-    fallback,
+    default: value,
     summary,
-    beyond,
+  }));
+  const limits = table("Limit").map(([name, value, summary, whenExceeded]) => ({
+    name,
+    default: value,
+    summary,
+    whenExceeded,
   }));
   assertEquals<unknown>([...rows, ...limits], SETTINGS);
 });

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { admit, type Applicant, type Gate } from "../../src/access/admission.ts";
+import { admit, type AuthPolicy, type ConnectRequest } from "../../src/access/admission.ts";
 import { Negotiations } from "../../src/rooms/negotiations.ts";
 import { parseClientMessage, type Role, type SignalMessage } from "../../src/protocol/messages.ts";
 import { Room } from "../../src/rooms/room.ts";
@@ -111,8 +111,8 @@ const pairs = fc.array(fc.tuple(fc.constantFrom("room", "nodeId", "token", "x"),
   maxLength: 6,
 });
 
-function ask(query: string, gate: Gate): unknown {
-  const applicant: Applicant = {
+function ask(query: string, gate: AuthPolicy): unknown {
+  const applicant: ConnectRequest = {
     query: new URLSearchParams(splitUrl(`http://h/signal?${query}`).query),
     token: undefined,
     address: undefined,

@@ -14,7 +14,7 @@ import { SETTINGS } from "../../src/config/settings.ts";
 import { anyText } from "../helpers/arbitraries.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { property } from "../helpers/property.ts";
-import { World } from "../helpers/session_fixture.ts";
+import { SessionFixture } from "../helpers/session_fixture.ts";
 
 const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
 
@@ -125,7 +125,7 @@ property(
   fc.array(fc.tuple(fc.nat(3000), fc.nat(6)), { size: "+1" }),
   1000,
   (bursts) => {
-    const world = new World({ messageBurst: BURST, maxMessagesPerSecond: PER_SECOND });
+    const world = new SessionFixture({ messageBurst: BURST, maxMessagesPerSecond: PER_SECOND });
     const { session, socket } = world.open("a");
     let allowance = BURST * 1000;
     for (const [pause, count] of bursts) {
@@ -163,18 +163,18 @@ property(
       const mine = taken.get(from) ?? { all: 0, pending: 0 };
       const fits = size < limits.maxConnections && mine.all < limits.maxConnectionsPerIp &&
         mine.pending < limits.maxPendingConnectionsPerIp;
-      assertEquals(connections.crowd(from) === undefined, fits);
+      assertEquals(connections.exceededLimit(from) === undefined, fits);
       if (!fits) continue;
       const socket = {
         address: from,
         phase: "opening" as const,
         close() {},
         terminate() {},
-        checkFlow() {},
+        closeIfStalled() {},
         closesLast: false,
       };
-      connections.upgraded(socket);
-      if (joins) connections.became(socket, "joined");
+      connections.add(socket);
+      if (joins) connections.setPhase(socket, "joined");
       taken.set(from, { all: mine.all + 1, pending: mine.pending + Number(!joins) });
       size++;
     }

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { stamp } from "../../src/protocol/with_sender.ts";
+import { withSender } from "../../src/protocol/with_sender.ts";
 
 const STAMP = { from: 'a"\\', fromRole: "normal" } as const;
 
 function stamped(text: string): string | undefined {
-  return stamp(text, STAMP.from, STAMP.fromRole);
+  return withSender(text, STAMP.from, STAMP.fromRole);
 }
 
 Deno.test("stamp() puts the sender in place of whatever stood there, and leaves the rest as it came", () => {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Director, HEARTBEAT_TIMEOUT_MS, PUSH_INTERVAL_MS } from "../../src/rooms/director.ts";
 import { Negotiations } from "../../src/rooms/negotiations.ts";
-import type { Service } from "../../src/rooms/peer.ts";
+import type { ServingState } from "../../src/rooms/peer.ts";
 import { SignalingRegistry } from "../../src/rooms/registry.ts";
 import type { Room } from "../../src/rooms/room.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -23,7 +23,7 @@ class Stage {
     for (const id of ids) this.join(id);
   }
 
-  join(id: string, service: Partial<Service> = {}): FakePeer {
+  join(id: string, service: Partial<ServingState> = {}): FakePeer {
     const peer = new FakePeer(id, "normal", service);
     this.registry.join("room", peer);
     return peer;
@@ -33,8 +33,8 @@ class Stage {
     this.registry.leave(this.room, peer);
   }
 
-  set(peer: FakePeer, service: Partial<Service>): void {
-    peer.service = { ...peer.service, ...service };
+  set(peer: FakePeer, service: Partial<ServingState>): void {
+    peer.servingState = { ...peer.servingState, ...service };
     this.registry.update(this.room, peer);
   }
 
@@ -193,7 +193,7 @@ Deno.test("Director forgets consumers that left, changed role or cannot be reach
   stage.clock.tick(PUSH_INTERVAL_MS);
   stage.leave(left);
   changed.role = "normal";
-  changed.service = { ...changed.service, serveConsumers: false };
+  changed.servingState = { ...changed.servingState, serveConsumers: false };
   stage.registry.update(stage.room, changed);
   broken.isReachable = false;
   stage.clock.tick(PUSH_INTERVAL_MS);

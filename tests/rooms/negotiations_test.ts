@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HEAL_AFTER_MS, Negotiations } from "../../src/rooms/negotiations.ts";
+import { Negotiations, REINTRODUCE_AFTER_MS } from "../../src/rooms/negotiations.ts";
 import type { SignalMessage } from "../../src/protocol/messages.ts";
 import { Room } from "../../src/rooms/room.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -86,9 +86,9 @@ Deno.test("an unanswered offer makes the smaller id hear of the larger at 10, 20
         heals.push(second);
       }
     }
-    assertEquals(heals, HEAL_AFTER_MS.map((ms) => ms / 1000));
+    assertEquals(heals, REINTRODUCE_AFTER_MS.map((ms) => ms / 1000));
     assertEquals(stage.lists(peers.ben), []);
-    assertEquals([stage.negotiations.heals, stage.clock.pending], [3, 0]);
+    assertEquals([stage.negotiations.reintroductions, stage.clock.pending], [3, 0]);
   }
 });
 
@@ -109,7 +109,7 @@ Deno.test("an answer, an offer the other way, or a new offer starts over or ends
     stage.clock.tick(2000);
     assertEquals(stage.lists(a).length, type === "ice-candidate" ? 1 : 0, type);
     stage.clock.tick(8000);
-    assertEquals(stage.negotiations.heals, expected, `${type} ${direction}`);
+    assertEquals(stage.negotiations.reintroductions, expected, `${type} ${direction}`);
   }
 });
 
@@ -124,7 +124,7 @@ Deno.test("nobody is healed who has left, been replaced, or is a consumer", () =
   stage.room.leave(b);
   stage.join("c");
   stage.clock.tick(60_000);
-  assertEquals([stage.negotiations.heals, stage.clock.pending], [0, 0]);
+  assertEquals([stage.negotiations.reintroductions, stage.clock.pending], [0, 0]);
 });
 
 Deno.test("closing ends the healing", () => {
@@ -150,6 +150,6 @@ Deno.test("nobody is healed who has become a consumer since the offer", () => {
     stage.signal("offer", peers.b, peers.a);
     peers[changed as "a" | "b"].role = "consumer";
     stage.clock.tick(60_000);
-    assertEquals([stage.negotiations.heals, stage.clock.pending], [0, 0]);
+    assertEquals([stage.negotiations.reintroductions, stage.clock.pending], [0, 0]);
   }
 });

@@ -22,7 +22,7 @@ function relay(room: Room, sender: FakePeer, message: SignalMessage): RelayOutco
 Deno.test("Room.normalsBeside() lists the other normal peers in order of joining", () => {
   const [a, b, c] = [new FakePeer("a"), new FakePeer("b"), new FakePeer("c")];
   const room = roomOf(c, a, new FakePeer("x", "consumer"), b);
-  assertEquals(room.normalsBeside(a), ["c", "b"]);
+  assertEquals(room.otherNormalIds(a), ["c", "b"]);
 });
 
 Deno.test("Room.join() lets a newcomer of the same role win and keep the place in the order", () => {
@@ -31,7 +31,7 @@ Deno.test("Room.join() lets a newcomer of the same role win and keep the place i
   const room = roomOf(old, b);
   const newcomer = new FakePeer("a");
   assertEquals(room.join(newcomer), { kind: "replaced", old });
-  assertEquals(room.normalsBeside(new FakePeer("z")), ["a", "b"]);
+  assertEquals(room.otherNormalIds(new FakePeer("z")), ["a", "b"]);
   assertEquals(room.leave(old), false);
   assertEquals(room.size, 2);
   assertEquals(room.leave(newcomer), true);

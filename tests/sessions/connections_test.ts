@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { type Closable, Connections, type Phase } from "../../src/sessions/connections.ts";
+import { Connections, type Phase, type TrackedConnection } from "../../src/sessions/connections.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
-class FakeConnection implements Closable {
+class FakeConnection implements TrackedConnection {
   readonly #connections: Connections;
   readonly closesLast: boolean;
   readonly address: string | undefined;
@@ -19,21 +19,21 @@ class FakeConnection implements Closable {
     this.#connections = connections;
     this.closesLast = closesLast;
     this.address = address;
-    connections.upgraded(this);
-    connections.became(this, phase);
+    connections.add(this);
+    connections.setPhase(this, phase);
   }
 
   close(): void {
     if (this.phase === "closing" || this.phase === "refused") return;
-    this.#connections.became(this, "closing");
+    this.#connections.setPhase(this, "closing");
     this.onClose();
   }
 
   terminate(): void {
-    this.#connections.became(this, "gone");
+    this.#connections.setPhase(this, "closed");
   }
 
-  checkFlow(): void {
+  closeIfStalled(): void {
     this.checks++;
   }
 }
@@ -60,11 +60,11 @@ Deno.test("Connections.shutDown() waits until every socket has gone", async () =
   let isDone = false;
   const done = connections.shutDown(0, 300).then(() => isDone = true);
   assertEquals([connections.size, connections.closing], [2, 2]);
-  connections.became(a, "gone");
+  connections.setPhase(a, "closed");
   await Promise.resolve();
   assertEquals(isDone, false);
-  connections.became(b, "gone");
-  connections.became(b, "gone");
+  connections.setPhase(b, "closed");
+  connections.setPhase(b, "closed");
   await done;
   assertEquals([connections.size, connections.closing, clock.pending], [0, 0, 0]);
 });
@@ -113,22 +113,22 @@ Deno.test("Connections looks after sockets with one timer, and with none when al
   b.close();
   clock.tick(1000);
   assertEquals([a.checks, b.checks], [3, 2]);
-  connections.became(a, "gone");
-  connections.became(b, "gone");
+  connections.setPhase(a, "closed");
+  connections.setPhase(b, "closed");
   assertEquals(clock.pending, 0);
 });
 
 Deno.test("Connections gives up a socket that never opens, and takes it back if it does", () => {
   const { clock, connections } = connectionsOf();
   const never = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
-  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 0]);
+  assertEquals([connections.pending, connections.size, connections.neverOpened], [1, 1, 0]);
   clock.tick(2000);
   const another = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
   clock.tick(2000);
-  assertEquals([connections.pending, connections.size, connections.lost], [1, 1, 1]);
-  connections.became(another, "pending");
-  connections.became(never, "pending");
-  assertEquals([connections.pending, connections.size, connections.lost], [2, 2, 0]);
+  assertEquals([connections.pending, connections.size, connections.neverOpened], [1, 1, 1]);
+  connections.setPhase(another, "pending");
+  connections.setPhase(never, "pending");
+  assertEquals([connections.pending, connections.size, connections.neverOpened], [2, 2, 0]);
   assertEquals(clock.pending, 0);
 });
 
@@ -137,11 +137,11 @@ Deno.test("Connections ends a socket whose client does not answer its close", ()
   const [rude, polite] = [new FakeConnection(connections), new FakeConnection(connections)];
   rude.close();
   polite.close();
-  connections.became(polite, "gone");
+  connections.setPhase(polite, "closed");
   clock.tick(5000);
-  assertEquals([rude.phase, polite.phase, connections.closing], ["closing", "gone", 1]);
+  assertEquals([rude.phase, polite.phase, connections.closing], ["closing", "closed", 1]);
   clock.tick(5000);
-  assertEquals([rude.phase, connections.size, clock.pending], ["gone", 0, 0]);
+  assertEquals([rude.phase, connections.size, clock.pending], ["closed", 0, 0]);
 });
 
 Deno.test("Connections.crowd() tells what is full, for the address and in all", () => {
@@ -154,47 +154,47 @@ Deno.test("Connections.crowd() tells what is full, for the address and in all", 
   const [here, there] = ["192.0.2.1", "192.0.2.2"];
   const pending = () => new FakeConnection(connections, { phase: "pending", address: here });
   const [a, b] = [pending(), pending()];
-  assertEquals(connections.crowd(here), "pending of address");
-  assertEquals(connections.crowd(there), undefined);
-  assertEquals(connections.crowd(undefined), undefined);
-  connections.became(a, "joined");
+  assertEquals(connections.exceededLimit(here), "pending of address");
+  assertEquals(connections.exceededLimit(there), undefined);
+  assertEquals(connections.exceededLimit(undefined), undefined);
+  connections.setPhase(a, "joined");
   const c = pending();
-  connections.became(b, "closing");
-  assertEquals(connections.crowd(here), "address");
+  connections.setPhase(b, "closing");
+  assertEquals(connections.exceededLimit(here), "address");
   for (let n = 0; n < 1; n++) new FakeConnection(connections, { phase: "opening", address: there });
-  assertEquals(connections.crowd(there), "server");
-  connections.became(b, "gone");
-  connections.became(c, "gone");
-  assertEquals(connections.crowd(here), undefined);
-  connections.became(a, "gone");
+  assertEquals(connections.exceededLimit(there), "server");
+  connections.setPhase(b, "closed");
+  connections.setPhase(c, "closed");
+  assertEquals(connections.exceededLimit(here), undefined);
+  connections.setPhase(a, "closed");
   new FakeConnection(connections, { phase: "pending", address: "192.0.2.3" });
   new FakeConnection(connections, { phase: "pending", address: "192.0.2.4" });
-  assertEquals(connections.crowd(here), "pending");
+  assertEquals(connections.exceededLimit(here), "pending");
 });
 
 Deno.test("Connections.ranOut() lets no more in than there were, less a reserve", () => {
   const { connections } = connectionsOf();
   const sockets = Array.from({ length: 32 }, () => new FakeConnection(connections));
-  connections.ranOut();
-  assertEquals(connections.crowd(undefined), "server");
-  for (const socket of sockets.splice(0, 2)) connections.became(socket, "gone");
-  assertEquals(connections.crowd(undefined), "server");
-  connections.became(sockets[0] as Closable, "gone");
-  assertEquals(connections.crowd(undefined), undefined);
+  connections.reduceCapacity();
+  assertEquals(connections.exceededLimit(undefined), "server");
+  for (const socket of sockets.splice(0, 2)) connections.setPhase(socket, "closed");
+  assertEquals(connections.exceededLimit(undefined), "server");
+  connections.setPhase(sockets[0] as TrackedConnection, "closed");
+  assertEquals(connections.exceededLimit(undefined), undefined);
 });
 
 Deno.test("Connections.ranOut() blames others when there were few sockets", () => {
   const { connections } = connectionsOf();
   new FakeConnection(connections);
-  connections.ranOut();
-  assertEquals(connections.crowd(undefined), undefined);
+  connections.reduceCapacity();
+  assertEquals(connections.exceededLimit(undefined), undefined);
 });
 
 Deno.test("Connections.isCrowdedByRefused holds back a quarter of the sockets, or fewer", () => {
   const crowdedAt = (limits: Partial<Limits>) => {
     const { connections } = connectionsOf(limits);
     for (let n = 0; n < 100; n++) {
-      if (connections.isCrowdedByRefused) return n;
+      if (connections.mustVerifyBeforeUpgrade) return n;
       new FakeConnection(connections, { phase: "pending" }).close();
     }
   };
@@ -210,18 +210,18 @@ Deno.test("Connections counts a refused socket for its address until it has gone
   const joined = new FakeConnection(connections, { address });
   refused.close();
   joined.close();
-  assertEquals([connections.pending, connections.crowd(address)], [0, undefined]);
+  assertEquals([connections.pending, connections.exceededLimit(address)], [0, undefined]);
   new FakeConnection(connections, { phase: "pending", address });
-  assertEquals(connections.crowd(address), "pending of address");
-  connections.became(refused, "gone");
-  assertEquals(connections.crowd(address), undefined);
+  assertEquals(connections.exceededLimit(address), "pending of address");
+  connections.setPhase(refused, "closed");
+  assertEquals(connections.exceededLimit(address), undefined);
 });
 
 Deno.test("Connections.ranOut() holds for a minute", () => {
   const { clock, connections } = connectionsOf();
   for (let n = 0; n < 32; n++) new FakeConnection(connections);
-  assertEquals(connections.ranOut(), 30);
-  assertEquals(connections.crowd(undefined), "server");
+  assertEquals(connections.reduceCapacity(), 30);
+  assertEquals(connections.exceededLimit(undefined), "server");
   clock.tick(60_000);
-  assertEquals(connections.crowd(undefined), undefined);
+  assertEquals(connections.exceededLimit(undefined), undefined);
 });

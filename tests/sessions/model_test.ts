@@ -6,26 +6,26 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Run } from "../helpers/schedule_runner.ts";
+import { ScheduleRunner } from "../helpers/schedule_runner.ts";
 import { schedule, type Step } from "../helpers/schedules.ts";
 
 const SCHEDULES = 3000;
 const SEED = 20260101;
 
 /** Runs a schedule to its end and then looks at what is left. */
-async function play(steps: readonly Step[], hold: (run: Run) => void): Promise<void> {
-  const run = new Run();
+async function play(steps: readonly Step[], hold: (run: ScheduleRunner) => void): Promise<void> {
+  const run = new ScheduleRunner();
   await run.run(steps);
   await run.end();
   hold(run);
 }
 
-async function check(hold: (run: Run) => void): Promise<void> {
+async function check(hold: (run: ScheduleRunner) => void): Promise<void> {
   const property = fc.asyncProperty(schedule, (steps) => play(steps, hold));
   await fc.assert(property, { seed: SEED, numRuns: SCHEDULES });
 }
 
-function leavesNoTimer({ world: { clock } }: Run): void {
+function leavesNoTimer({ world: { clock } }: ScheduleRunner): void {
   assertEquals(clock.pending, 0);
 }
 

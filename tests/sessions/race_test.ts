@@ -9,7 +9,7 @@ import type { Connection } from "../../src/sessions/connection.ts";
 import type { Phase } from "../../src/sessions/connections.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { FakeSocket } from "../helpers/socket.ts";
-import { World } from "../helpers/session_fixture.ts";
+import { SessionFixture } from "../helpers/session_fixture.ts";
 import { generator } from "../helpers/random.ts";
 
 const SCHEDULES = 3000;
@@ -29,7 +29,7 @@ class Actor {
   isOpen = false;
   isLost = false;
 
-  constructor(world: World, name: string, isStranger: boolean, mark: number) {
+  constructor(world: SessionFixture, name: string, isStranger: boolean, mark: number) {
     this.name = name;
     this.isStranger = isStranger;
     this.mark = mark;
@@ -42,7 +42,7 @@ class Actor {
 
   admit(): void {
     this.verdict.resolve({
-      identity: { room: "room", nodeId: this.name, mayBeNormal: !this.isStranger },
+      identity: { room: "room", nodeId: this.name, canJoinAsNormal: !this.isStranger },
     });
   }
 }
@@ -50,7 +50,7 @@ class Actor {
 async function runSchedule(seed: number): Promise<void> {
   const random = generator(seed);
   const verdicts: ((refusal: CloseReason | null) => void)[] = [];
-  const world = new World({}, () => new Promise((resolve) => verdicts.push(resolve)));
+  const world = new SessionFixture({}, () => new Promise((resolve) => verdicts.push(resolve)));
   const actors: Actor[] = [];
   const pick = () => actors[random(actors.length)];
 
@@ -122,7 +122,7 @@ function send(actor: Actor, text: string): void {
   if (wasEnded) assertEquals(actor.socket.sent.length, sentBefore);
 }
 
-function check(world: World, actors: readonly Actor[]): void {
+function check(world: SessionFixture, actors: readonly Actor[]): void {
   const joined = actors.filter(({ isEnded, socket }) =>
     !isEnded && socket.sent.some(({ type }) => type === "peer-list" || type === "server-list")
   );
@@ -138,7 +138,7 @@ function check(world: World, actors: readonly Actor[]): void {
   assertEquals(inPhase("joined"), joined.length, "who has joined is counted as joined");
   assertEquals(world.connections.pending, inPhase("opening", "pending"));
   assertEquals(world.connections.closing, inPhase("closing", "refused"));
-  assertEquals(world.connections.lost, inPhase("lost"));
+  assertEquals(world.connections.neverOpened, inPhase("neverOpened"));
   for (const actor of actors) {
     for (const frame of actor.socket.sent) {
       if (frame.type !== "offer") continue;
@@ -181,7 +181,7 @@ Deno.test("race: a token-less socket never becomes its victim, in any interleavi
   for (const steps of interleavings(attack, takeover)) {
     for (const verdict of [null, CLOSE.invalidConsumerToken]) {
       count++;
-      const world = new World({}, () => Promise.resolve(verdict));
+      const world = new SessionFixture({}, () => Promise.resolve(verdict));
       const bystander = world.join("bystander");
       const old = world.join("victim");
       const [stranger, victim] = [

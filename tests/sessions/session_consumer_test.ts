@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
-import { World } from "../helpers/session_fixture.ts";
+import { SessionFixture } from "../helpers/session_fixture.ts";
 
 const CONSUMER = '{"type":"register","role":"consumer","token":"t"}';
 const NORMAL = '{"type":"register","role":"normal"}';
@@ -29,7 +29,7 @@ function signal(to: string, n = 0): string {
 }
 
 Deno.test("a consumer gets a server list and is in nobody's peer list", () => {
-  const world = new World();
+  const world = new SessionFixture();
   world.join("a");
   const c = world.open("c");
   c.session.receive(CONSUMER);
@@ -40,7 +40,7 @@ Deno.test("a consumer gets a server list and is in nobody's peer list", () => {
 });
 
 Deno.test("a consumer signals normals, stamped as a consumer, and finds no other consumer", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   const [x, y] = [world.open("x"), world.open("y")];
   for (const { session } of [x, y]) session.receive(CONSUMER);
@@ -54,7 +54,7 @@ Deno.test("a consumer signals normals, stamped as a consumer, and finds no other
 });
 
 Deno.test("a register that makes a normal a consumer takes it out of every list", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const late = world.open("late");
   world.clock.tick(250);
   assertEquals(late.socket.sent.pop(), { type: "peer-list", peers: [] });
@@ -71,7 +71,7 @@ Deno.test("a register that makes a normal a consumer takes it out of every list"
 });
 
 Deno.test("a register that makes a consumer a normal is answered with a peer list", () => {
-  const world = new World();
+  const world = new SessionFixture();
   world.join("a");
   const c = world.open("c");
   c.session.receive(CONSUMER);
@@ -81,7 +81,7 @@ Deno.test("a register that makes a consumer a normal is answered with a peer lis
 });
 
 Deno.test("a later register and a heartbeat update what a normal offers", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   const c = world.open("c");
   c.session.receive(CONSUMER);
@@ -103,7 +103,7 @@ Deno.test("a later register and a heartbeat update what a normal offers", () => 
 });
 
 Deno.test("a heartbeat of a consumer, or before joining, changes nothing", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const c = world.open("c");
   c.session.receive('{"type":"heartbeat","serveConsumers":false}');
   assertEquals([world.registry.peers, c.socket.sent.length], [0, 0]);
@@ -116,7 +116,7 @@ Deno.test("a heartbeat of a consumer, or before joining, changes nothing", () =>
 });
 
 Deno.test("a newcomer takes over its own kind's nodeId and is refused the other kind's", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const normal = world.join("n");
   const consumer = world.open("c");
   consumer.session.receive(CONSUMER);
@@ -132,7 +132,7 @@ Deno.test("a newcomer takes over its own kind's nodeId and is refused the other 
 });
 
 Deno.test("a client without a room token has 10 s to register as a consumer", () => {
-  const world = new World({}, () => CLOSE.consumersRefused);
+  const world = new SessionFixture({}, () => CLOSE.consumersRefused);
   const { socket } = world.open("c", "room", false);
   world.clock.tick(9_999);
   assertEquals([socket.closedWith, world.registry.peers], [undefined, 0]);
@@ -141,7 +141,7 @@ Deno.test("a client without a room token has 10 s to register as a consumer", ()
 });
 
 Deno.test("a client without a room token may neither join as a normal nor signal", () => {
-  const world = new World({}, () => Promise.resolve(null));
+  const world = new SessionFixture({}, () => Promise.resolve(null));
   const a = world.join("a");
   const signaling = world.open("x", "room", false);
   signaling.session.receive(signal("a"));
@@ -154,10 +154,10 @@ Deno.test("a client without a room token may neither join as a normal nor signal
 });
 
 Deno.test("a consumer is told why before it is closed, and is nobody", async () => {
-  const closed = new World({}, () => CLOSE.consumersRefused);
+  const closed = new SessionFixture({}, () => CLOSE.consumersRefused);
   const refused = closed.open("c");
   refused.session.receive(CONSUMER);
-  const checked = new World({}, () => Promise.resolve(CLOSE.invalidConsumerToken));
+  const checked = new SessionFixture({}, () => Promise.resolve(CLOSE.invalidConsumerToken));
   const bad = checked.open("c", "room", false);
   bad.session.receive(CONSUMER);
   for (let n = 0; n < 3; n++) await Promise.resolve();
@@ -172,7 +172,7 @@ Deno.test("a consumer is told why before it is closed, and is nobody", async () 
 
 Deno.test("a consumer reads nothing while its token is verified, and all of it after, in order", async () => {
   const { gate, asked, settle } = manualGate();
-  const world = new World({}, gate);
+  const world = new SessionFixture({}, gate);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -187,7 +187,7 @@ Deno.test("a consumer reads nothing while its token is verified, and all of it a
 
 Deno.test("what came while a token was verified goes on waiting for the next one", async () => {
   const { gate, settle } = manualGate();
-  const world = new World({}, gate);
+  const world = new SessionFixture({}, gate);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -204,7 +204,7 @@ Deno.test("what came while a token was verified goes on waiting for the next one
 
 Deno.test("a peer keeps its place while it is verified anew, and loses it when that fails", async () => {
   const { gate, settle } = manualGate();
-  const world = new World({}, gate);
+  const world = new SessionFixture({}, gate);
   const a = world.join("a");
   const b = world.join("b");
   a.session.receive(CONSUMER);
@@ -217,7 +217,7 @@ Deno.test("a peer keeps its place while it is verified anew, and loses it when t
 
 Deno.test("a verdict that comes after the end changes nothing", async () => {
   const { gate, settle } = manualGate();
-  const world = new World({}, gate);
+  const world = new SessionFixture({}, gate);
   const [lost, replaced] = [world.open("c", "room", false), world.join("a")];
   lost.session.receive(CONSUMER);
   replaced.session.receive(CONSUMER);
@@ -231,7 +231,7 @@ Deno.test("a verdict that comes after the end changes nothing", async () => {
 });
 
 Deno.test("a gate that fails ends that session alone", async () => {
-  const world = new World({}, () => Promise.reject(new Error("broken")));
+  const world = new SessionFixture({}, () => Promise.reject(new Error("broken")));
   const a = world.join("a");
   const c = world.open("c", "room", false);
   c.session.receive(CONSUMER);

@@ -1,14 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { SILENT_JOIN_MS } from "../../src/sessions/session.ts";
-import { MAX_PEERS, World } from "../helpers/session_fixture.ts";
+import { MAX_PEERS, SessionFixture } from "../helpers/session_fixture.ts";
 
 function offer(to: string): string {
   return JSON.stringify({ type: "offer", to, sdp: {} });
 }
 
 Deno.test("a session joins when it registers, once, and is answered every time", () => {
-  const world = new World();
+  const world = new SessionFixture();
   world.join("a");
   const { session, socket } = world.open("b");
   session.receive('{"type":"register"}');
@@ -19,7 +19,7 @@ Deno.test("a session joins when it registers, once, and is answered every time",
 });
 
 Deno.test("a session that sends nothing joins by itself after 250 ms", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { socket } = world.open("a");
   world.clock.tick(SILENT_JOIN_MS - 1);
   assertEquals(socket.sent, []);
@@ -30,7 +30,7 @@ Deno.test("a session that sends nothing joins by itself after 250 ms", () => {
 });
 
 Deno.test("a session that signals first joins before its signal is relayed", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const b = world.join("b");
   const a = world.open("a");
   a.session.receive(offer("b"));
@@ -41,7 +41,7 @@ Deno.test("a session that signals first joins before its signal is relayed", () 
 });
 
 Deno.test("a pending session is nobody", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   world.open("b");
   a.session.receive(offer("b"));
@@ -50,7 +50,7 @@ Deno.test("a pending session is nobody", () => {
 });
 
 Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const b = world.join("b");
   const old = world.join("a");
   const newcomer = world.join("a");
@@ -65,7 +65,7 @@ Deno.test("a session that is replaced is told so, falls silent and removes nobod
 });
 
 Deno.test("a session leaves when its socket is lost, also when Deno says so twice", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   a.session.handleEvent(new Event("close"));
   a.session.handleEvent(new Event("close"));
@@ -74,7 +74,7 @@ Deno.test("a session leaves when its socket is lost, also when Deno says so twic
 });
 
 Deno.test("a session that is lost while pending leaves no timer", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.open("a");
   a.session.handleEvent(new Event("close"));
   assertEquals(world.clock.pending, 0);
@@ -83,7 +83,7 @@ Deno.test("a session that is lost while pending leaves no timer", () => {
 });
 
 Deno.test("a session whose client never answers its close is gone all the same", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   a.session.close(CLOSE.shuttingDown);
   assertEquals(a.socket.closedWith, CLOSE.shuttingDown);
@@ -92,7 +92,7 @@ Deno.test("a session whose client never answers its close is gone all the same",
 });
 
 Deno.test("a session answers what it cannot read and goes on", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   for (const data of ["null", "{", new ArrayBuffer(2), '{"type":"register","role":"admin"}']) {
     a.session.receive(data);
@@ -106,7 +106,7 @@ Deno.test("a session answers what it cannot read and goes on", () => {
 });
 
 Deno.test("a session tells whom it could not reach", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   a.session.receive(offer("b"));
   assertEquals(a.socket.sent, [
@@ -115,7 +115,7 @@ Deno.test("a session tells whom it could not reach", () => {
 });
 
 Deno.test("a session closes for a message over the limit, counted in bytes", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   a.session.receive(JSON.stringify({ type: "x", pad: "é".repeat(480) }));
   assertEquals(a.socket.closedWith, undefined);
@@ -125,7 +125,7 @@ Deno.test("a session closes for a message over the limit, counted in bytes", () 
 });
 
 Deno.test("a session whose client reads too slowly is closed, and the sender is told", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const [a, b] = [world.join("a"), world.join("b")];
   b.socket.bufferedAmount = 101;
   a.session.receive(offer("b"));
@@ -135,7 +135,7 @@ Deno.test("a session whose client reads too slowly is closed, and the sender is 
 });
 
 Deno.test("a session that fails ends alone, with 1011", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const [a, b] = [world.join("a"), world.join("b")];
   a.socket.send = () => {
     throw new Error("broken");
@@ -148,7 +148,7 @@ Deno.test("a session that fails ends alone, with 1011", () => {
 });
 
 Deno.test("a session that opens while the server stops is closed at once", () => {
-  const world = new World();
+  const world = new SessionFixture();
   world.isClosing = true;
   const { session, socket } = world.open("a");
   assertEquals(socket.closedWith, CLOSE.shuttingDown);
@@ -157,20 +157,20 @@ Deno.test("a session that opens while the server stops is closed at once", () =>
 });
 
 Deno.test("a session keeps what comes while it is verified, and reads it in order", async () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   const { session, socket, settle } = world.verify();
   session.receive('{"type":"register"}');
   session.receive(offer("a"));
   world.clock.tick(9_999);
   assertEquals([socket.sent, a.socket.sent, world.registry.peers], [[], [], 1]);
-  await settle({ identity: { room: "room", nodeId: "b", mayBeNormal: true } });
+  await settle({ identity: { room: "room", nodeId: "b", canJoinAsNormal: true } });
   assertEquals(socket.sent, [{ type: "peer-list", peers: ["a"] }]);
   assertEquals(a.socket.sent[0].from, "b");
 });
 
 Deno.test("a session that is refused hears nothing of what it sent before or after", async () => {
-  const world = new World();
+  const world = new SessionFixture();
   const a = world.join("a");
   const { session, socket, settle } = world.verify();
   session.receive(offer("a"));
@@ -182,17 +182,17 @@ Deno.test("a session that is refused hears nothing of what it sent before or aft
 });
 
 Deno.test("a session that is lost while it is verified never joins", async () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { session, settle } = world.verify();
   session.receive('{"type":"register"}');
   session.handleEvent(new Event("close"));
-  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
+  await settle({ identity: { room: "room", nodeId: "a", canJoinAsNormal: true } });
   world.clock.tick(10_000);
   assertEquals([world.registry.peers, world.connections.pending, world.clock.pending], [0, 0, 0]);
 });
 
 Deno.test("a session that sends too much while it is verified is closed", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { session, socket } = world.verify();
   for (let n = 0; n < 65; n++) session.receive("x".repeat(1000));
   assertEquals(socket.closedWith, undefined);
@@ -201,11 +201,11 @@ Deno.test("a session that sends too much while it is verified is closed", () => 
 });
 
 Deno.test("a session whose client has stopped reading is closed, though its buffer is not full", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { session, socket } = world.join("a");
   const look = (bufferedAmount: number) => {
     socket.bufferedAmount = bufferedAmount;
-    session.checkFlow();
+    session.closeIfStalled();
     return socket.closedWith;
   };
   const send = () => session.send(JSON.stringify("ß".repeat(8)));
@@ -222,7 +222,7 @@ Deno.test("a session whose client has stopped reading is closed, though its buff
 });
 
 Deno.test("a session whose token nobody ever verifies is closed after the register timeout", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { session, socket } = world.verify();
   world.clock.tick(10_000);
   assertEquals(socket.closedWith, CLOSE.registrationTimeout);
@@ -231,7 +231,7 @@ Deno.test("a session whose token nobody ever verifies is closed after the regist
 });
 
 Deno.test("a session takes no binary frame over the limit, and answers none before it is somebody", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const verifying = world.verify();
   verifying.session.receive(new ArrayBuffer(10));
   assertEquals([verifying.socket.sent, verifying.socket.closedWith], [[], undefined]);
@@ -241,7 +241,7 @@ Deno.test("a session takes no binary frame over the limit, and answers none befo
 });
 
 Deno.test("a timer that fails ends its session alone", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const { socket } = world.open("a");
   socket.send = () => {
     throw new Error("broken");
@@ -252,7 +252,7 @@ Deno.test("a timer that fails ends its session alone", () => {
 });
 
 Deno.test("a session may send a burst and then so many messages a second, and no more", () => {
-  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 20 });
+  const world = new SessionFixture({ maxMessagesPerSecond: 10, messageBurst: 20 });
   const { session, socket } = world.open("a");
   const send = (count: number) => {
     for (let n = 0; n < count; n++) session.receive('{"type":"heartbeat"}');
@@ -268,7 +268,7 @@ Deno.test("a session may send a burst and then so many messages a second, and no
 });
 
 Deno.test("a session's binary, malformed and early messages count, too", () => {
-  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  const world = new SessionFixture({ maxMessagesPerSecond: 10, messageBurst: 3 });
   for (const data of [new ArrayBuffer(2), "{", '{"type":"unheard-of"}']) {
     const { session, socket } = world.verify();
     for (let n = 0; n < 4; n++) session.receive(data);
@@ -277,15 +277,15 @@ Deno.test("a session's binary, malformed and early messages count, too", () => {
 });
 
 Deno.test("a session that waited for its verdict pays for its messages once", async () => {
-  const world = new World({ maxMessagesPerSecond: 10, messageBurst: 3 });
+  const world = new SessionFixture({ maxMessagesPerSecond: 10, messageBurst: 3 });
   const { session, socket, settle } = world.verify();
   for (let n = 0; n < 3; n++) session.receive('{"type":"register"}');
-  await settle({ identity: { room: "room", nodeId: "a", mayBeNormal: true } });
+  await settle({ identity: { room: "room", nodeId: "a", canJoinAsNormal: true } });
   assertEquals([socket.sent.length, socket.closedWith], [3, undefined]);
 });
 
 Deno.test("a session may send bigger messages once it has joined", () => {
-  const world = new World({ maxPendingMessageBytes: 100 });
+  const world = new SessionFixture({ maxPendingMessageBytes: 100 });
   const big = JSON.stringify({ type: "heartbeat", pad: "x".repeat(100) });
   const pending = world.open("a");
   pending.session.receive(big);
@@ -296,7 +296,7 @@ Deno.test("a session may send bigger messages once it has joined", () => {
 });
 
 Deno.test("a session finds a full room closed, unless it takes its own place over", () => {
-  const world = new World();
+  const world = new SessionFixture();
   const peers = Array.from({ length: MAX_PEERS }, (_, n) => world.join(`p${n}`));
   const late = world.open("late");
   late.session.receive('{"type":"register"}');

@@ -8,23 +8,23 @@
 import type {
   Backplane,
   BackplaneListener,
+  Envelope,
   JoinOptions,
   JoinReply,
-  Letter,
   Member,
-  Stay,
+  MemberId,
 } from "../backplane.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import {
   decodeMessage,
+  encodeEnvelope,
   encodeJoin,
-  encodeLetter,
   encodeMember,
-  encodeReturned,
+  encodeUndeliverable,
 } from "./messages.ts";
 import { RedisKeys } from "./keys.ts";
-import { RedisLink, STALLED_MS } from "./connection.ts";
-import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
+import { RedisConnection, STALLED_MS } from "./connection.ts";
+import { HEARTBEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
 
 /** Options of {@linkcode createRedisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -41,19 +41,19 @@ export interface RedisBackplaneOptions {
 }
 
 /** How often an instance says that it lives, in milliseconds. */
-const BEAT_MS = 500;
+const HEARTBEAT_MS = 500;
 
 /** How long an instance may be silent before the others take its peers out, in milliseconds. */
-const DEAD_MS = 10_000;
+const INSTANCE_TIMEOUT_MS = 10_000;
 
 /** The same when nobody listens on its channel, as after a kill. */
-const DEAF_MS = 3000;
+const NO_SUBSCRIBER_TIMEOUT_MS = 3000;
 
 /** How old a letter may be when it is delivered, in milliseconds. */
-const STALE_MS = 2000;
+const MAX_MESSAGE_AGE_MS = 2000;
 
 /** Commands that may wait for Redis; beyond, nobody elsewhere can be reached. */
-const MAX_WAITING = 20_000;
+const MAX_IN_FLIGHT = 20_000;
 
 /** How long keys outlive the last instance, in seconds. */
 const LIFETIME_SECONDS = "3600";
@@ -81,7 +81,7 @@ class RedisBackplane implements Backplane {
   readonly #keys: RedisKeys;
   readonly #clock: Clock;
   #listener: BackplaneListener | undefined;
-  #link: RedisLink | undefined;
+  #connection: RedisConnection | undefined;
   #retry: Timer | undefined;
   #retryMs = MIN_RETRY_MS;
   #previous = "";
@@ -99,76 +99,86 @@ class RedisBackplane implements Backplane {
   }
 
   async join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
-    const link = this.#link;
+    const link = this.#connection;
     if (link === undefined) throw new Error("Redis is down");
     const keys = [this.#keys.members(room), this.#keys.meta(room), this.#keys.instances];
     const args = [this.#keys.prefix, ...encodeJoin(room, member, options), LIFETIME_SECONDS];
-    const reply = await this.#orFail(link, link.run(JOIN, keys, args));
+    const reply = await this.#orDisconnect(link, link.run(JOIN, keys, args));
     if (reply !== "gone") return reply as JoinReply;
     this.#failed(link, TAKEN_FOR_DEAD);
     throw new Error(TAKEN_FOR_DEAD);
   }
 
   update(room: string, member: Member): void {
-    const [instance, number, role, serves] = encodeMember(member);
+    const [instance, number, role, acceptsConsumers] = encodeMember(member);
     const { id } = member;
-    const args = [JSON.stringify(room), id, JSON.stringify(id), instance, number, role, serves];
-    this.#runUnheard(UPDATE, room, args);
+    const args = [
+      JSON.stringify(room),
+      id,
+      JSON.stringify(id),
+      instance,
+      number,
+      role,
+      acceptsConsumers,
+    ];
+    this.#runWithoutReply(UPDATE, room, args);
   }
 
-  leave(room: string, id: string, { instance, number }: Stay): void {
+  leave(room: string, id: string, { instance, number }: MemberId): void {
     const args = [room, JSON.stringify(room), id, JSON.stringify(id), instance, String(number)];
-    this.#runUnheard(LEAVE, room, args);
+    this.#runWithoutReply(LEAVE, room, args);
   }
 
-  async send(letter: Letter): Promise<boolean> {
-    const link = this.#link;
-    if (link === undefined || link.waiting > MAX_WAITING) return false;
-    const channel = this.#keys.channel(letter.target.instance);
+  async send(envelope: Envelope): Promise<boolean> {
+    const link = this.#connection;
+    if (link === undefined || link.inFlight > MAX_IN_FLIGHT) return false;
+    const channel = this.#keys.channel(envelope.target.instance);
     try {
-      const text = encodeLetter(letter, link.redisNow());
-      const heard = await this.#orFail(link, link.command(["PUBLISH", channel, text]));
-      if (heard !== 0) link.remember(letter);
+      const text = encodeEnvelope(envelope, link.redisNow());
+      const heard = await this.#orDisconnect(link, link.command(["PUBLISH", channel, text]));
+      if (heard !== 0) link.trackSent(envelope);
       return heard !== 0;
     } catch {
       return false;
     }
   }
 
-  giveBack(letter: Letter): void {
-    this.#publish(this.#keys.channel(letter.sender.instance), encodeReturned(letter));
+  reportUndeliverable(envelope: Envelope): void {
+    this.#publish(this.#keys.channel(envelope.sender.instance), encodeUndeliverable(envelope));
   }
 
   authFailed(address: string): void {
-    const from = this.#link?.instance;
+    const from = this.#connection?.instance;
     this.#publish(this.#keys.all, JSON.stringify(["f", address, from]));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
-    const link = this.#link;
-    this.#link = undefined;
+    const link = this.#connection;
+    this.#connection = undefined;
     if (link === undefined) return;
     await link.within(this.#reap(link, link.instance)).catch(() => {});
     link.destroy();
   }
 
   #publish(channel: string, text: string): void {
-    const link = this.#link;
-    if (link) this.#orFail(link, link.command(["PUBLISH", channel, text])).catch(() => {});
+    const link = this.#connection;
+    if (link) this.#orDisconnect(link, link.command(["PUBLISH", channel, text])).catch(() => {});
   }
 
-  #runUnheard(script: string, room: string, args: readonly string[]): void {
-    const link = this.#link;
+  #runWithoutReply(script: string, room: string, args: readonly string[]): void {
+    const link = this.#connection;
     const keys = [this.#keys.members(room), this.#keys.meta(room)];
     if (link) {
-      this.#orFail(link, link.run(script, keys, [this.#keys.prefix, ...args])).catch(() => {});
+      this.#orDisconnect(link, link.run(script, keys, [this.#keys.prefix, ...args])).catch(
+        () => {},
+      );
     }
   }
 
   /** Gives the link up when Redis refuses a command: what it holds is no longer what is true. */
-  async #orFail<T>(link: RedisLink, answer: Promise<T>): Promise<T> {
+  async #orDisconnect<T>(link: RedisConnection, answer: Promise<T>): Promise<T> {
     try {
       return await answer;
     } catch (cause) {
@@ -179,18 +189,18 @@ class RedisBackplane implements Backplane {
 
   async #connect(): Promise<void> {
     this.#retry = undefined;
-    let link: RedisLink | undefined;
+    let link: RedisConnection | undefined;
     try {
-      const opened = link = await RedisLink.open(this.#url, this.#clock);
+      const opened = link = await RedisConnection.open(this.#url, this.#clock);
       const { instance } = link;
-      const onText = (text: string) => this.#heard(opened, text);
+      const onText = (text: string) => this.#onMessage(opened, text);
       link.onFailure = (reason) => this.#failed(opened, reason);
       await link.within(link.listen([this.#keys.channel(instance), this.#keys.all], onText));
-      await link.within(this.#beat(link, true));
+      await link.within(this.#heartbeat(link, true));
       if (this.#previous !== "") await link.within(this.#reap(link, this.#previous));
       if (this.#isClosed) return link.destroy();
       this.#previous = instance;
-      this.#link = link;
+      this.#connection = link;
       this.#retryMs = MIN_RETRY_MS;
       this.#listener?.up(instance);
       this.#watch(link);
@@ -200,9 +210,9 @@ class RedisBackplane implements Backplane {
     }
   }
 
-  #failed(link: RedisLink, reason: string): void {
-    if (link !== this.#link) return;
-    this.#link = undefined;
+  #failed(link: RedisConnection, reason: string): void {
+    if (link !== this.#connection) return;
+    this.#connection = undefined;
     link.destroy();
     this.#listener?.down(reason);
     this.#retryLater(reason);
@@ -217,34 +227,34 @@ class RedisBackplane implements Backplane {
   }
 
   /** Beats, and gives the link up when no beat has come back in time. */
-  #watch(link: RedisLink): void {
-    const dueAt = this.#clock.elapsed() + BEAT_MS;
+  #watch(link: RedisConnection): void {
+    const dueAt = this.#clock.elapsed() + HEARTBEAT_MS;
     link.timer = this.#clock.setTimeout(() => {
       const now = this.#clock.elapsed();
-      const isPunctual = now - dueAt < BEAT_MS; // Else this process was stalled, not Redis.
-      if (isPunctual && now - link.heardAt > STALLED_MS) {
+      const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
+      if (isPunctual && now - link.lastReceivedAt > STALLED_MS) {
         return this.#failed(link, "Redis does not answer");
       }
-      this.#beat(link, false).catch((cause) => this.#failed(link, String(cause)));
+      this.#heartbeat(link, false).catch((cause) => this.#failed(link, String(cause)));
       this.#watch(link);
-    }, BEAT_MS);
+    }, HEARTBEAT_MS);
   }
 
-  async #beat(link: RedisLink, isFirst: boolean): Promise<void> {
+  async #heartbeat(link: RedisConnection, isFirst: boolean): Promise<void> {
     const sentAt = this.#clock.elapsed();
-    const [now, cursor, ...dead] = await link.run(BEAT, [this.#keys.instances], [
+    const [now, cursor, ...dead] = await link.run(HEARTBEAT, [this.#keys.instances], [
       this.#keys.prefix,
       link.instance,
       isFirst ? "1" : "0",
-      String(DEAD_MS),
-      String(DEAF_MS),
+      String(INSTANCE_TIMEOUT_MS),
+      String(NO_SUBSCRIBER_TIMEOUT_MS),
       link.cursor,
       LIFETIME_SECONDS,
     ]) as string[];
     if (now === "gone" || now === undefined) throw new Error(TAKEN_FOR_DEAD);
     link.cursor = cursor ?? "0";
     link.synchronize(Number(now), sentAt);
-    this.#confirm(link);
+    this.#verifyDelivered(link);
     for (const instance of dead) await this.#reap(link, instance);
   }
 
@@ -252,32 +262,34 @@ class RedisBackplane implements Backplane {
    * Makes sure that the instances to which letters went since the last beat still listen: Redis may
    * have handed a letter to one that had just died.
    */
-  #confirm(link: RedisLink): void {
-    for (const [instance, letters] of link.takeRecent()) {
+  #verifyDelivered(link: RedisConnection): void {
+    for (const [instance, envelopes] of link.takeSent()) {
       link.command(["PUBLISH", this.#keys.channel(instance), '["p"]']).then((heard) => {
-        if (heard !== 0 || link !== this.#link) return;
-        for (const letter of letters) this.#listener?.returned(letter);
+        if (heard !== 0 || link !== this.#connection) return;
+        for (const envelope of envelopes) this.#listener?.undeliverable(envelope);
       }, (cause) => this.#failed(link, String(cause)));
     }
   }
 
-  async #reap(link: RedisLink, instance: string): Promise<void> {
+  async #reap(link: RedisConnection, instance: string): Promise<void> {
     const args = [this.#keys.prefix, instance, String(REAP_ROOMS)];
     while (await link.run(REAP, [this.#keys.instances], args) === REAP_ROOMS);
   }
 
-  #heard(link: RedisLink, text: string): void {
+  #onMessage(link: RedisConnection, text: string): void {
     const message = decodeMessage(text);
-    if (message?.type === "beat") link.heardAt = this.#clock.elapsed();
-    if (link !== this.#link || this.#listener === undefined || message === undefined) return;
+    if (message?.type === "beat") link.lastReceivedAt = this.#clock.elapsed();
+    if (link !== this.#connection || this.#listener === undefined || message === undefined) return;
     switch (message.type) {
       case "room event":
         return this.#listener.roomChanged(message.event);
       case "letter":
-        if (link.redisNow() - message.sentAt > STALE_MS) return this.giveBack(message.letter);
-        return this.#listener.letter(message.letter);
+        if (link.redisNow() - message.sentAt > MAX_MESSAGE_AGE_MS) {
+          return this.reportUndeliverable(message.envelope);
+        }
+        return this.#listener.received(message.envelope);
       case "returned":
-        return this.#listener.returned(message.letter);
+        return this.#listener.undeliverable(message.envelope);
       case "auth failed":
         if (message.from !== link.instance) this.#listener.authFailed(message.address);
     }

@@ -3,9 +3,9 @@
  * They live and die together: when one fails, nothing that waits in the other may arrive later.
  */
 
-import type { Envelope, Letter } from "../backplane.ts";
+import type { Envelope, EnvelopeHeader } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import { BEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
+import { HEARTBEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
 
 /** How long after the last sign of Redis it counts as down, in milliseconds. */
 export const STALLED_MS = 1500;
@@ -20,7 +20,7 @@ interface RedisClient {
 }
 
 /** Two connections that live and die together, under a name of their own. */
-export class RedisLink {
+export class RedisConnection {
   readonly instance = crypto.randomUUID().slice(0, 13);
   readonly #commands: RedisClient;
   readonly #channels: RedisClient;
@@ -29,9 +29,9 @@ export class RedisLink {
   onFailure: (reason: string) => void = () => {};
   timer: Timer | undefined;
   cursor = "0";
-  heardAt: number;
-  waiting = 0;
-  #recent = new Map<string, Envelope[]>();
+  lastReceivedAt: number;
+  inFlight = 0;
+  #sent = new Map<string, EnvelopeHeader[]>();
   #offset = 0;
   #failure: string | undefined;
 
@@ -39,14 +39,14 @@ export class RedisLink {
     this.#commands = commands;
     this.#channels = channels;
     this.#clock = clock;
-    this.heardAt = clock.elapsed();
+    this.lastReceivedAt = clock.elapsed();
     for (const client of [commands, channels]) {
       client.on("error", (cause) => this.#fail(String(cause)));
       client.on("end", () => this.#fail("Redis ended the connection"));
     }
   }
 
-  static async open(url: string, clock: Clock): Promise<RedisLink> {
+  static async open(url: string, clock: Clock): Promise<RedisConnection> {
     const { createClient } = await import("@redis/client");
     const create = () =>
       createClient({
@@ -55,10 +55,10 @@ export class RedisLink {
         maintNotifications: "disabled", // Or it reads the environment.
         socket: { reconnectStrategy: false, connectTimeout: STALLED_MS },
       }) as unknown as RedisClient;
-    const link = new RedisLink(create(), create(), clock);
+    const link = new RedisConnection(create(), create(), clock);
     try {
       await link.within(Promise.all([link.#commands.connect(), link.#channels.connect()]));
-      for (const script of [BEAT, JOIN, LEAVE, REAP, UPDATE]) {
+      for (const script of [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE]) {
         const hash = await link.within(link.command(["SCRIPT", "LOAD", script]));
         link.#hashes.set(script, String(hash));
       }
@@ -87,11 +87,11 @@ export class RedisLink {
   }
 
   async command(args: readonly string[]): Promise<unknown> {
-    this.waiting++;
+    this.inFlight++;
     try {
       return await this.#commands.sendCommand(args);
     } finally {
-      this.waiting--;
+      this.inFlight--;
     }
   }
 
@@ -107,16 +107,16 @@ export class RedisLink {
   }
 
   /** Keeps in mind that a letter was sent, until it is known that its instance lives. */
-  remember({ text: _, ...letter }: Letter): void {
-    const letters = this.#recent.get(letter.target.instance);
-    if (letters === undefined) this.#recent.set(letter.target.instance, [letter]);
-    else letters.push(letter);
+  trackSent({ text: _, ...envelope }: Envelope): void {
+    const envelopes = this.#sent.get(envelope.target.instance);
+    if (envelopes === undefined) this.#sent.set(envelope.target.instance, [envelope]);
+    else envelopes.push(envelope);
   }
 
   /** The letters that were sent since the last call, by instance. */
-  takeRecent(): Map<string, Envelope[]> {
-    const recent = this.#recent;
-    this.#recent = new Map();
+  takeSent(): Map<string, EnvelopeHeader[]> {
+    const recent = this.#sent;
+    this.#sent = new Map();
     return recent;
   }
 

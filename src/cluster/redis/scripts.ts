@@ -107,7 +107,7 @@ return 1
  * ARGV prefix, instance, isFirst, milliseconds until one is dead, the same if nobody listens for it,
  *      cursor of the rooms, seconds to live
  */
-export const BEAT = `
+export const HEARTBEAT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[3] ~= '1' and (redis.call('ZSCORE', KEYS[1], ARGV[2]) or '0') == '0' then
