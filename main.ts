@@ -17,7 +17,7 @@ import { createLogger, type Logger, neverThrowing } from "./src/runtime/logger.t
 import {
   createServer,
   type ListenAddress,
-  type ServerConfig,
+  type ServerOptions,
   type SignalingServer,
 } from "./src/http/server.ts";
 import { SETTINGS } from "./src/config/settings.ts";
@@ -124,7 +124,7 @@ function configure({ get, problems, advice }: Environment): Config {
   }
 }
 
-function serverConfig(config: Config, logger: Logger): ServerConfig {
+function serverConfig(config: Config, logger: Logger): ServerOptions {
   const { auth, consumerAuth, allowedOrigins, maxTokenTtl } = config;
   const common = {
     logger,
@@ -148,7 +148,7 @@ function serverConfig(config: Config, logger: Logger): ServerConfig {
 }
 
 /** Nothing of Redis is loaded where it is not asked for. */
-async function backplaneConfig({ redis }: Config): Promise<Pick<ServerConfig, "backplane">> {
+async function backplaneConfig({ redis }: Config): Promise<Pick<ServerOptions, "backplane">> {
   if (redis === undefined) return {};
   const { createRedisBackplane } = await import("./src/cluster/redis/backplane.ts");
   return { backplane: createRedisBackplane(redis) };

@@ -39,33 +39,33 @@ export {
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
   type TokenClaims,
+  type TokenOptions,
   TokenRequestError,
-  type VerifyOptions,
   verifyToken,
 } from "./src/access/room_tokens.ts";
 export type { Authorization, Authorize } from "./src/access/admission.ts";
 export type {
   Backplane,
   BackplaneListener,
-  Envelope as Letter,
-  EnvelopeHeader as Envelope,
+  Envelope,
+  EnvelopeHeader,
   JoinOptions,
   JoinReply,
   Member,
-  MemberId as Stay,
-  OrderedMember as SeatedMember,
+  MemberId,
+  OrderedMember,
   RoomEvent,
 } from "./src/cluster/backplane.ts";
 export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {
-  type ConsumerAuthConfig,
+  type ConsumerAuthOptions,
   type ConsumerVerifier,
   makeConsumerVerifier,
 } from "./src/access/consumer_tokens.ts";
 export { createSignalingHandler } from "./src/http/handler.ts";
 export type {
   SignalingHandler,
-  SignalingHandlerConfig,
+  SignalingHandlerOptions,
   SignalingStats,
 } from "./src/http/handler_options.ts";
 export {
@@ -101,7 +101,7 @@ export {
   createServer,
   type ListenAddress,
   type ListenOptions,
-  type ServerConfig,
+  type ServerOptions,
   type SignalingServer,
 } from "./src/http/server.ts";
 

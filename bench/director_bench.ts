@@ -7,7 +7,10 @@ import { Room } from "../src/rooms/room.ts";
 import { fakePeer } from "./_messages.ts";
 
 for (const size of [2, 50, 1000]) {
-  const room = new Room("room", new Negotiations(systemClock), Infinity);
+  const room = new Room("room", {
+    negotiations: new Negotiations(systemClock),
+    maxPeers: Infinity,
+  });
   for (let number = 0; number < size; number++) room.join(fakePeer(`server-${number}`));
   const consumer = fakePeer("consumer", "consumer");
   room.join(consumer);

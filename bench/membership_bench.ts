@@ -1,13 +1,12 @@
 /** What it costs that a peer joins a room, is told who is there and leaves, by the room's size. */
 
 import { systemClock } from "../src/runtime/clock.ts";
-import { Negotiations } from "../src/rooms/negotiations.ts";
 import { encode } from "../src/protocol/messages.ts";
-import { SignalingRegistry } from "../src/rooms/registry.ts";
+import { createRooms } from "../src/rooms/rooms.ts";
 import { fakePeer } from "./_messages.ts";
 
 for (const size of [2, 50, 1000]) {
-  const registry = new SignalingRegistry(new Negotiations(systemClock), () => {}, Infinity);
+  const { registry } = createRooms({ clock: systemClock, maxPeersPerRoom: Infinity });
   for (let number = 1; number < size; number++) {
     registry.join("room", fakePeer(`peer-${number}`));
   }

@@ -6,7 +6,7 @@ import { parseClientMessage, type SignalMessage } from "../src/protocol/messages
 import { Room } from "../src/rooms/room.ts";
 import { fakePeer, signalText } from "./_messages.ts";
 
-const room = new Room("room", new Negotiations(systemClock), Infinity);
+const room = new Room("room", { negotiations: new Negotiations(systemClock), maxPeers: Infinity });
 const sender = fakePeer("from");
 room.join(sender);
 room.join(fakePeer("to"));

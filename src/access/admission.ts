@@ -4,7 +4,7 @@
  */
 
 import type { Address } from "./address.ts";
-import { type TokenClaims, type VerifyOptions, verifyToken } from "./room_tokens.ts";
+import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import { TooManyFailuresError, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
 import {
@@ -52,15 +52,15 @@ export type Authorize = (
 
 /** By what clients are let in. */
 export type AuthPolicy =
-  | { readonly by: "nothing" }
+  | { readonly kind: "none" }
   | {
-    readonly by: "room token";
+    readonly kind: "room token";
     readonly publicKey: CryptoKey;
-    readonly options: VerifyOptions;
-    readonly guard: VerificationLimiter;
-    readonly verified: TokenCache;
+    readonly options: TokenOptions;
+    readonly limiter: VerificationLimiter;
+    readonly cache: TokenCache;
   }
-  | { readonly by: "host"; readonly authorize: Authorize };
+  | { readonly kind: "host"; readonly authorize: Authorize };
 
 /**
  * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
@@ -130,7 +130,7 @@ export function readCredentials(
  * be asked. What the host throws goes to `onError`.
  */
 export function admit(
-  gate: AuthPolicy,
+  policy: AuthPolicy,
   { query, token, address, request }: ConnectRequest,
   allowsConsumers: boolean,
   onError: (cause: unknown) => void,
@@ -142,13 +142,13 @@ export function admit(
     if (!allowsConsumers) return { refusal: why };
     return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };
   };
-  switch (gate.by) {
-    case "nothing":
+  switch (policy.kind) {
+    case "none":
       return identify(room ?? "default", nodeId, true);
     case "room token":
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
       return admitByToken(
-        gate,
+        policy,
         token,
         address,
         ({ sub }) =>
@@ -157,7 +157,7 @@ export function admit(
             : { refusal: CLOSE.wrongRoom },
       );
     case "host":
-      return (async () => await gate.authorize(request))().then(
+      return (async () => await policy.authorize(request))().then(
         (found) => {
           if (!found) return unauthenticated(CLOSE.notAuthorized);
           const { room: name, nodeId: id = "" } = found;
@@ -177,16 +177,16 @@ export function admit(
 
 /** A token that was verified before is not verified again. */
 function admitByToken(
-  { guard, verified, publicKey, options }: AuthPolicy & { by: "room token" },
+  { limiter, cache, publicKey, options }: AuthPolicy & { kind: "room token" },
   token: string,
   address: Address,
   decide: (claims: TokenClaims) => Admission,
 ): Admission | Promise<Admission> {
-  const known = verified.get(token);
+  const known = cache.get(token);
   if (known !== undefined) return decide(known);
-  return guard.attempt(address, () => verifyToken(token, publicKey, options)).then(
+  return limiter.attempt(address, () => verifyToken(token, publicKey, options)).then(
     (claims) => {
-      verified.add(token, claims);
+      cache.add(token, claims);
       return decide(claims);
     },
     (error) => ({ refusal: closeReasonFor(error, CLOSE.invalidToken) }),

@@ -14,7 +14,7 @@ import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { isObject } from "../protocol/messages.ts";
 
 /** How consumer tokens are verified. */
-export interface ConsumerAuthConfig {
+export interface ConsumerAuthOptions {
   /**
    * The identity provider's public keys: base64 of the JSON of a JWK, an array of JWKs, or a
    * `{ "keys": […] }` set. Either this or `jwksUrl`.
@@ -75,7 +75,7 @@ const MAX_JWKS_LENGTH = 131_072;
 /**
  * Creates a verifier of consumer tokens.
  *
- * @param config Which keys, and what a token has to say; see {@linkcode ConsumerAuthConfig}.
+ * @param config Which keys, and what a token has to say; see {@linkcode ConsumerAuthOptions}.
  * @param logger Hears of key sets that cannot be fetched; silent when absent.
  * @returns The verifier. A token must always have `exp`.
  * @throws {TypeError} Neither or both of `jwks` and `jwksUrl` are given, the URL is not acceptable,
@@ -100,7 +100,7 @@ const MAX_JWKS_LENGTH = 131_072;
  * ```
  */
 export function makeConsumerVerifier(
-  config: ConsumerAuthConfig,
+  config: ConsumerAuthOptions,
   logger: Logger = silentLogger,
 ): ConsumerVerifier {
   const { jwks, jwksUrl, issuer, audience, roomClaim } = config;

@@ -55,7 +55,7 @@ export interface IssueTokenResponse {
 }
 
 /** How room tokens are verified. */
-export interface VerifyOptions {
+export interface TokenOptions {
   /** Seconds that a token may be valid in all; any when absent. */
   maxTtlSeconds?: number | undefined;
 }
@@ -108,7 +108,7 @@ const LATEST_EXPIRY_SECONDS = 253402300799;
 export async function issueToken(
   privateKey: CryptoKey,
   request: IssueTokenRequest,
-  options: VerifyOptions = {},
+  options: TokenOptions = {},
 ): Promise<IssueTokenResponse> {
   const { ttl, subject = "default" } = request;
   if (typeof subject !== "string" || subject === "" || !subject.isWellFormed()) {
@@ -156,7 +156,7 @@ export async function issueToken(
 export async function verifyToken(
   token: string,
   publicKey: CryptoKey,
-  options: VerifyOptions = {},
+  options: TokenOptions = {},
 ): Promise<TokenClaims> {
   if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("The token is too long");
   try {

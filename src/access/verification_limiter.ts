@@ -30,15 +30,19 @@ interface Failures {
 export class FailureLimiter {
   readonly #clock: Clock;
   readonly #max: number;
-  readonly #onFailure: (address: string) => void;
+  readonly #listeners: ((address: string) => void)[] = [];
   /** By address, in order of their end. */
   readonly #failures = new Map<string, Failures>();
 
-  /** Lets `max` attempts of an address fail in a minute; `onFailure` hears of those made here. */
-  constructor(clock: Clock, max: number, onFailure: (address: string) => void = () => {}) {
-    this.#onFailure = onFailure;
+  /** Allows `max` failures of an address in a minute. */
+  constructor(clock: Clock, max: number) {
     this.#clock = clock;
     this.#max = max;
+  }
+
+  /** Calls a listener for every failure on this instance from now on. */
+  subscribe(listener: (address: string) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Seconds until an address may try again; 0 is now. */
@@ -52,7 +56,7 @@ export class FailureLimiter {
   add(address: Address): void {
     if (address === undefined || this.#max === Infinity) return;
     this.count(address);
-    this.#onFailure(address);
+    for (const listener of this.#listeners) listener(address);
   }
 
   /** Counts one that was made anywhere. */

@@ -5,6 +5,7 @@
  */
 
 import type { Backplane, RoomEvent } from "./backplane.ts";
+import type { FailureLimiter } from "../access/verification_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { Logger } from "../runtime/logger.ts";
@@ -29,8 +30,8 @@ export interface ClusterOptions {
   readonly logger: Logger;
   /** In all instances together. */
   readonly maxPeersPerRoom: number;
-  /** Counts what did not hold on another instance. */
-  readonly onAuthFailed: (address: string) => void;
+  /** Failed tokens and secrets, counted on all instances together. */
+  readonly failures: FailureLimiter;
 }
 
 /** This instance among the others. */
@@ -43,10 +44,12 @@ export class Cluster {
   #forgetTimer: Timer | undefined;
 
   constructor(options: ClusterOptions) {
-    const { backplane, registry } = options;
+    const { backplane, registry, failures } = options;
     this.#options = options;
     this.#router = new MessageRouter(backplane, registry, this.#localMembers);
     this.#remoteMembers = new RemoteMembers(backplane, registry, this.#localMembers, this.#router);
+    registry.subscribe((room, peer) => this.#changed(room, peer));
+    failures.subscribe((address) => this.#authFailed(address));
   }
 
   /** Whether peers elsewhere can be reached. */
@@ -62,7 +65,7 @@ export class Cluster {
       roomChanged: (event) => this.#guard(() => this.#roomChanged(event)),
       received: (envelope) => this.#guard(() => this.#router.receive(envelope)),
       undeliverable: (envelope) => this.#guard(() => this.#router.undeliverable(envelope)),
-      authFailed: this.#options.onAuthFailed,
+      authFailed: (address) => this.#options.failures.count(address),
     });
     this.#watchHealth();
   }
@@ -77,7 +80,7 @@ export class Cluster {
   }
 
   /** Tells the others that a token or secret did not hold here. */
-  authFailed(address: string): void {
+  #authFailed(address: string): void {
     if (this.isUp) this.#options.backplane.authFailed(address);
   }
 
@@ -98,7 +101,7 @@ export class Cluster {
   }
 
   /** Takes note of a peer of this instance that changed or left. */
-  changed(room: Room, peer: Peer): void {
+  #changed(room: Room, peer: Peer): void {
     const entry = this.#localMembers.ofPeer(peer);
     if (entry === undefined) return;
     if (room.has(peer)) return this.#announce(entry);

@@ -6,7 +6,7 @@
 import { checkProxies } from "../access/address.ts";
 import { fitsHeader, parseDuration } from "../access/room_tokens.ts";
 import {
-  type ConsumerAuthConfig,
+  type ConsumerAuthOptions,
   decodeJwks,
   readAlgorithms,
   readJwksUrl,
@@ -34,7 +34,7 @@ export type Config = {
   /** Whether room tokens are needed, and with which keys. */
   readonly auth: AuthConfig;
   /** How consumer tokens are verified, if consumers are let in by tokens. */
-  readonly consumerAuth: ConsumerAuthConfig | undefined;
+  readonly consumerAuth: ConsumerAuthOptions | undefined;
   /** Web pages that may connect; any if it is not set. */
   readonly allowedOrigins: readonly string[] | undefined;
   /** Proxies whose word on addresses counts. */
@@ -123,7 +123,7 @@ export function parseConfig(get: (name: string) => string | undefined, keygen: s
     return { enabled: true, privateKeyJwk, publicKeyJwk, adminSecret };
   }
 
-  function consumerAuth(): ConsumerAuthConfig | undefined {
+  function consumerAuth(): ConsumerAuthOptions | undefined {
     const jwks = read("CONSUMER_PUBLIC_KEY_JWK");
     const jwksUrl = read("CONSUMER_JWKS_URL");
     const issuer = read("CONSUMER_ISSUER");

@@ -1,43 +1,40 @@
 /**
- * The signaling handler: upgrades who wants to connect and starts a session for it. It owns the
- * keys, the rooms and the sockets of one server, and no listener: a host mounts `fetch` or
- * `handleUpgrade` where it likes.
+ * The signaling handler: builds the parts of one server (keys, rooms, sockets) from its options and
+ * offers them to a host, which mounts `fetch` or `handleUpgrade` where it likes. It owns no listener
+ * and decides nothing by itself.
  */
 
-import { createAddressReader, remoteAddressOf } from "../access/address.ts";
-import type { AddressReader } from "../access/address.ts";
+import { type AddressReader, createAddressReader, remoteAddressOf } from "../access/address.ts";
 import { type AuthPolicy, createConsumerAuthorizer } from "../access/admission.ts";
-import { issueToken, parseDuration } from "../access/room_tokens.ts";
-import { FailureLimiter, VerificationLimiter } from "../access/verification_limiter.ts";
-import { systemClock } from "../runtime/clock.ts";
-import { Connections } from "../sessions/connections.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
-import type { SessionContext } from "../sessions/context.ts";
-import { Director } from "../rooms/director.ts";
-import type { SignalingHandler, SignalingHandlerConfig } from "./handler_options.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv } from "../access/keys.ts";
-import { resolveLimits } from "../access/limits.ts";
-import { neverThrowing, silentLogger } from "../runtime/logger.ts";
-import { MemoryWatch } from "../runtime/memory_watch.ts";
-import { Negotiations } from "../rooms/negotiations.ts";
-import { release, toRequest, toUrl, writeResponse } from "./node.ts";
-import { createOriginCheck } from "../access/origins.ts";
-import { CLOSE } from "../protocol/messages.ts";
-import { SignalingRegistry } from "../rooms/registry.ts";
-import { errorResponse, STATUS_CODE } from "./responses.ts";
-import { createUpgradeHandler } from "./upgrade.ts";
-import { splitUrl } from "./url.ts";
+import { issueToken } from "../access/room_tokens.ts";
 import { TokenCache } from "../access/token_cache.ts";
+import { FailureLimiter, VerificationLimiter } from "../access/verification_limiter.ts";
+import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
+import { CLOSE } from "../protocol/messages.ts";
+import { createRooms } from "../rooms/rooms.ts";
+import { MemoryWatch } from "../runtime/memory_watch.ts";
+import { Connections } from "../sessions/connections.ts";
+import type { SessionContext } from "../sessions/context.ts";
+import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
+import { createNodeUpgrade } from "./node.ts";
+import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
+import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
+import { splitUrl } from "./url.ts";
 
-/** How long clients have to answer their close. */
-const CLOSE_GRACE_MS = 300;
+/** Milliseconds that clients have to answer their close when the handler stops. */
+const CLOSE_ANSWER_MS = 300;
+
+/** A socket is looked at this often within its idle timeout, in case its client stopped reading. */
+const CHECKS_PER_IDLE_TIMEOUT = 2;
 
 const MEGABYTE = 1_048_576;
 
 /**
  * Creates a signaling handler.
  *
- * @param config See {@linkcode SignalingHandlerConfig}.
+ * @param config See {@linkcode SignalingHandlerOptions}.
  * @returns The handler.
  * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
  * `consumerAuth`, `limits`, `allowedOrigins`, `trustedProxies` or `maxTokenTtl` is not usable.
@@ -58,12 +55,12 @@ const MEGABYTE = 1_048_576;
  * ```
  */
 export async function createSignalingHandler(
-  config: SignalingHandlerConfig = {},
+  options: SignalingHandlerOptions = {},
 ): Promise<SignalingHandler> {
-  return (await createHandlerParts(config)).handler;
+  return (await createHandlerParts(options)).handler;
 }
 
-/** A handler, with what a server needs to know besides. */
+/** A handler, with the parts that a standalone server uses beside it. */
 export interface HandlerParts {
   readonly handler: SignalingHandler;
   readonly addressOf: AddressReader;
@@ -71,58 +68,28 @@ export interface HandlerParts {
   readonly connections: Connections;
 }
 
-/** Creates a signaling handler for a server of our own. */
-export async function createHandlerParts(config: SignalingHandlerConfig): Promise<HandlerParts> {
-  const { authEnabled = true, path = "/signal", clock = systemClock, drainSeconds = 3 } = config;
-  const logger = neverThrowing(config.logger ?? silentLogger);
-  const { idleTimeoutSeconds: idleTimeout = 30, registerTimeoutMs = 10_000 } = config;
-  const limits = resolveLimits(config.limits);
-  const maxTtlSeconds = config.maxTokenTtl && parseDuration(config.maxTokenTtl) || undefined;
-  const isAllowedOrigin = createOriginCheck(config.allowedOrigins);
-  const addressOf = await createAddressReader(config.trustedProxies ?? [], (proxy) =>
-    logger.warn(
-      "X-Forwarded-For comes from a proxy that TRUSTED_PROXIES does not name: limits per address " +
-        "count all of its clients as one",
-      { proxy },
-    ));
-  const keys = authEnabled && config.authorize === undefined ? await loadKeys(config) : null;
+/** Builds a signaling handler: this is the wiring of the server. */
+export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
+  const options = resolveOptions(given);
+  const { authEnabled, clock, limits, logger, path, maxTtlSeconds } = options;
+  const addressOf = await readAddresses(options);
+  const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
-  const verifyConsumer = config.consumerAuth && makeConsumerVerifier(config.consumerAuth, logger);
-  const failures = new FailureLimiter(
+  const verifyConsumer = given.consumerAuth && makeConsumerVerifier(given.consumerAuth, logger);
+  const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
+  const rooms = createRooms({ clock, maxPeersPerRoom: limits.maxPeersPerRoom });
+  const { registry, negotiations } = rooms;
+  const cluster = await createCluster(given, { ...options, registry, failures });
+  const connections = new Connections({
     clock,
-    limits.maxFailedAuthPerMinute,
-    (address) => cluster?.authFailed(address),
-  );
-  const negotiations = new Negotiations(clock);
-  const director = new Director(clock);
-  const registry = new SignalingRegistry(negotiations, (room, peer) => {
-    director.changed(room, peer);
-    cluster?.changed(room, peer);
-  }, limits.maxPeersPerRoom);
-  const cluster = config.backplane && new (await import("../cluster/cluster.ts")).Cluster({
-    backplane: config.backplane,
-    registry,
-    clock,
-    logger,
-    maxPeersPerRoom: limits.maxPeersPerRoom,
-    onAuthFailed: (address) => failures.count(address),
+    limits,
+    checkMs: options.idleTimeoutSeconds * 1000 / CHECKS_PER_IDLE_TIMEOUT,
   });
-  const connections = new Connections(clock, idleTimeout * 500, limits);
-  const memory = new MemoryWatch(clock, limits.maxMemoryMb * MEGABYTE, {
-    exceeded(bytes, isNews) {
-      const megabytes = Math.round(bytes / MEGABYTE);
-      if (isNews) logger.error("Too much memory: nobody new is let in", { megabytes });
-      connections.terminateClosing();
-      connections.closePending(CLOSE.outOfMemory);
-    },
-    recovered: (bytes) =>
-      logger.info("Memory is back", { megabytes: Math.round(bytes / MEGABYTE) }),
-  });
-  let closing = false;
+  const memory = watchMemory(options, connections);
+  let isClosing = false;
   const context: SessionContext = {
-    registry,
+    ...rooms,
     join: (room, peer) => (cluster ?? registry).join(room, peer),
-    director,
     connections,
     authorizeConsumer: createConsumerAuthorizer(
       verifyConsumer,
@@ -132,58 +99,28 @@ export async function createHandlerParts(config: SignalingHandlerConfig): Promis
     clock,
     logger,
     limits,
-    registerTimeoutMs,
-    isClosing: () => closing,
+    registerTimeoutMs: options.registerTimeoutMs,
+    isClosing: () => isClosing,
   };
-  const connect = createUpgradeHandler({
+  const upgrade = createUpgradeHandler({
     context,
-    policy: gateOf(
-      config,
-      keys,
-      new VerificationLimiter(failures),
-      new TokenCache(clock),
-      maxTtlSeconds,
-    ),
+    policy: createPolicy(given, keys, { ...options, failures }),
     allowsConsumers: verifyConsumer !== undefined,
-    isAllowedOrigin,
+    isAllowedOrigin: options.isAllowedOrigin,
     addressOf,
     failures,
     memory,
   });
+  const { idleTimeoutSeconds: idleTimeout } = options;
   const isOurs = (pathname: string) => path === null || pathname === path;
 
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
       if (!isOurs(splitUrl(request.url).pathname)) return null;
-      return await connect(request, remoteAddressOf(info), (protocol) => {
-        const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
-        // Not by Deno's option: that takes a list of names only with a space behind each comma.
-        if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
-        return upgraded;
-      });
+      return await upgrade(request, remoteAddressOf(info), upgradeOnDeno(request, idleTimeout));
     },
-    handleUpgrade(req, socket, head) {
-      if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
-      const request = toRequest(req);
-      socket.on("error", () => {}); // Or a client's reset ends the process.
-      socket.pause(); // Or Deno loses the client's first message.
-      const response = request === null
-        ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
-        : connect(request, socket.remoteAddress, (protocol) => {
-          // One name alone: Deno reads a list only with a space behind each comma.
-          if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
-          const upgraded = Deno.upgradeWebSocket(request, {
-            ...{ socket, head, idleTimeout } as Deno.UpgradeWebSocketOptions,
-            ...(protocol === undefined ? {} : { protocol }),
-          });
-          upgraded.socket.addEventListener("close", () => release(socket), { once: true });
-          return upgraded;
-        });
-      if (response instanceof Promise) response.then((settled) => writeResponse(socket, settled));
-      else writeResponse(socket, response);
-      return true;
-    },
+    handleUpgrade: createNodeUpgrade({ upgrade, isOurs, idleTimeout }),
     async issueToken(request) {
       if (keys === null) {
         throw new TypeError("Clients are not let in by room tokens: there is no key to sign with");
@@ -203,38 +140,84 @@ export async function createHandlerParts(config: SignalingHandlerConfig): Promis
       duplicateAnswers: negotiations.duplicateAnswers,
       reintroductions: negotiations.reintroductions,
     }),
-    async close({ drainMs = drainSeconds * 1000 } = {}) {
-      closing = true;
+    async close({ drainMs = options.drainMs } = {}) {
+      isClosing = true;
       memory.close();
-      await connections.shutDown(drainMs, CLOSE_GRACE_MS);
+      await connections.shutDown(drainMs, CLOSE_ANSWER_MS);
       negotiations.close();
       await cluster?.close();
+    },
+    [Symbol.asyncDispose]() {
+      return this.close();
     },
   };
   cluster?.start();
   return { handler, addressOf, failures, connections };
 }
 
-function loadKeys(config: SignalingHandlerConfig): Promise<KeyPair> {
-  if (config.privateKeyJwk === undefined) {
+function readAddresses({ trustedProxies, logger }: ResolvedOptions): Promise<AddressReader> {
+  return createAddressReader(trustedProxies, (proxy) =>
+    logger.warn(
+      "X-Forwarded-For comes from a proxy that TRUSTED_PROXIES does not name: limits per address " +
+        "count all of its clients as one",
+      { proxy },
+    ));
+}
+
+/** The cluster is loaded only where a backplane is given. */
+async function createCluster(
+  { backplane }: SignalingHandlerOptions,
+  { clock, logger, limits, registry, failures }:
+    & ResolvedOptions
+    & Pick<ClusterOptions, "registry" | "failures">,
+): Promise<Cluster | undefined> {
+  if (backplane === undefined) return undefined;
+  const { Cluster } = await import("../cluster/cluster.ts");
+  const { maxPeersPerRoom } = limits;
+  return new Cluster({ backplane, registry, failures, clock, logger, maxPeersPerRoom });
+}
+
+function watchMemory({ clock, limits, logger }: ResolvedOptions, sockets: Connections) {
+  const megabytes = (bytes: number) => ({ megabytes: Math.round(bytes / MEGABYTE) });
+  return new MemoryWatch({
+    clock,
+    maxBytes: limits.maxMemoryMb * MEGABYTE,
+    events: {
+      exceeded(bytes, isFirst) {
+        if (isFirst) {
+          logger.error("Memory limit exceeded: new connections are rejected", megabytes(bytes));
+        }
+        sockets.terminateClosing();
+        sockets.closePending(CLOSE.outOfMemory);
+      },
+      recovered: (bytes) => logger.info("Memory is within its limit again", megabytes(bytes)),
+    },
+  });
+}
+
+function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
+  if (options.privateKeyJwk === undefined) {
     throw new TypeError(
       "`privateKeyJwk` is required: make one with generateKeyPairJwk(), or set `authEnabled` to " +
         "false for local development",
     );
   }
-  return loadKeyPairFromEnv(config.privateKeyJwk, config.publicKeyJwk);
+  return loadKeyPairFromEnv(options.privateKeyJwk, options.publicKeyJwk);
 }
 
-function gateOf(
-  { authEnabled, authorize }: SignalingHandlerConfig,
+function createPolicy(
+  { authorize }: SignalingHandlerOptions,
   keys: KeyPair | null,
-  guard: VerificationLimiter,
-  verified: TokenCache,
-  maxTtlSeconds: number | undefined,
+  { authEnabled, maxTtlSeconds, clock, failures }: ResolvedOptions & { failures: FailureLimiter },
 ): AuthPolicy {
-  if (authEnabled === false) return { by: "nothing" };
-  if (authorize !== undefined) return { by: "host", authorize };
-  if (keys === null) return { by: "nothing" };
-  const { publicKey } = keys;
-  return { by: "room token", publicKey, options: { maxTtlSeconds }, guard, verified };
+  if (!authEnabled) return { kind: "none" };
+  if (authorize !== undefined) return { kind: "host", authorize };
+  if (keys === null) return { kind: "none" };
+  return {
+    kind: "room token",
+    publicKey: keys.publicKey,
+    options: { maxTtlSeconds },
+    limiter: new VerificationLimiter(failures),
+    cache: new TokenCache(clock),
+  };
 }

@@ -4,14 +4,14 @@ import type { Authorize } from "../access/admission.ts";
 import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
 import type { Backplane } from "../cluster/backplane.ts";
 import type { Clock } from "../runtime/clock.ts";
-import type { ConsumerAuthConfig } from "../access/consumer_tokens.ts";
+import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import type { Limits } from "../access/limits.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { NodeRequest, NodeSocket } from "./node.ts";
 
 /** Options of `createSignalingHandler`. */
-export interface SignalingHandlerConfig {
+export interface SignalingHandlerOptions {
   /**
    * Whether a client has to show that it may join. Turn it off for local development only.
    *
@@ -31,7 +31,7 @@ export interface SignalingHandlerConfig {
    * How consumer tokens are verified. When absent, consumers are refused with authentication and
    * need no token without.
    */
-  consumerAuth?: ConsumerAuthConfig;
+  consumerAuth?: ConsumerAuthOptions;
   /**
    * Milliseconds until a client that has shown no room token has to register as a consumer; 0 waits
    * for ever.
@@ -112,7 +112,7 @@ export interface SignalingStats {
 }
 
 /** A signaling endpoint that a host can mount. */
-export interface SignalingHandler {
+export interface SignalingHandler extends AsyncDisposable {
   /** The pathname that the handler answers, or `null` if it answers all. */
   readonly path: string | null;
   /**

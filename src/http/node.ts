@@ -1,9 +1,11 @@
 /**
- * The little of `node:http` that mounting takes, as structures: the request and the socket of an
- * `upgrade` event.
+ * Mounting on a `node:http` server: what is read of its request and done with its socket, as
+ * structures, and how an `upgrade` event becomes a request like any other.
  */
 
-import { STATUS_CODE } from "./responses.ts";
+import { errorResponse, STATUS_CODE } from "./responses.ts";
+import type { UpgradeHandler } from "./upgrade.ts";
+import { splitUrl } from "./url.ts";
 
 /** What is read of a `node:http` request (`IncomingMessage`). */
 export interface NodeRequest {
@@ -39,7 +41,7 @@ export function toUrl(target = "/"): string {
 }
 
 /** A node request as a standard one, or `null` when it cannot be. */
-export function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request | null {
+function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request | null {
   try {
     const request = new Request(toUrl(url), { method });
     for (const [name, value] of Object.entries(headers)) {
@@ -52,7 +54,7 @@ export function toRequest({ url = "/", method = "GET", headers }: NodeRequest): 
 }
 
 /** Answers on the socket itself, and ends it, unless the answer was an upgrade. */
-export async function writeResponse(socket: NodeSocket, response: Response): Promise<void> {
+async function writeResponse(socket: NodeSocket, response: Response): Promise<void> {
   if (response.status === STATUS_CODE.SwitchingProtocols) return;
   const body = await response.text();
   response.headers.set("connection", "close");
@@ -66,7 +68,43 @@ export async function writeResponse(socket: NodeSocket, response: Response): Pro
  * Tells a node server that the connection of an upgraded socket is gone. Deno takes the connection
  * out of the socket and only marks that as destroyed: the server's `close()` would wait for ever.
  */
-export function release(socket: NodeSocket): void {
+function release(socket: NodeSocket): void {
   socket.destroyed = false;
   socket.destroy();
+}
+
+/** Options of {@linkcode createNodeUpgrade}. */
+export interface NodeUpgradeOptions {
+  readonly upgrade: UpgradeHandler;
+  /** Whether the handler answers this pathname. */
+  readonly isOurs: (pathname: string) => boolean;
+  /** Seconds without a sign of life after which Deno closes a socket. */
+  readonly idleTimeout: number;
+}
+
+/** Creates the function that answers the `upgrade` event of a `node:http` server. */
+export function createNodeUpgrade(
+  { upgrade, isOurs, idleTimeout }: NodeUpgradeOptions,
+): (req: NodeRequest, socket: NodeSocket, head: Uint8Array) => boolean {
+  return (req, socket, head) => {
+    if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
+    const request = toRequest(req);
+    socket.on("error", () => {}); // Or a client's reset ends the process.
+    socket.pause(); // Or Deno loses the client's first message.
+    const response = request === null
+      ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
+      : upgrade(request, socket.remoteAddress, (protocol) => {
+        // One name alone: Deno reads a list only with a space after each comma.
+        if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
+        const upgraded = Deno.upgradeWebSocket(request, {
+          ...{ socket, head, idleTimeout } as Deno.UpgradeWebSocketOptions,
+          ...(protocol === undefined ? {} : { protocol }),
+        });
+        upgraded.socket.addEventListener("close", () => release(socket), { once: true });
+        return upgraded;
+      });
+    if (response instanceof Promise) response.then((settled) => writeResponse(socket, settled));
+    else writeResponse(socket, response);
+    return true;
+  };
 }

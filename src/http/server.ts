@@ -6,13 +6,13 @@
 import { fitsHeader } from "../access/room_tokens.ts";
 import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
 import { createHandlerParts } from "./handler.ts";
-import type { SignalingHandlerConfig, SignalingStats } from "./handler_options.ts";
+import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { STATUS_CODE } from "./responses.ts";
 import { createRoutes } from "./routes.ts";
 
 /** Options of {@linkcode createServer}. */
-export interface ServerConfig extends Omit<SignalingHandlerConfig, "path"> {
+export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
   /**
    * The port that `listen` takes unless told otherwise; 0 takes a free one.
    *
@@ -96,7 +96,7 @@ const RELISTEN_MS = 200;
 /**
  * Creates a standalone signaling server.
  *
- * @param config See {@linkcode ServerConfig}.
+ * @param config See {@linkcode ServerOptions}.
  * @returns The server, which does not listen yet.
  * @throws {TypeError} Authentication is on and `adminSecret` or `privateKeyJwk` is missing.
  * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
@@ -116,7 +116,7 @@ const RELISTEN_MS = 200;
  * assertEquals((await response.json()).auth, "enabled");
  * ```
  */
-export async function createServer(config: ServerConfig = {}): Promise<SignalingServer> {
+export async function createServer(config: ServerOptions = {}): Promise<SignalingServer> {
   const { port: defaultPort = 8080, adminSecret, onExhausted, ...handlerConfig } = config;
   const { authEnabled = true, authorize, logger = silentLogger, clock = systemClock } =
     handlerConfig;
@@ -163,7 +163,7 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
     async listen({ port = defaultPort, host = "0.0.0.0" } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
-      listener = new Listener(fetch, listenerFailed, clock, logger);
+      listener = new Listener({ fetch, onFailure: listenerFailed, clock, logger });
       try {
         return listener.listen(host, port);
       } catch (error) {
@@ -178,27 +178,29 @@ export async function createServer(config: ServerConfig = {}): Promise<Signaling
   };
 }
 
+interface ListenerOptions {
+  readonly fetch: Fetch;
+  /** Called when the system refused to accept a connection. */
+  readonly onFailure: () => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
 /**
  * A `Deno.serve` that goes on listening and can be stopped. Deno ends the accept loop for good when
  * the process runs out of file descriptors, while the connections that it has go on; and its own
  * `shutdown()` waits for ever on a client that left in the middle of its handshake.
  */
 class Listener {
-  readonly #fetch: Fetch;
-  readonly #onFailure: () => void;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
+  readonly #options: ListenerOptions;
   #server: Deno.HttpServer<Deno.NetAddr> | undefined;
   #abort = new AbortController();
   #retry: Timer | undefined;
   #running = 0;
   #whenIdle: (() => void) | undefined;
 
-  constructor(fetch: Fetch, onFailure: () => void, clock: Clock, logger: Logger) {
-    this.#fetch = fetch;
-    this.#onFailure = onFailure;
-    this.#clock = clock;
-    this.#logger = logger;
+  constructor(options: ListenerOptions) {
+    this.#options = options;
   }
 
   listen(hostname: string, port: number): ListenAddress {
@@ -208,12 +210,12 @@ class Listener {
 
   /** Gives running requests a while to be answered, then ends every connection. */
   async close(): Promise<void> {
-    if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
+    if (this.#retry !== undefined) this.#options.clock.clearTimeout(this.#retry);
     const server = this.#server;
     this.#server = undefined;
     if (server === undefined) return;
     await this.#idle();
-    await new Promise<void>((resolve) => this.#clock.setTimeout(resolve, FLUSH_MS));
+    await new Promise<void>((resolve) => this.#options.clock.setTimeout(resolve, FLUSH_MS));
     this.#abort.abort();
     await server.finished;
   }
@@ -229,19 +231,21 @@ class Listener {
     server.finished.catch((cause) => {
       if (this.#server !== server) return;
       this.#server = undefined;
-      this.#logger.error("The listener failed; listening again", { cause: String(cause) });
-      this.#onFailure();
+      this.#options.logger.error("The listener failed; listening again", { cause: String(cause) });
+      this.#options.onFailure();
       this.#serveAgain(hostname, server.addr.port);
     });
     return server;
   }
 
   #serveAgain(hostname: string, port: number): void {
-    this.#retry = this.#clock.setTimeout(() => {
+    this.#retry = this.#options.clock.setTimeout(() => {
       try {
         this.#serve(hostname, port);
       } catch (cause) {
-        this.#logger.error("Listening again failed; trying once more", { cause: String(cause) });
+        this.#options.logger.error("Listening again failed; trying once more", {
+          cause: String(cause),
+        });
         this.#serveAgain(hostname, port);
       }
     }, RELISTEN_MS);
@@ -251,9 +255,9 @@ class Listener {
   #idle(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#running === 0) return resolve();
-      const timer = this.#clock.setTimeout(resolve, REQUEST_GRACE_MS);
+      const timer = this.#options.clock.setTimeout(resolve, REQUEST_GRACE_MS);
       this.#whenIdle = () => {
-        this.#clock.clearTimeout(timer);
+        this.#options.clock.clearTimeout(timer);
         resolve();
       };
     });
@@ -263,7 +267,7 @@ class Listener {
   async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
     this.#running++;
     const sent = info.completed;
-    const response = await this.#fetch(request, info);
+    const response = await this.#options.fetch(request, info);
     if (response.status === STATUS_CODE.SwitchingProtocols) this.#answered();
     else sent.then(() => this.#answered(), () => this.#answered());
     return response;

@@ -92,7 +92,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     }
     const { token, protocol } = credentials;
     // Once it is upgraded, a request can no longer be read.
-    const requestForHost = policy.by === "host" ? copyOf(request) : request;
+    const requestForHost = policy.kind === "host" ? copyOf(request) : request;
     const applicant = { query, token, address, request: requestForHost };
     const admitRequest = () => admit(policy, applicant, allowsConsumers, onError);
     if (connections.mustVerifyBeforeUpgrade) {
@@ -127,7 +127,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   ): Response {
     try {
       const { socket, response } = upgrade(protocol);
-      const { connection } = new Session(socket, settle(), context, address);
+      const { connection } = new Session({ socket, admission: settle(), context, address });
       connections.add(connection);
       socket.addEventListener("open", connection);
       socket.addEventListener("message", connection);
@@ -147,13 +147,23 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     verifying++;
     const admission = await settle();
     verifying--;
-    if ("refusal" in admission) return refuse(admission.refusal);
+    if ("refusal" in admission) return toHttpResponse(admission.refusal);
     return checkLimits(address) ?? startSession(() => admission, protocol, address, upgrade);
   }
 
   function onError(cause: unknown): void {
     logger.error("authorize() failed", { cause: String(cause) });
   }
+}
+
+/** Takes over a request of `Deno.serve`. */
+export function upgradeOnDeno(request: Request, idleTimeout: number): Upgrade {
+  return (protocol) => {
+    const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
+    // Not by Deno's option: that accepts a list of names only with a space after each comma.
+    if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
+    return upgraded;
+  };
 }
 
 function checkHandshake({ method, headers }: Request): Response | undefined {
@@ -170,7 +180,7 @@ function checkHandshake({ method, headers }: Request): Response | undefined {
 }
 
 /** The HTTP answer that stands for a close code. */
-function refuse({ code, reason }: CloseReason): Response {
+function toHttpResponse({ code, reason }: CloseReason): Response {
   if (code === CLOSE.tooManyFailures.code) return retryLater(STATUS_CODE.TooManyRequests, reason);
   const isUnknown = code === CLOSE.missingToken.code || reason === CLOSE.invalidToken.reason;
   if (isUnknown) return errorResponse(STATUS_CODE.Unauthorized, reason);

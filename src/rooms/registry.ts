@@ -6,7 +6,7 @@
 
 import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
-import { type JoinOutcome, Room } from "./room.ts";
+import { type JoinOutcome, Room, type RoomOptions } from "./room.ts";
 
 /** An attempt to join, with the room it was made on. */
 export interface JoinResult {
@@ -16,23 +16,31 @@ export interface JoinResult {
   readonly rotation?: number;
 }
 
+/** Receives the room that has changed, and the peer whose join, leave or update it was. */
+export type ChangeListener = (room: Room, peer: Peer) => void;
+
+/** Options of {@linkcode SignalingRegistry}. */
+export interface RegistryOptions {
+  /** The offers and answers of all rooms. */
+  readonly negotiations: Negotiations;
+  /** Peers in one room at most; `Infinity` is no limit. */
+  readonly maxPeersPerRoom: number;
+}
+
 /** All rooms of one server. */
 export class SignalingRegistry {
-  readonly #negotiations: Negotiations;
-  readonly #onChange: (room: Room, peer: Peer) => void;
-  readonly #maxPeersPerRoom: number;
+  readonly #roomOptions: RoomOptions;
+  readonly #listeners: ChangeListener[] = [];
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
-  /** `onChange` hears of every join, leave, replacement and update, and whose it was. */
-  constructor(
-    negotiations: Negotiations,
-    onChange: (room: Room, peer: Peer) => void,
-    maxPeersPerRoom: number,
-  ) {
-    this.#maxPeersPerRoom = maxPeersPerRoom;
-    this.#negotiations = negotiations;
-    this.#onChange = onChange;
+  constructor({ negotiations, maxPeersPerRoom }: RegistryOptions) {
+    this.#roomOptions = { negotiations, maxPeers: maxPeersPerRoom };
+  }
+
+  /** Calls a listener for every join, leave, replacement and update from now on. */
+  subscribe(listener: ChangeListener): void {
+    this.#listeners.push(listener);
   }
 
   /** How many peers of this instance are in all rooms together. */
@@ -92,8 +100,12 @@ export class SignalingRegistry {
     this.#onChange(room, peer);
   }
 
+  #onChange(room: Room, peer: Peer): void {
+    for (const listener of this.#listeners) listener(room, peer);
+  }
+
   #roomOf(name: string): Room {
-    return this.#rooms.get(name) ?? new Room(name, this.#negotiations, this.#maxPeersPerRoom);
+    return this.#rooms.get(name) ?? new Room(name, this.#roomOptions);
   }
 
   #entered(room: Room, peer: Peer, old: Peer | undefined): void {

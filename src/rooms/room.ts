@@ -22,6 +22,14 @@ export type JoinOutcome =
  */
 export type RelayOutcome = "sent" | "not found" | "duplicate";
 
+/** Options of {@linkcode Room}. */
+export interface RoomOptions {
+  /** The offers and answers of all rooms. */
+  readonly negotiations: Negotiations;
+  /** Peers in the room at most; `Infinity` is no limit. */
+  readonly maxPeers: number;
+}
+
 /** The peers of one room. */
 export class Room {
   /** The room's name, unique in its registry. */
@@ -33,7 +41,7 @@ export class Room {
   #nextJoinOrder = 0;
   #localCount = 0;
 
-  constructor(name: string, negotiations: Negotiations, maxPeers: number) {
+  constructor(name: string, { negotiations, maxPeers }: RoomOptions) {
     this.#maxPeers = maxPeers;
     this.name = name;
     this.#negotiations = negotiations;

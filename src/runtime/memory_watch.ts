@@ -16,6 +16,16 @@ export interface MemoryEvents {
   recovered(residentBytes: number): void;
 }
 
+/** Options of {@linkcode MemoryWatch}. */
+export interface MemoryWatchOptions {
+  readonly clock: Clock;
+  /** Resident bytes that the process may have; `Infinity` is no limit. */
+  readonly maxBytes: number;
+  readonly events: MemoryEvents;
+  /** Reads the resident bytes of the process. */
+  readonly read?: () => number;
+}
+
 /** A watch over the memory of the process. */
 export class MemoryWatch {
   readonly #clock: Clock;
@@ -26,8 +36,7 @@ export class MemoryWatch {
   #isExceeded = false;
   #isClosed = false;
 
-  /** Watches once it is started; `maxBytes` of `Infinity` never does. */
-  constructor(clock: Clock, maxBytes: number, events: MemoryEvents, read = readResident) {
+  constructor({ clock, maxBytes, events, read = readResident }: MemoryWatchOptions) {
     this.#clock = clock;
     this.#maxBytes = maxBytes;
     this.#events = events;

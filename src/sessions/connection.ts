@@ -28,6 +28,20 @@ export interface Receiver {
   readonly closesLast: boolean;
 }
 
+/** Options of {@linkcode Connection}. */
+export interface ConnectionOptions {
+  readonly socket: SocketLike;
+  readonly receiver: Receiver;
+  readonly context: ConnectionContext;
+  readonly address: Address;
+}
+
+/** What a connection needs of what all sessions share. */
+export type ConnectionContext = Pick<
+  SessionContext,
+  "clock" | "connections" | "isClosing" | "limits" | "logger"
+>;
+
 const SOCKET_OPEN = 1;
 
 /** UTF-16 units of all messages that may wait while a token is being verified. */
@@ -39,7 +53,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   phase: Phase = "opening";
   readonly #socket: SocketLike;
   readonly #receiver: Receiver;
-  readonly #context: SessionContext;
+  readonly #context: ConnectionContext;
   #hasEnded = false;
   /** What comes while the session is not to be disturbed. */
   #buffered: string[] | undefined;
@@ -57,12 +71,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** Whether some have been written since. */
   #hasWritten = false;
 
-  constructor(
-    socket: SocketLike,
-    receiver: Receiver,
-    context: SessionContext,
-    address: Address,
-  ) {
+  constructor({ socket, receiver, context, address }: ConnectionOptions) {
     this.address = address;
     this.#maxMessageBytes = context.limits.maxPendingMessageBytes;
     this.#socket = socket;

@@ -43,10 +43,10 @@ export interface TrackedConnection {
 export type ExceededLimit = "server" | "pending" | "address" | "pending of address";
 
 /** How long an upgraded socket may take to open, in milliseconds, before it is given up. */
-const OPEN_WITHIN_MS = 2000;
+const OPEN_TIMEOUT_MS = 2000;
 
 /** How long a client may take to answer its close, in milliseconds. */
-const GO_WITHIN_MS = 5000;
+const CLOSE_ANSWER_TIMEOUT_MS = 5000;
 
 /** How often sockets are closed while the server drains, in milliseconds. */
 const DRAIN_STEP_MS = 10;
@@ -61,6 +61,14 @@ const RESERVE_MS = 60_000;
 const REFUSED_SHARE = 4;
 
 type PhaseCounts = Record<Phase, number>;
+
+/** Options of {@linkcode Connections}. */
+export interface ConnectionsOptions {
+  readonly clock: Clock;
+  /** Milliseconds between two looks for clients that have stopped reading; 0 never looks. */
+  readonly checkMs: number;
+  readonly limits: Limits;
+}
 
 /** The sockets of one handler. */
 export class Connections {
@@ -87,17 +95,20 @@ export class Connections {
   #isShut = false;
   #whenGone: (() => void) | undefined;
 
-  /** Looks for clients that have stopped reading every `checkMs` milliseconds; 0 never does. */
-  constructor(clock: Clock, checkMs: number, limits: Limits) {
+  constructor({ clock, checkMs, limits }: ConnectionsOptions) {
     this.#clock = clock;
     this.#checkMs = checkMs;
     this.#limits = limits;
-    this.#opening = new TimeoutSet(
+    this.#opening = new TimeoutSet({
       clock,
-      OPEN_WITHIN_MS,
-      (socket) => this.setPhase(socket, "neverOpened"),
-    );
-    this.#closing = new TimeoutSet(clock, GO_WITHIN_MS, (socket) => socket.terminate());
+      withinMs: OPEN_TIMEOUT_MS,
+      onTimeout: (socket) => this.setPhase(socket, "neverOpened"),
+    });
+    this.#closing = new TimeoutSet({
+      clock,
+      withinMs: CLOSE_ANSWER_TIMEOUT_MS,
+      onTimeout: (socket) => socket.terminate(),
+    });
   }
 
   /** How many sockets are upgraded and have not joined. */

@@ -51,6 +51,15 @@ type State =
 const ENDED: State = { name: "ended" };
 const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
 
+/** Options of {@linkcode Session}. */
+export interface SessionOptions {
+  readonly socket: SocketLike;
+  /** Who the client is, or why it is refused; a promise must not reject. */
+  readonly admission: Admission | Promise<Admission>;
+  readonly context: SessionContext;
+  readonly address: Address;
+}
+
 /** The session of one connection. */
 export class Session implements Peer, Receiver {
   /** The connection, which listens to the socket. */
@@ -63,14 +72,8 @@ export class Session implements Peer, Receiver {
   #identity = NO_IDENTITY;
   #state: State;
 
-  /** `admission` must not reject. */
-  constructor(
-    socket: SocketLike,
-    admission: Admission | Promise<Admission>,
-    context: SessionContext,
-    address: Address,
-  ) {
-    this.connection = new Connection(socket, this, context, address);
+  constructor({ socket, admission, context, address }: SessionOptions) {
+    this.connection = new Connection({ socket, receiver: this, context, address });
     this.#context = context;
     this.#state = { name: "opening", admission };
   }

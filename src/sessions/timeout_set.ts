@@ -2,20 +2,28 @@
 
 import type { Clock, Timer } from "../runtime/clock.ts";
 
+/** Options of {@linkcode TimeoutSet}. */
+export interface TimeoutSetOptions<T> {
+  readonly clock: Clock;
+  /** Milliseconds that a thing may take; it is noticed after twice that at most. */
+  readonly withinMs: number;
+  /** Called for a thing that took too long. */
+  readonly onTimeout: (thing: T) => void;
+}
+
 /** Things that should be over within some time. */
 export class TimeoutSet<T> {
   readonly #clock: Clock;
   readonly #withinMs: number;
-  readonly #act: (thing: T) => void;
+  readonly #onTimeout: (thing: T) => void;
   readonly #things = new Set<T>();
   #before: readonly T[] = [];
   #timer: Timer | undefined;
 
-  /** Calls `act` for what is not over `withinMs` milliseconds later, or twice that at most. */
-  constructor(clock: Clock, withinMs: number, act: (thing: T) => void) {
+  constructor({ clock, withinMs, onTimeout }: TimeoutSetOptions<T>) {
     this.#clock = clock;
     this.#withinMs = withinMs;
-    this.#act = act;
+    this.#onTimeout = onTimeout;
   }
 
   /** Starts to wait for something. */
@@ -32,7 +40,7 @@ export class TimeoutSet<T> {
 
   /** Acts on everything there is, now. */
   flush(): void {
-    for (const thing of [...this.#things]) this.#act(thing);
+    for (const thing of [...this.#things]) this.#onTimeout(thing);
   }
 
   /** Looks no more, until something is added. */
@@ -45,7 +53,7 @@ export class TimeoutSet<T> {
   #check(): void {
     this.#timer = undefined;
     const before = this.#before;
-    for (const thing of before) if (this.#things.has(thing)) this.#act(thing);
+    for (const thing of before) if (this.#things.has(thing)) this.#onTimeout(thing);
     this.#before = [...this.#things];
     if (this.#before.length === 0) return;
     this.#timer = this.#clock.setTimeout(() => this.#check(), this.#withinMs);

@@ -104,7 +104,7 @@ Deno.test("admit() takes what the host says for the room, and an empty name for 
   const causes: unknown[] = [];
   const ask = (found: Authorization | null, query = "") =>
     admit(
-      { by: "host", authorize: () => found },
+      { kind: "host", authorize: () => found },
       {
         query: new URLSearchParams(query),
         token: undefined,

@@ -9,7 +9,8 @@ import { assertEquals } from "@std/assert";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { MemoryHub } from "../../src/cluster/memory_backplane.ts";
-import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
+import { FailureLimiter } from "../../src/access/verification_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { SlowBackplane } from "../helpers/slow_backplane.ts";
@@ -43,14 +44,13 @@ class Instance {
     const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
     const { logger } = world.context;
     const clock = new FakeClock();
-    const registry = new SignalingRegistry(world.negotiations, (room, peer) => {
-      world.director.changed(room, peer);
-      cluster.changed(room, peer);
-    }, 3);
+    const rooms = createRooms({ clock, maxPeersPerRoom: 3 });
+    const { registry } = rooms;
+    const failures = new FailureLimiter(clock, Infinity);
     this.backplane = new SlowBackplane(hub);
-    const options = { backplane: this.backplane, registry, clock, logger, maxPeersPerRoom: 3 };
-    const cluster = new Cluster({ ...options, onAuthFailed: () => {} });
-    this.context = { ...world.context, registry, clock, join: cluster.join.bind(cluster) };
+    const options = { backplane: this.backplane, registry, failures, clock, logger };
+    const cluster = new Cluster({ ...options, maxPeersPerRoom: 3 });
+    this.context = { ...world.context, ...rooms, clock, join: cluster.join.bind(cluster) };
     cluster.start();
   }
 
@@ -61,7 +61,12 @@ class Instance {
   connect(room: string, nodeId: string, role: string): void {
     const socket = new FakeSocket();
     const identity = { room, nodeId, canJoinAsNormal: true };
-    const session = new Session(socket, { identity }, this.context, undefined);
+    const session = new Session({
+      socket,
+      admission: { identity },
+      context: this.context,
+      address: undefined,
+    });
     this.context.connections.add(session.connection);
     session.connection.handleEvent(new Event("open"));
     session.connection.receive(JSON.stringify({ type: "register", role }));

@@ -1,7 +1,7 @@
 /** Several instances that form one server, with every backplane there is. */
 
 import { assert, assertEquals } from "@std/assert";
-import type { ServerConfig } from "../../mod.ts";
+import type { ServerOptions } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
 import { type BackplaneKind, BACKPLANES } from "../helpers/backplanes.ts";
 import { startOpenServer, type TestServer } from "../helpers/server.ts";
@@ -10,7 +10,7 @@ interface Instances extends AsyncDisposable {
   readonly all: readonly [TestServer, TestServer, TestServer];
 }
 
-async function startInstances(kind: BackplaneKind, config: ServerConfig = {}): Promise<Instances> {
+async function startInstances(kind: BackplaneKind, config: ServerOptions = {}): Promise<Instances> {
   const engine = await kind.open();
   const start = () => startOpenServer({ ...config, backplane: engine.connect() });
   const all: Instances["all"] = [await start(), await start(), await start()];
@@ -30,7 +30,7 @@ async function startInstances(kind: BackplaneKind, config: ServerConfig = {}): P
 function holds(
   sentence: string,
   test: (servers: Instances["all"]) => Promise<void>,
-  config: ServerConfig = {},
+  config: ServerOptions = {},
 ): void {
   for (const kind of BACKPLANES) {
     Deno.test({

@@ -1,14 +1,14 @@
 /** Consumers and the ways of presenting a token, against a running server. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { ServerConfig } from "../../mod.ts";
+import type { ServerOptions } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
 import { newProvider, type Provider } from "../helpers/provider.ts";
 import { exchange, handshake } from "../helpers/raw.ts";
 import { startOpenServer, startServer } from "../helpers/server.ts";
 
 /** A server with auth on that takes the provider's consumers into the rooms that they claim. */
-function startDirectingServer(provider: Provider, config: ServerConfig = {}) {
+function startDirectingServer(provider: Provider, config: ServerOptions = {}) {
   return startServer({ consumerAuth: { jwks: provider.jwks, roomClaim: "rooms" }, ...config });
 }
 

@@ -1,14 +1,14 @@
 /** What happens beyond each limit, as clients of a running server meet it. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createSignalingHandler, generateKeyPairJwk, type ServerConfig } from "../../mod.ts";
+import { createSignalingHandler, generateKeyPairJwk, type ServerOptions } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
 import { newProvider } from "../helpers/provider.ts";
 import { exchange, frame, handshake, openRaw } from "../helpers/raw.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 
 /** A server whose clients may be pending for ten seconds: consumers that have not shown a token. */
-async function startWaitingServer(limits: ServerConfig["limits"] = {}): Promise<TestServer> {
+async function startWaitingServer(limits: ServerOptions["limits"] = {}): Promise<TestServer> {
   const { jwks } = await newProvider();
   return await startServer({
     consumerAuth: { jwks },

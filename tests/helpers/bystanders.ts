@@ -1,7 +1,7 @@
 /** Two clients that behave, in a room of their own, while others do not. */
 
 import { assertEquals } from "@std/assert";
-import type { ServerConfig } from "../../mod.ts";
+import type { ServerOptions } from "../../mod.ts";
 import { Client, type Message, until } from "./client.ts";
 import { startServer, type TestServer } from "./server.ts";
 
@@ -13,7 +13,7 @@ const BEAT_MS = 10;
  * each has heard all of them once and in order, nobody but the two is left, and the server answers.
  */
 export async function amongBystanders(
-  config: ServerConfig,
+  config: ServerOptions,
   act: (server: TestServer) => Promise<void>,
 ): Promise<void> {
   await using server = await startServer({

@@ -3,7 +3,7 @@
 import {
   createServer,
   generateKeyPairJwk,
-  type ServerConfig,
+  type ServerOptions,
   type SignalingStats,
 } from "../../mod.ts";
 
@@ -27,7 +27,7 @@ export interface TestServer extends AsyncDisposable {
   close(options?: { drainMs: number }): Promise<void>;
 }
 
-export async function startServer(config: ServerConfig = {}): Promise<TestServer> {
+export async function startServer(config: ServerOptions = {}): Promise<TestServer> {
   const keys = await generateKeyPairJwk();
   const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
   const { url, port } = await server.listen({ port: 0, host: "127.0.0.1" });
@@ -46,7 +46,7 @@ export async function startServer(config: ServerConfig = {}): Promise<TestServer
 }
 
 /** A server that anyone may join. */
-export function startOpenServer(config: ServerConfig = {}): Promise<TestServer> {
+export function startOpenServer(config: ServerOptions = {}): Promise<TestServer> {
   return startServer({ authEnabled: false, ...config });
 }
 

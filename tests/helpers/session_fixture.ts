@@ -4,11 +4,9 @@ import { assertEquals } from "@std/assert";
 import type { Admission, ConsumerAuthorizer } from "../../src/access/admission.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
-import { Director } from "../../src/rooms/director.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
-import { Negotiations } from "../../src/rooms/negotiations.ts";
-import { SignalingRegistry } from "../../src/rooms/registry.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "./clock.ts";
@@ -25,13 +23,10 @@ export const MAX_PEERS = 5;
 
 export class SessionFixture {
   readonly clock = new FakeClock();
-  readonly negotiations = new Negotiations(this.clock);
-  readonly director = new Director(this.clock);
-  readonly registry = new SignalingRegistry(
-    this.negotiations,
-    (room, peer) => this.director.changed(room, peer),
-    MAX_PEERS,
-  );
+  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: MAX_PEERS });
+  readonly registry = this.rooms.registry;
+  readonly negotiations = this.rooms.negotiations;
+  readonly director = this.rooms.director;
   readonly limits: Limits;
   readonly connections: Connections;
   isClosing = false;
@@ -46,7 +41,7 @@ export class SessionFixture {
       maxSendBufferBytes: 100,
       ...limits,
     });
-    this.connections = new Connections(this.clock, 0, this.limits);
+    this.connections = new Connections({ clock: this.clock, checkMs: 0, limits: this.limits });
     this.context = {
       registry: this.registry,
       join: (room, peer) => this.registry.join(room, peer),
@@ -66,7 +61,12 @@ export class SessionFixture {
 
   /** A session whose socket has just been upgraded. */
   start(socket: FakeSocket, admission: Admission | Promise<Admission>): Connection {
-    const { connection } = new Session(socket, admission, this.context, undefined);
+    const { connection } = new Session({
+      socket,
+      admission,
+      context: this.context,
+      address: undefined,
+    });
     this.connections.add(connection);
     return connection;
   }

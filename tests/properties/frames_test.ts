@@ -77,7 +77,7 @@ property(
   fc.tuple(forgedOffer, fc.constantFrom<Role>("normal", "consumer")),
   2000,
   ([text, role]) => {
-    const room = new Room("room", new Negotiations(new FakeClock()), 9);
+    const room = new Room("room", { negotiations: new Negotiations(new FakeClock()), maxPeers: 9 });
     const texts: string[] = [];
     const receiver = new FakePeer("b");
     receiver.send = (sent) => texts.push(sent) > 0;
@@ -131,7 +131,7 @@ property(
     const room = last("room") ?? "default";
     const nodeId = last("nodeId");
     const isShort = [...room].length <= 256 && [...nodeId ?? ""].length <= 128;
-    const verdict = ask(new URLSearchParams(list).toString(), { by: "nothing" }) as {
+    const verdict = ask(new URLSearchParams(list).toString(), { kind: "none" }) as {
       identity?: { room: string; nodeId: string };
     };
     assertEquals(verdict.identity !== undefined, isShort);
@@ -148,7 +148,7 @@ property(
   1000,
   async ([query, found]) => {
     const authorize = () => found as null;
-    for (const gate of [{ by: "nothing" }, { by: "host", authorize }] as const) {
+    for (const gate of [{ kind: "none" }, { kind: "host", authorize }] as const) {
       const verdict = await ask(query, gate) as { identity?: { room: string; nodeId: string } };
       const { room, nodeId } = verdict.identity ?? { room: "-", nodeId: "-" };
       for (const name of [room, nodeId]) assert(typeof name === "string" && name !== "");

@@ -156,7 +156,7 @@ property(
       maxConnectionsPerIp: own,
       maxPendingConnectionsPerIp: ownPending,
     });
-    const connections = new Connections(new FakeClock(), 0, limits);
+    const connections = new Connections({ clock: new FakeClock(), checkMs: 0, limits });
     const taken = new Map<string, { all: number; pending: number }>();
     let size = 0;
     for (const [from, joins] of arrivals) {

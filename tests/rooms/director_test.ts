@@ -1,20 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { Director, HEARTBEAT_TIMEOUT_MS, PUSH_INTERVAL_MS } from "../../src/rooms/director.ts";
-import { Negotiations } from "../../src/rooms/negotiations.ts";
+import { HEARTBEAT_TIMEOUT_MS, PUSH_INTERVAL_MS } from "../../src/rooms/director.ts";
 import type { ServingState } from "../../src/rooms/peer.ts";
-import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import type { Room } from "../../src/rooms/room.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
-class Stage {
+class Fixture {
   readonly clock = new FakeClock();
-  readonly director = new Director(this.clock);
-  readonly registry = new SignalingRegistry(
-    new Negotiations(this.clock),
-    (room, peer) => this.director.changed(room, peer),
-    Infinity,
-  );
+  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: Infinity });
+  readonly director = this.rooms.director;
+  readonly registry = this.rooms.registry;
   readonly room: Room;
 
   /** A room with these normal peers, kept alive by a consumer that never registers. */
@@ -55,7 +51,7 @@ class Stage {
 }
 
 Deno.test("Director.register() rotates the list by one with every consumer", () => {
-  const stage = new Stage("a", "b", "c");
+  const stage = new Fixture("a", "b", "c");
   assertEquals([1, 2, 3, 4].map(() => stage.consume().list.join("")), ["abc", "bca", "cab", "abc"]);
 });
 
@@ -63,7 +59,7 @@ Deno.test("Director.register() puts every server first once in N registrations, 
   let seed = 7;
   const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n;
   for (let run = 0; run < 200; run++) {
-    const stage = new Stage();
+    const stage = new Fixture();
     const peers = ["a", "b", "c", "d"].map((id) => stage.join(id));
     for (let change = 0; change < 6; change++) {
       for (let n = random(5); n > 0; n--) stage.consume();
@@ -79,7 +75,7 @@ Deno.test("Director.register() puts every server first once in N registrations, 
 });
 
 Deno.test("Director.register() lists only who serves, is below capacity and is healthy", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const now = stage.clock.now();
   stage.join("opted out", { serveConsumers: false });
   stage.join("full", { capacity: 2, sessions: 2 });
@@ -91,7 +87,7 @@ Deno.test("Director.register() lists only who serves, is below capacity and is h
 });
 
 Deno.test("Director fills an empty list as soon as a server arrives", () => {
-  const stage = new Stage();
+  const stage = new Fixture();
   const { consumer, list } = stage.consume();
   assertEquals(list, []);
   stage.clock.tick(PUSH_INTERVAL_MS);
@@ -100,7 +96,7 @@ Deno.test("Director fills an empty list as soon as a server arrives", () => {
 });
 
 Deno.test("Director takes a server that left out of every list", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const b = stage.join("b");
   const { consumer } = stage.consume();
   stage.clock.tick(PUSH_INTERVAL_MS);
@@ -109,7 +105,7 @@ Deno.test("Director takes a server that left out of every list", () => {
 });
 
 Deno.test("Director pushes one list in 250 ms at most, the last of which is true", () => {
-  const stage = new Stage();
+  const stage = new Fixture();
   const { consumer } = stage.consume();
   const start = stage.clock.now();
   const sentAt: number[] = [];
@@ -128,7 +124,7 @@ Deno.test("Director pushes one list in 250 ms at most, the last of which is true
 });
 
 Deno.test("Director pushes nothing when the set of servers is what it was", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const { consumer } = stage.consume();
   const a = stage.join("b");
   stage.leave(a);
@@ -141,7 +137,7 @@ Deno.test("Director pushes nothing when the set of servers is what it was", () =
 });
 
 Deno.test("Director keeps each consumer's rotation", () => {
-  const stage = new Stage("a", "b", "c");
+  const stage = new Fixture("a", "b", "c");
   const [first, second, third] = [stage.consume(), stage.consume(), stage.consume()];
   stage.clock.tick(PUSH_INTERVAL_MS);
   stage.join("d");
@@ -150,7 +146,7 @@ Deno.test("Director keeps each consumer's rotation", () => {
 });
 
 Deno.test("Director spreads consumers that all waited for the first servers", () => {
-  const stage = new Stage();
+  const stage = new Fixture();
   const consumers = [stage.consume(), stage.consume()].map(({ consumer }) => consumer);
   const a = stage.join("a");
   const b = stage.join("b");
@@ -160,7 +156,7 @@ Deno.test("Director spreads consumers that all waited for the first servers", ()
 });
 
 Deno.test("Director leaves out a peer that stopped its heartbeats, until one comes", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const b = stage.join("b");
   const { consumer } = stage.consume();
   stage.set(b, { heartbeatAt: stage.clock.now() });
@@ -174,7 +170,7 @@ Deno.test("Director leaves out a peer that stopped its heartbeats, until one com
 });
 
 Deno.test("Director follows capacity and opting out", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const b = stage.join("b", { capacity: 1 });
   const { consumer } = stage.consume();
   const lists = [];
@@ -187,7 +183,7 @@ Deno.test("Director follows capacity and opting out", () => {
 });
 
 Deno.test("Director forgets consumers that left, changed role or cannot be reached", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const [left, changed, broken] = ["x", "y", "z"].map((id) => stage.consume(id).consumer);
   if (!left || !changed || !broken) throw new Error("Three consumers");
   stage.clock.tick(PUSH_INTERVAL_MS);
@@ -203,7 +199,7 @@ Deno.test("Director forgets consumers that left, changed role or cannot be reach
 });
 
 Deno.test("Director goes on pushing after its last consumer left with a push due", () => {
-  const stage = new Stage("a");
+  const stage = new Fixture("a");
   const { consumer: first } = stage.consume("first");
   stage.join("b");
   stage.leave(first);
@@ -215,7 +211,7 @@ Deno.test("Director goes on pushing after its last consumer left with a push due
 });
 
 Deno.test("Director starts no timer for a room without consumers", () => {
-  const stage = new Stage();
+  const stage = new Fixture();
   stage.join("a", { heartbeatAt: stage.clock.now() });
   assertEquals(stage.clock.pending, 0);
 });

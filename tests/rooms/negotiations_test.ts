@@ -8,7 +8,7 @@ import { FakePeer } from "../helpers/peer.ts";
 class Stage {
   readonly clock = new FakeClock();
   readonly negotiations = new Negotiations(this.clock);
-  readonly room = new Room("room", this.negotiations, Infinity);
+  readonly room = new Room("room", { negotiations: this.negotiations, maxPeers: Infinity });
 
   join(id: string, role: "normal" | "consumer" = "normal"): FakePeer {
     const peer = new FakePeer(id, role);

@@ -1,11 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { Negotiations } from "../../src/rooms/negotiations.ts";
-import { SignalingRegistry } from "../../src/rooms/registry.ts";
+import type { SignalingRegistry } from "../../src/rooms/registry.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
 function newRegistry(onChange: (room: { name: string }) => void = () => {}): SignalingRegistry {
-  return new SignalingRegistry(new Negotiations(new FakeClock()), onChange, Infinity);
+  const { registry } = createRooms({ clock: new FakeClock(), maxPeersPerRoom: Infinity });
+  registry.subscribe(onChange);
+  return registry;
 }
 
 function peer(id: string): FakePeer {

@@ -6,7 +6,7 @@ import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
 function roomOf(...peers: FakePeer[]): Room {
-  const room = new Room("room", new Negotiations(new FakeClock()), 5);
+  const room = new Room("room", { negotiations: new Negotiations(new FakeClock()), maxPeers: 5 });
   for (const peer of peers) room.join(peer);
   return room;
 }

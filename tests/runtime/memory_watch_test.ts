@@ -6,10 +6,15 @@ Deno.test("MemoryWatch looks every second, and says when it is too much and when
   const clock = new FakeClock();
   let resident = 50;
   const said: string[] = [];
-  const watch = new MemoryWatch(clock, 100, {
-    exceeded: (bytes, isNews) => said.push(`${bytes} ${isNews}`),
-    recovered: (bytes) => said.push(`${bytes} back`),
-  }, () => resident);
+  const watch = new MemoryWatch({
+    clock,
+    maxBytes: 100,
+    events: {
+      exceeded: (bytes, isFirst) => said.push(`${bytes} ${isFirst}`),
+      recovered: (bytes) => said.push(`${bytes} back`),
+    },
+    read: () => resident,
+  });
   assertEquals(clock.pending, 0);
   watch.start();
   watch.start();
@@ -27,6 +32,7 @@ Deno.test("MemoryWatch looks every second, and says when it is too much and when
 
 Deno.test("MemoryWatch without a bound watches nothing", () => {
   const clock = new FakeClock();
-  new MemoryWatch(clock, Infinity, { exceeded() {}, recovered() {} }).start();
+  const events = { exceeded() {}, recovered() {} };
+  new MemoryWatch({ clock, maxBytes: Infinity, events }).start();
   assertEquals(clock.pending, 0);
 });

@@ -43,7 +43,7 @@ function connectionsOf(
   checkMs = 0,
 ): { clock: FakeClock; connections: Connections } {
   const clock = new FakeClock();
-  return { clock, connections: new Connections(clock, checkMs, resolveLimits(limits)) };
+  return { clock, connections: new Connections({ clock, checkMs, limits: resolveLimits(limits) }) };
 }
 
 /** Moves the clock on in steps, letting what waits for each run. */
