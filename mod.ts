@@ -1,8 +1,26 @@
 /**
- * A WebRTC signaling server: browsers that run `@aikofy/client-db` meet through it, exchange offers,
- * answers and ICE candidates, and from then on talk directly.
+ * A WebRTC signaling server for Deno: browsers that run `@aikofy/client-db` connect to it by
+ * WebSocket, learn who else is in their room, exchange offers, answers and ICE candidates, and from
+ * then on talk to each other directly. It relays signaling only: it carries no application data,
+ * stores nothing, and runs neither STUN nor TURN nor TLS.
  *
- * Run it with `deno run -N -E jsr:@aikofy/client-db-sync`, or import it:
+ * ## Run it
+ *
+ * ```sh
+ * AUTH_DISABLED=true deno run -N -E jsr:@aikofy/client-db-sync    # anyone may join: development only
+ * deno run jsr:@aikofy/client-db-sync/keygen >> .env              # or with keys and an admin secret
+ * deno run -N -E --allow-read=.env jsr:@aikofy/client-db-sync
+ * ```
+ *
+ * `--help` lists every setting with its default. Clients connect to
+ * `ws://…/signal?token=…&room=…&nodeId=…`. A token opens one room; your backend gets it from
+ * `POST /token` with the admin secret, or mints it itself with {@linkcode issueToken}.
+ *
+ * ## Import it
+ *
+ * {@linkcode createServer} is the whole server; {@linkcode createSignalingHandler} is the endpoint
+ * alone, for a server of your own (`Deno.serve`, Hono, Express). Authentication is on unless
+ * `authEnabled` is `false`. A library logs nothing unless it gets a {@linkcode Logger}.
  *
  * @example A server with authentication, stopped at the end of the block
  * ```ts
@@ -27,6 +45,27 @@
  * });
  * assertEquals((await response.json()).subject, "todos");
  * ```
+ *
+ * @example In a server of your own, which keeps every other path
+ * ```ts
+ * import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using signaling = await createSignalingHandler(await generateKeyPairJwk());
+ * await using server = Deno.serve(
+ *   { port: 0, hostname: "127.0.0.1", onListen() {} },
+ *   async (request, info) => await signaling.fetch(request, info) ?? new Response("My own page"),
+ * );
+ *
+ * const { hostname, port } = server.addr;
+ * const page = await fetch(`http://${hostname}:${port}/`);
+ * assertEquals(await page.text(), "My own page");
+ * const { token } = await signaling.issueToken({ ttl: "1h", subject: "todos" });
+ * assertEquals(token.split(".").length, 3);
+ * ```
+ *
+ * Several instances become one server over Redis: see `@aikofy/client-db-sync/redis`, or
+ * `@aikofy/client-db-sync/backplane` for a backplane of your own.
  *
  * @module
  */
