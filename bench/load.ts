@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console
 /**
- * The `bench:load` command: starts this server, its peers and its floors one after the other, each
+ * The `bench:load` command: starts this server, its peers and bare baselines one after the other, each
  * fresh for each test, lets the load generator loose on it and prints the medians.
  */
 

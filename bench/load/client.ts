@@ -37,7 +37,7 @@ export class Client implements Identity, SocketOwner {
   readonly token: string | undefined;
   /** The message that let it in. */
   list = "";
-  /** Hears of each text once the client has joined. */
+  /** Receives each text once the client has joined. */
   onText: ((payload: Uint8Array) => void) | undefined;
   readonly #world: World;
   readonly #frames: FrameReader;
@@ -54,7 +54,7 @@ export class Client implements Identity, SocketOwner {
     this.#frames = new FrameReader((opcode, payload) => this.#frame(opcode, payload));
   }
 
-  /** Connects and joins; `onSettled` hears what came of it. */
+  /** Connects and joins; `onSettled` receives the outcome. */
   join(onSettled: (joined: boolean) => void): void {
     const { sockets, port, protocol } = this.#world;
     this.#onSettled = onSettled;

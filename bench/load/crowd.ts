@@ -39,7 +39,7 @@ export class Crowds {
     return clients;
   }
 
-  /** The same clients anew, with the tokens that they had. */
+  /** The same clients once more, with the tokens that they had. */
   again(clients: readonly Client[]): Client[] {
     return clients.map(({ room, token }) =>
       new Client(this.world, crypto.randomUUID(), room, token)

@@ -5,7 +5,7 @@ import { type Test, tests } from "./plan.ts";
 import { type ServerName, SERVERS } from "./servers.ts";
 
 /** What `--help` prints. */
-export const HELP = `Compares this server with its peers and its floors under load.
+export const HELP = `Compares this server with its peers and with bare baselines under load.
   --tests A,B     of ${Object.keys(tests(false)).join(", ")} (default: all)
   --servers A,B   of ${Object.keys(SERVERS).join(", ")} (default: all)
   --rounds N      rounds of which the medians are taken (default 3, with --quick 1)

@@ -40,9 +40,9 @@ export const RAISED_LIMITS = {
 export const KEYS = await generateKeyPairJwk();
 
 const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
-const FLOORS = `${ROOT}bench/load/floors`;
+const BASELINES = `${ROOT}bench/load/baselines`;
 
-/** Settings of whoever runs the benchmark count for nothing: empty is not set. */
+/** Settings in the environment of the benchmark must not apply: an empty value counts as not set. */
 const NO_SETTINGS = Object.fromEntries(SETTINGS.map(({ name }) => [name, ""]));
 
 /** The `start` task, word by word, with the full path of what it runs. */
@@ -58,9 +58,16 @@ function ours(port: number, env: Record<string, string>): Command {
   return { args: startTask(), env: { ...common, ...env } };
 }
 
-function floor(mode: string): Server["command"] {
+function baseline(mode: string): Server["command"] {
   return (port) => ({
-    args: [Deno.execPath(), "run", "--allow-net", "--allow-env", `${FLOORS}/deno_relay.ts`, mode],
+    args: [
+      Deno.execPath(),
+      "run",
+      "--allow-net",
+      "--allow-env",
+      `${BASELINES}/deno_relay.ts`,
+      mode,
+    ],
     env: { PORT: String(port), PUBLIC_KEY_JWK: KEYS.publicKeyJwk },
   });
 }
@@ -121,7 +128,7 @@ export const SERVERS = {
     protocol: "rxdb",
     health: "/",
     needsNode: true,
-    command: onNode("rxdb", (folder) => [`${FLOORS}/rxdb.mjs`, folder]),
+    command: onNode("rxdb", (folder) => [`${BASELINES}/rxdb.mjs`, folder]),
   },
   ws: {
     title: "ws",
@@ -129,21 +136,21 @@ export const SERVERS = {
     protocol: "client-db",
     health: "/health",
     needsNode: true,
-    command: onNode("ws", (folder) => [`${FLOORS}/node_ws.mjs`, folder]),
+    command: onNode("ws", (folder) => [`${BASELINES}/node_ws.mjs`, folder]),
   },
   json: {
     title: "Deno json",
     about: "bare Deno.upgradeWebSocket relay that parses and stringifies",
     protocol: "client-db",
     health: "/health",
-    command: floor("json"),
+    command: baseline("json"),
   },
   scan: {
     title: "Deno scan",
     about: "the same, scanning the text for `to` instead",
     protocol: "client-db",
     health: "/health",
-    command: floor("scan"),
+    command: baseline("scan"),
   },
   verify: {
     title: "Deno verify",
@@ -151,14 +158,14 @@ export const SERVERS = {
     protocol: "client-db",
     hasTokens: true,
     health: "/health",
-    command: floor("verify"),
+    command: baseline("verify"),
   },
   idle: {
     title: "Deno idle",
     about: "bare Deno sockets without handlers",
     protocol: "silent",
     health: "/health",
-    command: floor("idle"),
+    command: baseline("idle"),
   },
 } as const satisfies Record<string, Server>;
 

@@ -65,8 +65,10 @@ function cell(results: Results, test: string, server: ServerName, measure: Measu
   const { figure, digits, yardstick } = measure;
   const value = results.median(test, server, figure);
   if (value === undefined) return "";
-  const floor = yardstick && results.median(test, yardstick, figure);
-  const ratio = floor === undefined || floor <= 0 ? "" : ` (${(value / floor).toFixed(2)})`;
+  const baseline = yardstick && results.median(test, yardstick, figure);
+  const ratio = baseline === undefined || baseline <= 0
+    ? ""
+    : ` (${(value / baseline).toFixed(2)})`;
   const mark = results.wasLimited(test, server) ? " \\*" : "";
   return `${value.toFixed(digits)}${ratio}${mark}`;
 }
@@ -87,7 +89,7 @@ export function notesOf(run: Run, results: Results): string {
   return [
     `Medians of ${run.rounds} ${run.rounds === 1 ? "round" : "rounds"}, the order of the servers ` +
     "alternating, in parentheses the ratio to the server named under _against_; _at most_ is what " +
-    "that ratio of this server is to be. Each server alone on one core, started anew for each " +
+    "that ratio of this server is to be. Each server alone on one core, started again for each " +
     "test, the load on another core. CPU is user and system time of the server's process.",
     ...run.isQuick ? ["Quick: this shows that the benchmark works and no more than that."] : [],
     "Ratios hold within a row; figures of another hour or machine do not compare.",

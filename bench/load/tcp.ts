@@ -33,7 +33,7 @@ const EVENT = Deno.build.arch === "x86_64" ? { size: 12, data: 4 } : { size: 16,
 const EVENTS_AT_ONCE = 512;
 const READ_BYTES = 262_144n;
 
-/** Who hears of a socket. */
+/** What a socket calls. */
 export interface SocketOwner {
   /** Bytes have come; they are gone after the call. */
   received(bytes: Uint8Array): void;
@@ -100,7 +100,7 @@ export class Sockets {
     this.#watch(EPOLL_MODIFY, socket, READABLE | WRITABLE);
   }
 
-  /** Closes a socket; its owner hears no more of it. */
+  /** Closes a socket; its owner is not called again. */
   close(socket: number): void {
     if (this.#entries[socket] === undefined) return;
     this.#entries[socket] = undefined;

@@ -99,7 +99,7 @@ export async function storm(world: World, random: Random): Promise<void> {
   await Promise.all(left.map((peer) => peer.leave()));
 }
 
-/** Joins and offers at once, whoever takes its place meanwhile. */
+/** Joins and offers at once, even if another client takes over its name meanwhile. */
 async function rush(world: World, random: Random, room: string, id: string): Promise<Peer> {
   const peer = await Peer.open(world, world.query(room, id));
   try {

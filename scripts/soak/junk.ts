@@ -134,7 +134,10 @@ async function endlessMessage(world: World, random: Random): Promise<void> {
 /** Nobody yet, and talks. */
 async function strangerTalks(world: World, random: Random): Promise<void> {
   const room = random.pick(ROOMS);
-  const raw = await RawPeer.open(world, `/signal?room=${room}&nodeId=${world.name("stranger")}`);
+  const raw = await RawPeer.open(
+    world,
+    `/signal?room=${room}&nodeId=${world.name("unauthenticated")}`,
+  );
   await raw.send({ type: "offer", to: "anybody", sdp: {} });
   await raw.reads(INVALID);
   await raw.write(random.pick([

@@ -26,7 +26,7 @@ export class Peer implements Holder {
   readonly socket: WebSocket;
   /** Resolves with the close code. */
   readonly closed: Promise<number>;
-  /** Hears every message. */
+  /** Receives every message. */
   onMessage: (message: Message) => void = () => {};
   /** The code it was closed with, once it is. */
   closeCode: number | undefined;

@@ -89,7 +89,7 @@ export class RawPeer implements Holder {
     this.drop();
   }
 
-  /** Resets: the system does so for whoever closes while there is something to read. */
+  /** Resets the connection: the system does so when a socket is closed while it holds unread bytes. */
   async reset(): Promise<void> {
     for (let n = 0; n < 3; n++) await this.send({ type: "offer", to: "nobody", sdp: {} });
     await sleep(30);

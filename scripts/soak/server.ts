@@ -3,7 +3,7 @@
  * The server that a soak is about, in a process of its own: authentication on, consumers let in by
  * token, limits that one address alone does not reach. The first line of its input is its options,
  * each further one asks for a sample, and the end of it stops the server, so that it never outlives
- * whoever started it.
+ * the process that started it.
  */
 
 import {

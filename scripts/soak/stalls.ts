@@ -17,7 +17,7 @@ export const IDLE_TIMEOUT_SECONDS = 4;
 /** Milliseconds that the server waits for a client without a room token to register. */
 export const REGISTER_TIMEOUT_MS = 2000;
 
-/** Milliseconds after which the server must have ended whoever stopped, on a busy machine too. */
+/** Milliseconds after which the server must have closed a client that stopped reading, on a busy machine too. */
 export const ENDED_WITHIN_MS = IDLE_TIMEOUT_SECONDS * 1500;
 
 /** Bytes that a sender has waiting at most: it is not the one to be slow. */

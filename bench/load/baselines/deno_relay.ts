@@ -1,5 +1,5 @@
 /**
- * The floors: the least that a server on `Deno.upgradeWebSocket` can do for its clients. By its
+ * The baselines: the least that a server on `Deno.upgradeWebSocket` can do for its clients. By its
  * argument it relays by parsing (`json`), by scanning (`scan`), by parsing for clients whose token it
  * has verified (`verify`), or does nothing with its sockets (`idle`). No limits, no checks, no log.
  */
