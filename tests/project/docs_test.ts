@@ -1,21 +1,53 @@
 /**
- * What the README and its neighbours promise: their tables are those of the code, and their commands
- * run. The TypeScript blocks that can run anywhere are run by `deno test --doc`.
+ * What the README and the other documents promise: their tables are those of the code, their links
+ * lead somewhere, their commands and examples work. `deno test --doc` runs the TypeScript blocks that
+ * can run anywhere; those marked `ts ignore` are type-checked here.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import metadata from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/settings.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
-import { until } from "../helpers/client.ts";
-import { filesIn, ROOT, startDeno, temporaryFolder } from "../helpers/command.ts";
+import { Client, until } from "../helpers/client.ts";
+import { filesIn, ROOT, runDeno, startDeno, temporaryFolder } from "../helpers/command.ts";
 import { freePort } from "../helpers/port.ts";
+import { signalUrl, startOpenServer } from "../helpers/server.ts";
 
-const README = await Deno.readTextFile(`${ROOT}README.md`);
+/** The documents outside `docs/`. */
+const OTHER_DOCUMENTS = [
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "bench/RESULTS.md",
+  "vendor/README.md",
+];
 
-/** The cells of the README's table whose first column has this heading. */
-function table(heading: string): string[][] {
-  const lines = README.split("\n");
+/** Two screens. */
+const MAX_README_WORDS = 850;
+
+/** Every document, by its path from the project's folder. */
+const documents: ReadonlyMap<string, string> = await readDocuments();
+
+async function readDocuments(): Promise<Map<string, string>> {
+  const found = await Array.fromAsync(filesIn("docs"), ({ path }) => path);
+  const paths = [...OTHER_DOCUMENTS, ...found.filter((path) => path.endsWith(".md"))];
+  return new Map(
+    await Promise.all(
+      paths.map(async (path) => [path, await Deno.readTextFile(ROOT + path)] as const),
+    ),
+  );
+}
+
+function textOf(path: string): string {
+  const text = documents.get(path);
+  assert(text !== undefined, path);
+  return text;
+}
+
+/** The cells of the document's table whose first column has this heading. */
+function table(path: string, heading: string): string[][] {
+  const lines = textOf(path).split("\n");
   const start = lines.findIndex((line) => line.startsWith(`| ${heading} `));
   const end = lines.findIndex((line, index) => index > start && !line.startsWith("|"));
   return lines.slice(start + 2, end).map((line) =>
@@ -23,19 +55,55 @@ function table(heading: string): string[][] {
   );
 }
 
-/** The README's code blocks in this language. */
-function blocks(language: string): string[] {
+/** The document's code blocks in this language. */
+function blocks(path: string, language: string): string[] {
   const pattern = new RegExp(`^ *\`\`\`${language}\n([\\s\\S]*?)^ *\`\`\``, "gm");
-  return [...README.matchAll(pattern)].map(([, code = ""]) => code);
+  return [...textOf(path).matchAll(pattern)].map(([, code = ""]) => code);
 }
 
-Deno.test("README: the tables of settings and limits are those of the code", () => {
-  const rows = table("Setting").map(([name, value, summary]) => ({
+/** The document without its code blocks. */
+function prose(text: string): string {
+  return text.replace(/^ *```[\s\S]*?^ *```/gm, "");
+}
+
+/** The paths of the links in a document, resolved against its own, without links to the web. */
+function linksOf(path: string): URL[] {
+  const links = [...prose(textOf(path)).matchAll(/\]\(([^)\s]+)\)/g)];
+  return links.map(([, link = ""]) => new URL(link, `file:///${path}`))
+    .filter(({ protocol }) => protocol === "file:");
+}
+
+/** The code with the package's entries imported from this folder. */
+function withOwnEntries(code: string): string {
+  for (const [entry, path] of Object.entries(metadata.exports)) {
+    const specifier = `"${metadata.name}${entry.slice(1)}"`;
+    code = code.replaceAll(specifier, JSON.stringify(new URL(path, `file://${ROOT}`).href));
+  }
+  return code;
+}
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchors(text: string): Set<string> {
+  const headings = [...prose(text).matchAll(/^#+ (.*)$/gm)];
+  return new Set(
+    headings.map(([, title = ""]) =>
+      title.toLowerCase().replace(/[^\p{L}\p{N}_ -]/gu, "").replaceAll(" ", "-")
+    ),
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(ROOT + path).then(() => true, () => false);
+}
+
+Deno.test("docs: the tables of settings and limits are those of the code", () => {
+  const path = "docs/configuration.md";
+  const rows = table(path, "Setting").map(([name, value, summary]) => ({
     name,
     default: value,
     summary,
   }));
-  const limits = table("Limit").map(([name, value, summary, whenExceeded]) => ({
+  const limits = table(path, "Limit").map(([name, value, summary, whenExceeded]) => ({
     name,
     default: value,
     summary,
@@ -44,42 +112,143 @@ Deno.test("README: the tables of settings and limits are those of the code", () 
   assertEquals<unknown>([...rows, ...limits], SETTINGS);
 });
 
-Deno.test("README: the table of close codes is that of the code", () => {
+Deno.test("docs: the table of close codes has the codes of the code, with every reason", () => {
+  const rows = new Map(
+    table("docs/protocol.md", "Close code").map(([code = "", reasons = ""]) => [code, reasons]),
+  );
   const codes = new Set(Object.values(CLOSE).map(({ code }) => String(code)));
-  const rows = table("Close code");
-  assertEquals(new Set(rows.map(([code]) => code)), codes);
-});
-
-Deno.test("README: every task that it names exists", () => {
-  const names = [...README.matchAll(/deno task (\w+)/g)].map(([, name = ""]) => name);
-  assert(names.length > 5);
-  for (const name of names) assert(name in metadata.tasks, name);
-});
-
-Deno.test("README: every file that it names exists", async () => {
-  const names = [...README.matchAll(/`((?:[\w-]+\/)*[\w.-]+\.(?:html|ts|example))`/g)];
-  assert(names.length > 2);
-  for (const [, name = ""] of names) await Deno.stat(ROOT + name);
-});
-
-Deno.test("README: the commands for JSR grant no more than they need, by the package's real name", () => {
-  const commands = blocks("sh").join("\n").split("\n").filter((line) => line.includes("jsr:"));
-  assert(commands.length >= 3);
-  for (const command of commands) {
-    assertStringIncludes(command, `jsr:${metadata.name}`);
-    assert(!/-A\b|--allow-all/.test(command), command);
+  assertEquals(new Set(rows.keys()), codes);
+  for (const { code, reason } of Object.values(CLOSE)) {
+    assertStringIncludes(rows.get(String(code)) ?? "", reason);
   }
 });
 
-Deno.test("README: the npm package's example runs with only its import changed, auth on", async () => {
-  const example = blocks("ts ignore").find((code) => code.includes("createServer"));
+Deno.test("docs: the server accepts every message of a normal that docs/protocol.md shows", async () => {
+  await using server = await startOpenServer();
+  const [messages = ""] = blocks("docs/protocol.md", "jsonc");
+  const lines = messages.trimEnd().split("\n").filter((line) => !line.includes('"consumer"'));
+  assert(lines.length > 4);
+  await using b = await Client.join(signalUrl(server.url, { nodeId: "b" }));
+  await using a = await Client.join(signalUrl(server.url, { nodeId: "a" }));
+  for (const line of lines) a.send(line);
+  assertEquals((await a.drain()).filter(({ type }) => type === "error"), []);
+  const received = (await b.drain()).map(({ type, from }) => [type, from]);
+  assertEquals(received, [["offer", "a"], ["answer", "a"], ["ice-candidate", "a"]]);
+});
+
+Deno.test("docs: every task that they name exists", () => {
+  const names = new Set<string>();
+  for (const text of documents.values()) {
+    for (const [, name = ""] of text.matchAll(/deno task ([\w:]+)/g)) names.add(name);
+  }
+  assert(names.size > 5);
+  for (const name of names) assert(name in metadata.tasks, name);
+});
+
+Deno.test("docs: every file and folder of the repository that they name exists", async () => {
+  const folders = new Set<string>();
+  for await (const { name, isDirectory } of Deno.readDir(ROOT)) if (isDirectory) folders.add(name);
+  let count = 0;
+  for (const [path, text] of documents) {
+    for (const [, name = ""] of text.matchAll(/`((?:[\w.-]+\/)+[\w.-]*)`/g)) {
+      if (!folders.has(name.split("/", 1)[0] ?? "")) continue;
+      count++;
+      assert(await exists(name), `${path} names ${name}`);
+    }
+  }
+  assert(count > 20);
+});
+
+Deno.test("docs: every link to a file or a heading leads somewhere", async () => {
+  let count = 0;
+  for (const path of documents.keys()) {
+    for (const { pathname, hash } of linksOf(path)) {
+      const target = pathname.slice(1);
+      count++;
+      assert(await exists(target), `${path} links to ${target}`);
+      const isHeading = hash === "" || anchors(textOf(target)).has(hash.slice(1));
+      assert(isHeading, `${path} links to ${target}${hash}`);
+    }
+  }
+  assert(count > 50);
+});
+
+Deno.test("docs: every page is linked from the README", () => {
+  const linked = new Set(linksOf("README.md").map(({ pathname }) => pathname.slice(1)));
+  for (const path of documents.keys()) {
+    if (path.startsWith("docs/")) assert(linked.has(path), path);
+  }
+});
+
+Deno.test("docs: the commands for JSR grant no more than they need, by the package's real name", () => {
+  for (const [path, text] of documents) {
+    for (const line of text.split("\n").filter((line) => line.includes("jsr:@aikofy"))) {
+      assertStringIncludes(line, `jsr:${metadata.name}`);
+      assert(!/ -A\b|--allow-all/.test(line), `${path}: ${line}`);
+    }
+  }
+  assert(blocks("README.md", "sh").join("").split("jsr:").length > 2);
+});
+
+Deno.test("docs: the README fits two screens", () => {
+  const words = textOf("README.md").split(/\s+/).length;
+  assert(words <= MAX_README_WORDS, `${words} words`);
+});
+
+/** What a block may use that stands for the reader's own code. */
+const READERS_OWN: Readonly<Record<string, string>> = {
+  token: "string",
+  url: "string",
+  config: `import(${JSON.stringify(`file://${ROOT}mod.ts`)}).ServerConfig`,
+};
+
+/** As much of client-db as the blocks use: it is no dependency of this project. */
+const CLIENT_DB = `
+export interface Options {
+  name: string;
+  version: number;
+  collections: Record<string, { indexes: string[] }>;
+  sync: { signalingServer: string; iceServers: RTCIceServer[] };
+}
+interface RTCIceServer { urls: string | string[]; username?: string; credential?: string }
+export declare function createDB(options: Options): Promise<object>;
+`;
+
+/** A TypeScript block with declarations of what it uses of the reader's own code. */
+function completed(block: string): string {
+  const missing = Object.entries(READERS_OWN).filter(([name]) =>
+    new RegExp(`\\b${name}\\b`).test(block) &&
+    !new RegExp(`const .*\\b${name}\\b.* =`).test(block)
+  );
+  const declarations = missing.map(([name, type]) => `declare const ${name}: ${type};\n`);
+  const code = block.replace('"@aikofy/client-db"', '"./client_db.ts"');
+  return `${declarations.join("")}${withOwnEntries(code)}export {};\n`;
+}
+
+Deno.test("docs: the TypeScript blocks that cannot run type-check", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(`${folder.path}/client_db.ts`, CLIENT_DB);
+  const files: string[] = [];
+  for (const path of documents.keys()) {
+    for (const block of blocks(path, "ts ignore")) {
+      const file = `${folder.path}/block_${files.length}.ts`;
+      await Deno.writeTextFile(file, `// ${path}\n${completed(block)}`);
+      files.push(file);
+    }
+  }
+  assert(files.length > 3);
+  const { code, stderr } = await runDeno(["check", "--config", `${ROOT}deno.json`, ...files]);
+  assertEquals(code, 0, stderr);
+});
+
+Deno.test("docs: the npm package's example runs with only its import changed, auth on", async () => {
+  const [example = ""] = blocks("docs/migrating-from-npm.md", "ts ignore");
   const port = freePort();
   await using folder = await temporaryFolder();
   const path = `${folder.path}/example.ts`;
   await Deno.writeTextFile(
     path,
-    (example ?? "").replaceAll("8080", String(port))
-      .replace(`"${metadata.name}"`, JSON.stringify(`file://${ROOT}mod.ts`)),
+    withOwnEntries(example.replaceAll("8080", String(port))),
   );
   await using _server = startDeno(
     ["run", "--config", `${ROOT}deno.json`, "--check", `--allow-net=0.0.0.0:${port}`, path],
@@ -104,10 +273,10 @@ Deno.test(".env.example names every setting and sets none", async () => {
 });
 
 Deno.test("SECURITY.md: every test that it names exists", async () => {
-  const text = await Deno.readTextFile(`${ROOT}SECURITY.md`);
-  const requirements = text.slice(text.indexOf("| Requirement"));
-  const names = [...requirements.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name)
-    .filter((name) => name.split(" ").length > 3);
+  const text = textOf("SECURITY.md");
+  const requirements = text.slice(text.indexOf("## Requirements"));
+  const names = [...requirements.matchAll(/^ +- `([^`]+)`/gm)]
+    .map(([, name = ""]) => name.replace(/\s+/g, " "));
   assert(names.length > 40);
   let tests = "";
   for await (const { path } of filesIn("tests")) {

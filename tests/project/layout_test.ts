@@ -5,7 +5,7 @@ import { filesIn, ROOT } from "../helpers/command.ts";
 
 /**
  * The folders of `src`, a row each level: a file imports from its own folder and from the rows below.
- * `config` is used by `main.ts` alone. The README shows the same rows.
+ * `config` is used by `main.ts` alone. `docs/architecture.md` shows the same rows.
  */
 const ROWS = [
   ["http"],
@@ -90,9 +90,9 @@ Deno.test("layout: every file opens by saying what it owns, and none grows too l
   }
 });
 
-Deno.test("layout: the README shows the rows", async () => {
-  const readme = await Deno.readTextFile(`${ROOT}README.md`);
-  const block = /```\n(http [\s\S]*?)```/.exec(readme)?.[1] ?? "";
+Deno.test("layout: docs/architecture.md shows the rows", async () => {
+  const page = await Deno.readTextFile(`${ROOT}docs/architecture.md`);
+  const block = /```\n(http [\s\S]*?)```/.exec(page)?.[1] ?? "";
   const shown = block.trimEnd().split("\n").map((line) => /^\w*/.exec(line)?.[0] ?? "");
   assertEquals(shown.filter((name) => name !== ""), ROWS.flat());
 });
