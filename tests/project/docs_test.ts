@@ -199,7 +199,7 @@ Deno.test("docs: the README fits two screens", () => {
 const READERS_OWN: Readonly<Record<string, string>> = {
   token: "string",
   url: "string",
-  config: `import(${JSON.stringify(`file://${ROOT}mod.ts`)}).ServerConfig`,
+  config: `Parameters<typeof import(${JSON.stringify(`file://${ROOT}mod.ts`)}).createServer>[0]`,
 };
 
 /** As much of client-db as the blocks use: it is no dependency of this project. */
