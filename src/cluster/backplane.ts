@@ -45,7 +45,7 @@ export interface JoinOptions {
  * What came of a claim. A member that joins is heard of by all instances of the room, its own too; an
  * instance that had no other member there hears of the whole room instead.
  */
-export type JoinReply = "joined" | "taken" | "full" | "outdated";
+export type JoinReply = "joined" | "idInUse" | "full" | "outdated";
 
 /** What happens in a room. */
 export type RoomEvent =

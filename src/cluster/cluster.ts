@@ -144,10 +144,10 @@ export class Cluster {
     );
   }
 
-  #refused(entry: LocalMember, reply: "taken" | "full" | "outdated"): void {
+  #refused(entry: LocalMember, reply: "idInUse" | "full" | "outdated"): void {
     if (this.#localMembers.ofPeer(entry.peer) !== entry) return;
     this.#localMembers.delete(entry);
-    const kind = reply === "full" ? "full" : "taken";
+    const kind = reply === "full" ? "full" : "idInUse";
     if (entry.resolveJoin === undefined) entry.peer.closeAsReplaced(); // Another has its name.
     else entry.resolveJoin(this.#options.registry.refuse(entry.room, kind));
     this.#remoteMembers.restoreConflict(entry);

@@ -70,7 +70,7 @@ export class MemoryHub {
       const isTaken = old.role !== member.role;
       if (isTaken || isReclaim && old.joinedAt > member.joinedAt) {
         if (isReclaim && !isFirst) this.#tellRoom(name, room, instance, 0, isReclaim);
-        return isTaken ? "taken" : "outdated";
+        return isTaken ? "idInUse" : "outdated";
       }
     }
     if (old === undefined && !isReclaim && room.members.size >= maxPeers) return "full";

@@ -83,7 +83,7 @@ export class SignalingRegistry {
   }
 
   /** What a peer is told that may not join. */
-  refuse(name: string, kind: "taken" | "full"): JoinResult {
+  refuse(name: string, kind: "idInUse" | "full"): JoinResult {
     return { room: this.#roomOf(name), outcome: { kind } };
   }
 

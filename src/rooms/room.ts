@@ -13,7 +13,7 @@ import { withSender } from "../protocol/with_sender.ts";
 export type JoinOutcome =
   | { readonly kind: "joined" }
   | { readonly kind: "replaced"; readonly old: Peer }
-  | { readonly kind: "taken" }
+  | { readonly kind: "idInUse" }
   | { readonly kind: "full" };
 
 /**
@@ -78,7 +78,7 @@ export class Room {
    */
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
-    if (old !== undefined && old.role !== peer.role) return { kind: "taken" };
+    if (old !== undefined && old.role !== peer.role) return { kind: "idInUse" };
     if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
     this.place(peer, old?.joinOrder ?? this.#nextJoinOrder);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };

@@ -237,7 +237,7 @@ export class Session implements Peer, Receiver {
   }
 
   #onJoined({ room, outcome, rotation }: JoinResult): void {
-    if (outcome.kind === "taken") return this.connection.close(CLOSE.nodeIdInUse);
+    if (outcome.kind === "idInUse") return this.connection.close(CLOSE.nodeIdInUse);
     if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
     this.#state = { name: "joined", room };
     this.connection.markJoined();

@@ -41,7 +41,7 @@ Deno.test("Room.join() lets a newcomer of the same role win and keep the place i
 Deno.test("Room.join() refuses a newcomer of the other role", () => {
   const holder = new FakePeer("a");
   const room = roomOf(holder);
-  assertEquals(room.join(new FakePeer("a", "consumer")), { kind: "taken" });
+  assertEquals(room.join(new FakePeer("a", "consumer")), { kind: "idInUse" });
   const b = new FakePeer("b");
   room.join(b);
   relay(room, b, offerTo("a"));

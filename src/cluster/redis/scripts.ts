@@ -50,7 +50,7 @@ if old then
   local isTaken = oldRole ~= role
   if not isSame and (isTaken or isReturning and tonumber(oldJoinedAt) > tonumber(joinedAt)) then
     if isReturning and not isFirst then tellRoom(0) end
-    return isTaken and 'taken' or 'outdated'
+    return isTaken and 'idInUse' or 'outdated'
   end
   seat = oldSeat
 else
