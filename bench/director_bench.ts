@@ -4,15 +4,15 @@ import { systemClock } from "../src/runtime/clock.ts";
 import { Director } from "../src/rooms/director.ts";
 import { Negotiations } from "../src/rooms/negotiations.ts";
 import { Room } from "../src/rooms/room.ts";
-import { fakePeer } from "./_messages.ts";
+import { SilentPeer } from "../tests/helpers/peer.ts";
 
 for (const size of [2, 50, 1000]) {
   const room = new Room("room", {
     negotiations: new Negotiations(systemClock),
     maxPeers: Infinity,
   });
-  for (let number = 0; number < size; number++) room.join(fakePeer(`server-${number}`));
-  const consumer = fakePeer("consumer", "consumer");
+  for (let number = 0; number < size; number++) room.join(new SilentPeer(`server-${number}`));
+  const consumer = new SilentPeer("consumer", "consumer");
   room.join(consumer);
   const director = new Director(systemClock);
   const group = `${size} servers`;

@@ -3,14 +3,14 @@
 import { systemClock } from "../src/runtime/clock.ts";
 import { encode } from "../src/protocol/messages.ts";
 import { createRooms } from "../src/rooms/rooms.ts";
-import { fakePeer } from "./_messages.ts";
+import { SilentPeer } from "../tests/helpers/peer.ts";
 
 for (const size of [2, 50, 1000]) {
   const { registry } = createRooms({ clock: systemClock, maxPeersPerRoom: Infinity });
   for (let number = 1; number < size; number++) {
-    registry.join("room", fakePeer(`peer-${number}`));
+    registry.join("room", new SilentPeer(`peer-${number}`));
   }
-  const newcomer = fakePeer("newcomer");
+  const newcomer = new SilentPeer("newcomer");
   const group = `room of ${size}`;
   Deno.bench(`join and leave, ${group}`, { group, baseline: true }, () => {
     const { room } = registry.join("room", newcomer);

@@ -2,7 +2,7 @@
 
 import type { EnvelopeHeader, Member, MemberId, OrderedMember } from "./backplane.ts";
 import { DEFAULT_SERVING_STATE, type Peer, type ServingState } from "../rooms/peer.ts";
-import type { Role } from "../protocol/messages.ts";
+import type { Role, SignalMessage } from "../protocol/messages.ts";
 
 /** Hands a frame to a peer elsewhere; `false` when it cannot be reached. */
 export type SendToPeer = (
@@ -39,7 +39,11 @@ export class RemotePeer implements Peer {
     this.servingState = { ...DEFAULT_SERVING_STATE, serveConsumers: acceptsConsumers };
   }
 
-  send(text: string, sender?: Peer, type: EnvelopeHeader["type"] = "list"): boolean {
+  send(text: string): boolean {
+    return this.#send(this, text, undefined, "list");
+  }
+
+  signal(text: string, sender: Peer, type: SignalMessage["type"]): boolean {
     return this.#send(this, text, sender, type);
   }
 

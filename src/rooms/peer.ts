@@ -61,11 +61,13 @@ export interface Peer {
   readonly isLocal: boolean;
   /** Whether its connection has ended. */
   readonly isClosed: boolean;
+  /** Sends a frame of the server's own; `false` when the peer can no longer be reached. */
+  send(text: string): boolean;
   /**
-   * Hands a frame to the peer; `false` when it can no longer be reached. Where the frame comes from a
-   * peer, that is the sender, who hears of it later if the frame did not arrive elsewhere.
+   * Sends a signal that `sender` made; `false` when the peer can no longer be reached. A peer of
+   * another instance may turn out unreachable later: the sender then gets `PEER_NOT_FOUND`.
    */
-  send(text: string, sender?: Peer, type?: SignalMessage["type"]): boolean;
+  signal(text: string, sender: Peer, type: SignalMessage["type"]): boolean;
   /** Ends the peer's connection because another one took its place. */
   closeAsReplaced(): void;
 }

@@ -119,14 +119,14 @@ export class Room {
     if (!this.#negotiations.onLocalSignal(this, sender, target, message.type)) return "duplicate";
     const { id: from, role: fromRole } = sender;
     const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
-    return target.send(stamped, sender, message.type) ? "sent" : "not found";
+    return target.signal(stamped, sender, message.type) ? "sent" : "not found";
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.onRemoteSignal(sender, target, type)) return "duplicate";
-    return target.send(text) ? "sent" : "not found";
+    return target.signal(text, sender, type) ? "sent" : "not found";
   }
 
   /** The normal peers, in order of joining. */

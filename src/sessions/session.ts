@@ -90,6 +90,10 @@ export class Session implements Peer, Receiver {
     return this.connection.send(text);
   }
 
+  signal(text: string): boolean {
+    return this.connection.send(text);
+  }
+
   closeAsReplaced(): void {
     this.connection.close(CLOSE.replaced);
   }

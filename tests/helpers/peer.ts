@@ -1,36 +1,43 @@
-/** A peer without a socket: it records what it is sent. */
+/** Peers without a socket, for tests and micro benchmarks. */
 
-import type { Peer, ServingState } from "../../src/rooms/peer.ts";
+import { DEFAULT_SERVING_STATE, type Peer, type ServingState } from "../../src/rooms/peer.ts";
 import type { Role } from "../../src/protocol/messages.ts";
 
-export class FakePeer implements Peer {
+/** A peer that forgets what it is sent. */
+export class SilentPeer implements Peer {
   readonly id: string;
   role: Role;
-  readonly isLocal = true;
-  readonly isClosed = false;
+  readonly isLocal: boolean = true;
+  readonly isClosed: boolean = false;
   joinOrder = 0;
   servingState: ServingState;
-  /** The frames it was sent, parsed. */
-  // deno-lint-ignore no-explicit-any
-  readonly frames: any[] = [];
   isReachable = true;
 
   constructor(id: string, role: Role = "normal", service: Partial<ServingState> = {}) {
     this.id = id;
     this.role = role;
-    this.servingState = {
-      serveConsumers: true,
-      capacity: undefined,
-      sessions: 0,
-      heartbeatAt: undefined,
-      ...service,
-    };
+    this.servingState = { ...DEFAULT_SERVING_STATE, ...service };
   }
 
-  send(text: string): boolean {
-    if (this.isReachable) this.frames.push(JSON.parse(text));
+  send(_text: string): boolean {
     return this.isReachable;
   }
 
+  signal(text: string): boolean {
+    return this.send(text);
+  }
+
   closeAsReplaced(): void {}
+}
+
+/** A peer that records what it is sent. */
+export class FakePeer extends SilentPeer {
+  /** The frames it was sent, parsed. */
+  // deno-lint-ignore no-explicit-any
+  readonly frames: any[] = [];
+
+  override send(text: string): boolean {
+    if (this.isReachable) this.frames.push(JSON.parse(text));
+    return this.isReachable;
+  }
 }
