@@ -45,6 +45,16 @@ export function neverThrowing(logger: Logger): Logger {
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
 }
 
+/**
+ * The fields that describe a failure: what was thrown as one text, and its stack when it is an error,
+ * so that an operator can find the line.
+ *
+ * @param cause What was thrown.
+ */
+export function failureFields(cause: unknown): LogFields {
+  return { cause: String(cause), stack: cause instanceof Error ? cause.stack : undefined };
+}
+
 /** Options of {@linkcode createLogger}. */
 export interface LoggerOptions {
   /**

@@ -14,6 +14,7 @@ import {
   isOverBytes,
   type ServerMessage,
 } from "../protocol/messages.ts";
+import { failureFields } from "../runtime/logger.ts";
 import { terminate } from "./terminate.ts";
 
 /** What a connection tells the session behind it. */
@@ -212,7 +213,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** Closes the socket because of an error of ours. */
   fail(cause: unknown): void {
-    this.#context.logger.error("A session failed", { cause: String(cause) });
+    this.#context.logger.error("A session failed", failureFields(cause));
     this.close(CLOSE.internalError);
   }
 

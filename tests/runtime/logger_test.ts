@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   createLogger,
+  failureFields,
   type LogFormat,
   type LogLevel,
   neverThrowing,
@@ -48,4 +49,10 @@ Deno.test("neverThrowing() swallows what a logger throws", () => {
   }));
   logger.error("Something to say");
   logger.info("Something else", { port: 8080 });
+});
+
+Deno.test("failureFields() describes an error by its message and stack, anything else by its text", () => {
+  const error = new TypeError("broken");
+  assertEquals(failureFields(error), { cause: "TypeError: broken", stack: error.stack });
+  assertEquals(failureFields("broken"), { cause: "broken", stack: undefined });
 });
