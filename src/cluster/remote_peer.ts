@@ -1,7 +1,12 @@
 /** A peer of another instance: what it is sent goes there. To its room it is a peer like any other. */
 
 import type { EnvelopeHeader, Member, MemberId, OrderedMember } from "./backplane.ts";
-import { DEFAULT_SERVING_STATE, type Peer, type ServingState } from "../rooms/peer.ts";
+import {
+  DEFAULT_SERVING_STATE,
+  type Peer,
+  type ServingState,
+  type SignalOutcome,
+} from "../rooms/peer.ts";
 import type { Role, SignalMessage } from "../protocol/messages.ts";
 
 /** Hands a frame to a peer elsewhere; `false` when it cannot be reached. */
@@ -43,8 +48,8 @@ export class RemotePeer implements Peer {
     return this.#send(this, text, undefined, "list");
   }
 
-  signal(text: string, sender: Peer, type: SignalMessage["type"]): boolean {
-    return this.#send(this, text, sender, type);
+  signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome {
+    return this.#send(this, text, sender, type) ? "sent" : "unreachable";
   }
 
   /** Its own instance closes it. */

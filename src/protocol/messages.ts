@@ -63,7 +63,7 @@ export type ServerMessage =
   | SignalMessage
   | {
     readonly type: "error";
-    readonly code: "PEER_NOT_FOUND";
+    readonly code: "PEER_NOT_FOUND" | "PEER_BUSY";
     readonly message: string;
     readonly to: string;
   }
@@ -127,9 +127,15 @@ export function isOverBytes(text: string, max: number): boolean {
   return new TextEncoder().encode(text).byteLength > max;
 }
 
-/** What a peer is told that signals somebody who is not there. */
+/** The error for a signal to a peer that is not in the room. */
 export function peerNotFound(to: string): ServerMessage {
   return { type: "error", code: "PEER_NOT_FOUND", message: `Peer ${to} is not connected`, to };
+}
+
+/** The error for a signal that was dropped because its sender sends faster than the peer reads. */
+export function peerBusy(to: string): ServerMessage {
+  const message = `Peer ${to} has not read what you sent it before`;
+  return { type: "error", code: "PEER_BUSY", message, to };
 }
 
 /** The text frame of a message. */

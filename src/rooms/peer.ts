@@ -47,6 +47,12 @@ export function afterHeartbeat(
   };
 }
 
+/**
+ * What became of a signal that was handed to a peer: it was sent; too much of what its sender sent
+ * before still waits for the peer, so that it was dropped; or the peer can no longer be reached.
+ */
+export type SignalOutcome = "sent" | "busy" | "unreachable";
+
 /** One member of a room. */
 export interface Peer {
   /** The peer's `nodeId`, unique in its room. */
@@ -64,10 +70,10 @@ export interface Peer {
   /** Sends a frame of the server's own; `false` when the peer can no longer be reached. */
   send(text: string): boolean;
   /**
-   * Sends a signal that `sender` made; `false` when the peer can no longer be reached. A peer of
-   * another instance may turn out unreachable later: the sender then gets `PEER_NOT_FOUND`.
+   * Sends a signal that `sender` made. A peer of another instance is `sent` every signal; that it was
+   * busy or unreachable turns out later, and the sender then gets `PEER_BUSY` or `PEER_NOT_FOUND`.
    */
-  signal(text: string, sender: Peer, type: SignalMessage["type"]): boolean;
+  signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome;
   /** Ends the peer's connection because another one took its place. */
   closeAsReplaced(): void;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Negotiations } from "./negotiations.ts";
-import type { Peer } from "./peer.ts";
+import type { Peer, SignalOutcome } from "./peer.ts";
 import { encode, type SignalMessage } from "../protocol/messages.ts";
 import { withSender } from "../protocol/with_sender.ts";
 
@@ -17,10 +17,11 @@ export type JoinOutcome =
   | { readonly kind: "full" };
 
 /**
- * What came of a message: it was handed over, there is nobody by that name whom the sender may
- * signal, or it was an answer too many.
+ * What came of a signal: it was handed over; its target has too much of this sender waiting, so that
+ * it was dropped; the room has no peer of that id whom the sender may signal; or it was a second
+ * answer to one offer, which is dropped without a word.
  */
-export type RelayOutcome = "sent" | "not found" | "duplicate";
+export type RelayOutcome = "sent" | "busy" | "not found" | "duplicate";
 
 /** Options of {@linkcode Room}. */
 export interface RoomOptions {
@@ -119,14 +120,14 @@ export class Room {
     if (!this.#negotiations.onLocalSignal(this, sender, target, message.type)) return "duplicate";
     const { id: from, role: fromRole } = sender;
     const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
-    return target.signal(stamped, sender, message.type) ? "sent" : "not found";
+    return relayOutcome(target.signal(stamped, sender, message.type));
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.onRemoteSignal(sender, target, type)) return "duplicate";
-    return target.signal(text, sender, type) ? "sent" : "not found";
+    return relayOutcome(target.signal(text, sender, type));
   }
 
   /** The normal peers, in order of joining. */
@@ -142,4 +143,8 @@ export class Room {
     }
     return ids;
   }
+}
+
+function relayOutcome(outcome: SignalOutcome): RelayOutcome {
+  return outcome === "unreachable" ? "not found" : outcome;
 }

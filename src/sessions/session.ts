@@ -16,12 +16,14 @@ import {
   DEFAULT_SERVING_STATE,
   type Peer,
   type ServingState,
+  type SignalOutcome,
 } from "../rooms/peer.ts";
 import {
   CLOSE,
   type CloseReason,
   type HeartbeatMessage,
   parseClientMessage,
+  peerBusy,
   peerNotFound,
   type RegisterMessage,
   type Role,
@@ -90,8 +92,8 @@ export class Session implements Peer, Receiver {
     return this.connection.send(text);
   }
 
-  signal(text: string): boolean {
-    return this.connection.send(text);
+  signal(text: string): SignalOutcome {
+    return this.connection.send(text) ? "sent" : "unreachable";
   }
 
   closeAsReplaced(): void {
@@ -221,9 +223,9 @@ export class Session implements Peer, Receiver {
     }
     if (this.#state.name === "verifying") return this.connection.requeue(text);
     if (this.#state.name !== "joined") return;
-    if (this.#state.room.relay(this, message, text) === "not found") {
-      this.connection.sendMessage(peerNotFound(message.to));
-    }
+    const outcome = this.#state.room.relay(this, message, text);
+    if (outcome === "not found") this.connection.sendMessage(peerNotFound(message.to));
+    else if (outcome === "busy") this.connection.sendMessage(peerBusy(message.to));
   }
 
   /** Takes a role in the room, be it by joining or by changing one it had. */

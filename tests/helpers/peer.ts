@@ -1,6 +1,11 @@
 /** Peers without a socket, for tests and micro benchmarks. */
 
-import { DEFAULT_SERVING_STATE, type Peer, type ServingState } from "../../src/rooms/peer.ts";
+import {
+  DEFAULT_SERVING_STATE,
+  type Peer,
+  type ServingState,
+  type SignalOutcome,
+} from "../../src/rooms/peer.ts";
 import type { Role } from "../../src/protocol/messages.ts";
 
 /** A peer that forgets what it is sent. */
@@ -23,8 +28,8 @@ export class SilentPeer implements Peer {
     return this.isReachable;
   }
 
-  signal(text: string): boolean {
-    return this.send(text);
+  signal(text: string): SignalOutcome {
+    return this.send(text) ? "sent" : "unreachable";
   }
 
   closeAsReplaced(): void {}
