@@ -132,6 +132,7 @@ export {
   type CloseReason,
   type HeartbeatMessage,
   type RegisterMessage,
+  type RelayedSignal,
   type Role,
   type ServerMessage,
   type SignalMessage,

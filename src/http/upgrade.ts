@@ -9,7 +9,7 @@ import type { FailureLimiter } from "../access/verification_limiter.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import type { MemoryWatch } from "../runtime/memory_watch.ts";
-import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import type { CloseReason } from "../protocol/messages.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
@@ -179,13 +179,11 @@ function checkHandshake({ method, headers }: Request): Response | undefined {
   });
 }
 
-/** The HTTP answer that stands for a close code. */
-function toHttpResponse({ code, reason }: CloseReason): Response {
-  if (code === CLOSE.tooManyFailures.code) return retryLater(STATUS_CODE.TooManyRequests, reason);
-  const isUnknown = code === CLOSE.missingToken.code || reason === CLOSE.invalidToken.reason;
-  if (isUnknown) return errorResponse(STATUS_CODE.Unauthorized, reason);
-  const isOurs = code === CLOSE.internalError.code;
-  return errorResponse(isOurs ? STATUS_CODE.InternalServerError : STATUS_CODE.Forbidden, reason);
+/** The HTTP answer that says the same as a close code. */
+function toHttpResponse({ status, reason }: CloseReason): Response {
+  return status === STATUS_CODE.TooManyRequests
+    ? retryLater(status, reason)
+    : errorResponse(status, reason);
 }
 
 function retryLater(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {

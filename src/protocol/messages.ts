@@ -1,36 +1,48 @@
 /**
- * The wire contract: every message a client may send, every message the server sends, every close
- * code, and the bounds on names. Parsing is total: it never throws and never returns a field it has
- * not checked. This file imports nothing.
+ * The wire contract: every message that a client may send, every message that the server sends, every
+ * close code, and the bounds on names. The parser never throws and returns no field that it has not
+ * checked. This file imports nothing.
  */
 
-/** What a peer is: a `normal` peer holds a full replica, a `consumer` calls normal peers. */
+/** What a peer is: a `normal` peer has a full replica, a `consumer` calls normal peers. */
 export type Role = "normal" | "consumer";
 
-/** Joins the room, or updates the role and options of a peer that has joined. */
+/** What a client writes to join its room, or to update the role and options of a peer that has joined. */
 export interface RegisterMessage {
-  /** Which message this is. */
+  /** The kind of message. */
   readonly type: "register";
-  /** Absent on the wire means `normal`. */
-  readonly role: Role;
-  /** Whether consumers may be directed to this normal peer; absent on the wire means `true`. */
-  readonly serveConsumers: boolean;
-  /** Consumer sessions this normal peer takes at most, if it said so. */
-  readonly capacity: number | undefined;
+  /** Informative: the client's `nodeId` is the one in its URL. */
+  readonly nodeId?: string | undefined;
+  /**
+   * The role to join in.
+   *
+   * @default {"normal"}
+   */
+  readonly role?: Role | undefined;
+  /**
+   * Whether the director may name this normal peer to consumers.
+   *
+   * @default {true}
+   */
+  readonly serveConsumers?: boolean | undefined;
+  /** Consumer sessions that this normal peer accepts at most; any number when absent. */
+  readonly capacity?: number | undefined;
   /** A consumer's identity token, issued by the app's own identity provider. */
-  readonly token: string | undefined;
+  readonly token?: string | undefined;
+  /** The version of this protocol that the client speaks; the server ignores it. */
+  readonly protocolVersion?: number | undefined;
 }
 
-/** A normal peer's report of its load; absent fields leave the last report as it was. */
+/** What a normal peer writes to report its load. An absent field leaves the last report as it was. */
 export interface HeartbeatMessage {
-  /** Which message this is. */
+  /** The kind of message. */
   readonly type: "heartbeat";
-  /** Consumer sessions in progress. */
-  readonly sessions: number | undefined;
-  /** Whether consumers may be directed to this peer from now on. */
-  readonly serveConsumers: boolean | undefined;
-  /** Consumer sessions this peer takes at most. */
-  readonly capacity: number | undefined;
+  /** `sessions`: consumer sessions in progress. */
+  readonly load?: { readonly sessions?: number | undefined } | undefined;
+  /** Whether the director may name this peer to consumers from now on. */
+  readonly serveConsumers?: boolean | undefined;
+  /** Consumer sessions that this peer accepts at most. */
+  readonly capacity?: number | undefined;
 }
 
 /**
@@ -39,9 +51,9 @@ export interface HeartbeatMessage {
  * `fromRole` are the server's own.
  */
 export interface SignalMessage {
-  /** Which of the three kinds this is. */
+  /** The kind of signal. */
   readonly type: "offer" | "answer" | "ice-candidate";
-  /** The `nodeId` of the peer that is meant. */
+  /** The `nodeId` of the peer that the message is for. */
   readonly to: string;
   /** The sender's `nodeId`; what a client writes here is overwritten. */
   readonly from?: string;
@@ -53,6 +65,14 @@ export interface SignalMessage {
   readonly candidate?: unknown;
 }
 
+/** A {@linkcode SignalMessage} as its target receives it. */
+export interface RelayedSignal extends SignalMessage {
+  /** The sender's `nodeId`. */
+  readonly from: string;
+  /** The sender's role. */
+  readonly fromRole: Role;
+}
+
 /** Every message that a client may send. */
 export type ClientMessage = RegisterMessage | HeartbeatMessage | SignalMessage;
 
@@ -60,7 +80,7 @@ export type ClientMessage = RegisterMessage | HeartbeatMessage | SignalMessage;
 export type ServerMessage =
   | { readonly type: "peer-list"; readonly peers: readonly string[] }
   | { readonly type: "server-list"; readonly servers: readonly string[] }
-  | SignalMessage
+  | RelayedSignal
   | {
     readonly type: "error";
     readonly code: "PEER_NOT_FOUND" | "PEER_BUSY";
@@ -70,57 +90,107 @@ export type ServerMessage =
   | { readonly type: "error"; readonly code: "INVALID_MESSAGE"; readonly message: string }
   | { readonly type: "auth-err"; readonly status: "UNAUTHENTICATED"; readonly message: string };
 
-/** What came instead of a {@linkcode ClientMessage}: a type from the future, or a mistake. */
-export type NoMessage =
+/** A {@linkcode RegisterMessage} with every field checked and every default filled in. */
+export interface ParsedRegister {
+  readonly type: "register";
+  readonly role: Role;
+  readonly serveConsumers: boolean;
+  readonly capacity: number | undefined;
+  readonly token: string | undefined;
+}
+
+/** A {@linkcode HeartbeatMessage} with every field checked; `undefined` leaves the last report as it was. */
+export interface ParsedHeartbeat {
+  readonly type: "heartbeat";
+  readonly sessions: number | undefined;
+  readonly serveConsumers: boolean | undefined;
+  readonly capacity: number | undefined;
+}
+
+/** A frame that is no {@linkcode ClientMessage}: of a type from the future, or a mistake. */
+export type UnusableMessage =
   | { readonly type: "unknown" }
   | { readonly type: "invalid"; readonly problem: string };
+
+/** What the parser makes of a text frame. */
+export type ParsedMessage = ParsedRegister | ParsedHeartbeat | SignalMessage | UnusableMessage;
 
 /** A WebSocket close code with its reason (RFC 6455, section 7.4). */
 export interface CloseReason {
   /** 1000 to 1013 as registered by the RFC, 4000 and up of this protocol. */
   readonly code: number;
-  /** A few words for people; clients in the field read neither. */
+  /** A few words for people, 123 bytes at most; clients in the field read neither. */
   readonly reason: string;
+  /** The HTTP status that says the same to a client that is refused before its upgrade. */
+  readonly status: number;
 }
 
-/** Every way in which the server closes a socket. */
+/**
+ * Every way in which the server closes a socket: above each entry, when the server sends it, and
+ * whether the client should come back. To come back means with a growing, random delay; to stop means
+ * that another attempt with the same URL would fail in the same way.
+ */
 export const CLOSE = {
-  replaced: { code: 1000, reason: "replaced by new connection" },
-  shuttingDown: { code: 1001, reason: "server shutting down" },
-  messageTooBig: { code: 1009, reason: "message too big" },
-  internalError: { code: 1011, reason: "internal error" },
-  readsTooSlowly: { code: 1013, reason: "client reads too slowly" },
-  roomFull: { code: 1013, reason: "room is full" },
-  outOfMemory: { code: 1013, reason: "server is short of memory" },
-  missingToken: { code: 4001, reason: "missing token" },
-  missingRoom: { code: 4001, reason: "missing room" },
-  registrationTimeout: { code: 4002, reason: "registration timeout" },
-  invalidToken: { code: 4003, reason: "invalid or expired token" },
-  wrongRoom: { code: 4003, reason: "room does not match token subject" },
-  roomTooLong: { code: 4003, reason: "room is longer than 256 characters" },
-  nodeIdTooLong: { code: 4003, reason: "nodeId is longer than 128 characters" },
-  notAuthorized: { code: 4003, reason: "not authorized" },
-  invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token" },
-  consumersRefused: { code: 4003, reason: "consumer authentication is not configured" },
-  nodeIdInUse: { code: 4409, reason: "nodeId already in use" },
-  tooManyMessages: { code: 4429, reason: "too many messages" },
-  tooManyFailures: { code: 4429, reason: "too many failed attempts" },
+  /** Another socket joined under the same id. Stop: two that come back replace each other for ever. */
+  replaced: { code: 1000, reason: "replaced by new connection", status: 409 },
+  /** The server stops. Come back. */
+  shuttingDown: { code: 1001, reason: "server shutting down", status: 503 },
+  /** One message was longer than the limit, or too much waited for a verdict. Stop. */
+  messageTooBig: { code: 1009, reason: "message too big", status: 413 },
+  /** A failure of the server's own. Come back. */
+  internalError: { code: 1011, reason: "internal error", status: 500 },
+  /** The client has stopped reading. Come back. */
+  readsTooSlowly: { code: 1013, reason: "client reads too slowly", status: 503 },
+  /** The room has as many peers as it may. Come back. */
+  roomFull: { code: 1013, reason: "room is full", status: 503 },
+  /** The process is short of memory and the socket had not joined. Come back. */
+  outOfMemory: { code: 1013, reason: "server is short of memory", status: 503 },
+  /** The URL has no token, or a client without one registered as a normal peer. Stop. */
+  missingToken: { code: 4001, reason: "missing token", status: 401 },
+  /** The URL of a client without a token names no room. Stop. */
+  missingRoom: { code: 4001, reason: "missing room", status: 401 },
+  /** The client did not register in time, or no verdict on its token came. Come back. */
+  registrationTimeout: { code: 4002, reason: "registration timeout", status: 403 },
+  /** The room token is malformed, forged or expired. Come back once, with a new token. */
+  invalidToken: { code: 4003, reason: "invalid or expired token", status: 401 },
+  /** The room in the URL is not the token's. Stop. */
+  wrongRoom: { code: 4003, reason: "room does not match token subject", status: 403 },
+  /** The room's name is too long. Stop. */
+  roomTooLong: { code: 4003, reason: "room is longer than 256 characters", status: 403 },
+  /** The nodeId is too long. Stop. */
+  nodeIdTooLong: { code: 4003, reason: "nodeId is longer than 128 characters", status: 403 },
+  /** The host's `authorize` refused the request. Come back once, with other credentials. */
+  notAuthorized: { code: 4003, reason: "not authorized", status: 403 },
+  /** The consumer token is missing, malformed, forged or expired. Come back once, with a new token. */
+  invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token", status: 403 },
+  /** A consumer registered where authentication is on and no consumer key is configured. Stop. */
+  consumersRefused: {
+    code: 4003,
+    reason: "consumer authentication is not configured",
+    status: 403,
+  },
+  /** A peer that keeps the id has joined under it. Stop, or come back under another id. */
+  nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
+  /** The client sent more messages than it may. Come back. */
+  tooManyMessages: { code: 4429, reason: "too many messages", status: 429 },
+  /** Too many tokens from the client's address were invalid. Come back. */
+  tooManyFailures: { code: 4429, reason: "too many failed attempts", status: 429 },
 } as const satisfies Record<string, CloseReason>;
 
-/** Characters (Unicode code points) that the name of a room has at most. */
+/** Maximum length of a room's name, in Unicode code points. */
 export const MAX_ROOM_LENGTH = 256;
 
-/** Characters (Unicode code points) that a `nodeId` has at most. */
+/** Maximum length of a `nodeId`, in Unicode code points. */
 export const MAX_NODE_ID_LENGTH = 128;
 
-/** Tells whether a text has more than `max` characters, counted as Unicode code points. */
+/** Whether a text has more than `max` characters, counted as Unicode code points. */
 export function isLongerThan(text: string, max: number): boolean {
   if (text.length <= max) return false;
   if (text.length > max * 2) return true; // a code point takes two units at most
   return [...text].length > max;
 }
 
-/** Tells whether a text takes more than `max` bytes as UTF-8, encoding it only when in doubt. */
+/** Whether a text has more than `max` bytes as UTF-8; it is encoded only when its length leaves doubt. */
 export function isOverBytes(text: string, max: number): boolean {
   if (text.length > max) return true;
   if (text.length * 3 <= max) return false;
@@ -147,10 +217,10 @@ export function encode(message: ServerMessage): string {
  * Reads one text frame.
  *
  * @param text What the client sent.
- * @returns The message, with every field checked; `unknown` for a type this server does not know,
- * which is to be ignored; `invalid` with a sentence for the client otherwise.
+ * @returns The message, with every field checked; `unknown` for a type that this server does not know
+ * and that the caller must ignore; otherwise `invalid` with a sentence for the client.
  */
-export function parseClientMessage(text: string): ClientMessage | NoMessage {
+export function parseClientMessage(text: string): ParsedMessage {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -176,7 +246,7 @@ export function parseClientMessage(text: string): ClientMessage | NoMessage {
   }
 }
 
-function parseRegister(value: Record<string, unknown>): RegisterMessage | NoMessage {
+function parseRegister(value: Record<string, unknown>): ParsedRegister | UnusableMessage {
   const role = value["role"] ?? "normal";
   if (role !== "normal" && role !== "consumer") {
     return invalid('`role` must be "normal" or "consumer"');
@@ -190,7 +260,7 @@ function parseRegister(value: Record<string, unknown>): RegisterMessage | NoMess
   return { type: "register", role, serveConsumers, capacity, token };
 }
 
-function parseHeartbeat(value: Record<string, unknown>): HeartbeatMessage | NoMessage {
+function parseHeartbeat(value: Record<string, unknown>): ParsedHeartbeat | UnusableMessage {
   const load = value["load"] ?? {};
   if (!isObject(load)) return invalid("`load` must be an object");
   const sessions = load["sessions"] ?? undefined;
@@ -204,11 +274,11 @@ function parseHeartbeat(value: Record<string, unknown>): HeartbeatMessage | NoMe
   return { type: "heartbeat", sessions, serveConsumers, capacity };
 }
 
-function invalid(problem: string): NoMessage {
+function invalid(problem: string): UnusableMessage {
   return { type: "invalid", problem };
 }
 
-/** Tells whether a value that was read from JSON is an object. */
+/** Whether a value that was parsed from JSON is an object, not an array and not `null`. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,11 +1,6 @@
 /** What a room knows of a member, wherever its socket is. */
 
-import type {
-  HeartbeatMessage,
-  RegisterMessage,
-  Role,
-  SignalMessage,
-} from "../protocol/messages.ts";
+import type { ParsedHeartbeat, ParsedRegister, Role, SignalMessage } from "../protocol/messages.ts";
 
 /** What a normal peer offers consumers, as it last said. */
 export interface ServingState {
@@ -28,7 +23,7 @@ export const DEFAULT_SERVING_STATE: ServingState = {
 };
 
 /** What a peer offers once it has registered, perhaps anew. */
-export function afterRegister(service: ServingState, message: RegisterMessage): ServingState {
+export function afterRegister(service: ServingState, message: ParsedRegister): ServingState {
   const { serveConsumers, capacity } = message;
   return { ...service, serveConsumers, capacity };
 }
@@ -36,7 +31,7 @@ export function afterRegister(service: ServingState, message: RegisterMessage): 
 /** What a peer offers after a heartbeat: what that does not say stays as it was. */
 export function afterHeartbeat(
   service: ServingState,
-  message: HeartbeatMessage,
+  message: ParsedHeartbeat,
   now: number,
 ): ServingState {
   return {

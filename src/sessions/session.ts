@@ -21,11 +21,11 @@ import {
 import {
   CLOSE,
   type CloseReason,
-  type HeartbeatMessage,
   parseClientMessage,
+  type ParsedHeartbeat,
+  type ParsedRegister,
   peerBusy,
   peerNotFound,
-  type RegisterMessage,
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
@@ -180,7 +180,7 @@ export class Session implements Peer, Receiver {
     return this.#context.clock.setTimeout(() => this.connection.run(act), delayMs);
   }
 
-  #register(message: RegisterMessage): void {
+  #register(message: ParsedRegister): void {
     const room = this.#state.name === "joined" ? this.#state.room : undefined;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
     if (!this.#identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
@@ -204,7 +204,7 @@ export class Session implements Peer, Receiver {
     this.connection.close(refusal);
   }
 
-  #heartbeat(message: HeartbeatMessage): void {
+  #heartbeat(message: ParsedHeartbeat): void {
     if (this.role !== "normal" || !this.#identity.canJoinAsNormal) return;
     const before = this.servingState;
     const now = this.#context.clock.elapsed();

@@ -1,6 +1,7 @@
 /** A socket that never touches a network: it records what a session does with it. */
 
 import type { SocketLike } from "../../src/sessions/context.ts";
+import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 
 export class FakeSocket implements SocketLike {
   readyState = 1;
@@ -8,8 +9,8 @@ export class FakeSocket implements SocketLike {
   /** The frames that were sent, parsed. */
   // deno-lint-ignore no-explicit-any
   readonly sent: any[] = [];
-  /** The close frame that was sent, if any. */
-  closedWith: { code: number; reason: string } | undefined;
+  /** The entry of `CLOSE` that was sent as a close frame, if any. */
+  closedWith: CloseReason | undefined;
 
   send(text: string): void {
     this.sent.push(JSON.parse(text));
@@ -17,7 +18,10 @@ export class FakeSocket implements SocketLike {
 
   close(code: number, reason: string): void {
     if (this.closedWith !== undefined) throw new Error("A socket is closed once");
-    this.closedWith = { code, reason };
+    this.closedWith = Object.values(CLOSE).find((why) =>
+      why.code === code && why.reason === reason
+    );
+    if (this.closedWith === undefined) throw new Error(`${code} ${reason} is not in CLOSE`);
     this.readyState = 2;
   }
 }

@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { CLOSE, isLongerThan, parseClientMessage } from "../../src/protocol/messages.ts";
+import {
+  type ClientMessage,
+  CLOSE,
+  isLongerThan,
+  parseClientMessage,
+} from "../../src/protocol/messages.ts";
 
 function parse(value: unknown): unknown {
   return parseClientMessage(JSON.stringify(value));
@@ -96,9 +101,27 @@ Deno.test("isLongerThan() counts characters, not units or bytes", () => {
   assertEquals(isLongerThan("ß".repeat(1000), 128), true);
 });
 
-Deno.test("CLOSE holds codes that may be sent, with reasons that fit a close frame", () => {
-  for (const { code, reason } of Object.values(CLOSE)) {
+Deno.test("CLOSE has codes that may be sent, reasons that fit a close frame, and HTTP statuses", () => {
+  for (const { code, reason, status } of Object.values(CLOSE)) {
+    assert(status >= 400 && status < 600, reason);
     assert(code === 1000 || code === 1001 || (code >= 1007 && code <= 1013) || code >= 4000);
     assert(new TextEncoder().encode(reason).byteLength <= 123);
+  }
+});
+
+Deno.test("parseClientMessage() accepts everything that ClientMessage lets a client write", () => {
+  const candidate = { candidate: "", sdpMid: "0" };
+  const messages: readonly ClientMessage[] = [
+    { type: "register", nodeId: "a", role: "normal" },
+    { type: "register", nodeId: "a", serveConsumers: true, capacity: 50, protocolVersion: 1 },
+    { type: "register", nodeId: "c", role: "consumer", token: "a.b.c" },
+    { type: "offer", to: "b", sdp: { type: "offer", sdp: "v=0" } },
+    { type: "answer", to: "b", from: "x", sdp: {} },
+    { type: "ice-candidate", to: "b", candidate },
+    { type: "heartbeat" },
+    { type: "heartbeat", load: { sessions: 12 }, serveConsumers: true, capacity: 50 },
+  ];
+  for (const message of messages) {
+    assertEquals(parseClientMessage(JSON.stringify(message)).type, message.type);
   }
 });
