@@ -125,6 +125,21 @@ export {
   type LogLevel,
 } from "./src/runtime/logger.ts";
 export { MemoryHub } from "./src/cluster/memory_backplane.ts";
+export type {
+  AnswerMessage,
+  AuthErrMessage,
+  ClientRole,
+  ConsumerAuthConfig,
+  IceCandidateMessage,
+  OfferMessage,
+  PeerListMessage,
+  ServerConfig,
+  ServerListMessage,
+  SignalingHandlerConfig,
+  SignalingHandlerStats,
+  SignalingMessage,
+  TokenPayload,
+} from "./src/http/npm_names.ts";
 export type { NodeRequest, NodeSocket } from "./src/http/node.ts";
 export {
   type ClientMessage,
