@@ -12,6 +12,7 @@ import {
   machineMemory,
   readEnvironment,
 } from "./src/config/environment.ts";
+import { DEFAULTS } from "./src/runtime/defaults.ts";
 import { InvalidKeyError } from "./src/access/keys.ts";
 import { createLogger, type Logger, neverThrowing } from "./src/runtime/logger.ts";
 import {
@@ -250,11 +251,11 @@ function exitForListening(error: unknown, { host, port }: Config): never {
     return exit([`Listening on ${where} is not permitted. Run with: --allow-net=${where}`]);
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return exit([`PORT ${port} may not be used by this user. Try: PORT=8080`]);
+    return exit([`PORT ${port} may not be used by this user. Try: PORT=${DEFAULTS.port}`]);
   }
   const reason = error instanceof Error ? error.message : String(error);
   return exit([
-    `HOST ${JSON.stringify(host)} cannot be listened on (${reason}). Try: HOST=0.0.0.0`,
+    `HOST ${JSON.stringify(host)} cannot be listened on (${reason}). Try: HOST=${DEFAULTS.host}`,
   ]);
 }
 

@@ -147,7 +147,7 @@ export class Instance implements AsyncDisposable {
 
   /** Starts it and resolves once it listens. */
   async start(): Promise<void> {
-    const permissions = PERMISSIONS.filter((flag) => !flag.startsWith("--allow-read")); // No .env.
+    const permissions = [...PERMISSIONS, "--deny-read"]; // No .env.
     const program = new Program(this.#name, Deno.execPath(), ["run", ...permissions, MAIN], {
       ...NO_SETTINGS,
       ...OPEN,

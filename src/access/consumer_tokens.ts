@@ -10,6 +10,7 @@ import { createRemoteJWKSet, customFetch, type FetchImplementation } from "jose/
 import { jwtVerify } from "jose/jwt/verify";
 import { InvalidTokenError, MAX_TOKEN_LENGTH } from "./room_tokens.ts";
 import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { isObject } from "../protocol/messages.ts";
 
@@ -104,7 +105,7 @@ export function makeConsumerVerifier(
   logger: Logger = silentLogger,
 ): ConsumerVerifier {
   const { jwks, jwksUrl, issuer, audience, roomClaim } = config;
-  const algorithms = readAlgorithms(config.algorithms ?? ["ES256", "RS256"]);
+  const algorithms = readAlgorithms(config.algorithms ?? DEFAULTS.consumerAlgorithms);
   if ((jwks === undefined) === (jwksUrl === undefined)) {
     throw new TypeError("Give either `jwks` or `jwksUrl`");
   }

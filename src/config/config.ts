@@ -1,26 +1,20 @@
 /**
- * How the texts of an environment become a configuration. It reads no environment itself, and its
- * messages never hold a secret.
+ * Turns the texts of an environment into a configuration: it reads what several settings say together,
+ * and warns of what an operator should change. Each setting alone is read in `settings.ts`.
  */
 
-import { checkProxies } from "../access/address.ts";
-import { fitsHeader, parseDuration } from "../access/room_tokens.ts";
-import {
-  type ConsumerAuthOptions,
-  decodeJwks,
-  readAlgorithms,
-  readJwksUrl,
-} from "../access/consumer_tokens.ts";
-import { assertPartners, decodePrivateJwk, decodePublicJwk } from "../access/keys.ts";
-import { DEFAULT_LIMITS, type Limits } from "../access/limits.ts";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../runtime/logger.ts";
-import { createOriginCheck } from "../access/origins.ts";
-import { ConfigError, SettingReader } from "./setting_reader.ts";
+import { assertPartners } from "../access/keys.ts";
+import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
+import type { Limits } from "../access/limits.ts";
+import type { LogFormat, LogLevel } from "../runtime/logger.ts";
+import { LIMIT_SETTINGS } from "./limit_settings.ts";
+import { ConfigError, EnvironmentReader, type Lookup } from "./setting_reader.ts";
+import { GENERAL } from "./settings.ts";
 
 export { ConfigError };
 
 /** The settings of a server, checked. */
-export type Config = {
+export interface Config {
   /** Address to listen on. */
   readonly host: string;
   /** Port to listen on. */
@@ -51,7 +45,7 @@ export type Config = {
   readonly redis: { readonly url: string; readonly prefix: string } | undefined;
   /** The limits that the environment sets. */
   readonly limits: Partial<Limits>;
-};
+}
 
 /** Authentication is off, or on with all that it takes. */
 export type AuthConfig = { readonly enabled: false } | {
@@ -61,14 +55,8 @@ export type AuthConfig = { readonly enabled: false } | {
   readonly adminSecret: string;
 };
 
-/** Limits and timers take no more: it is what a timer can wait for, in milliseconds. */
-const MAX_INTEGER = 2_147_483_647;
-
 /** Megabytes that a server has when it has nothing to do, or a little more. */
 const IDLE_MB = 70;
-
-/** What a limit may be set to whose default is none. */
-const EXAMPLE_MB = 512;
 
 /** Bytes below which an admin secret is called short. */
 const SHORT_SECRET_BYTES = 32;
@@ -81,153 +69,103 @@ const SHORT_SECRET_BYTES = 32;
  * @returns The configuration.
  * @throws {ConfigError} Settings are missing or malformed.
  */
-export function parseConfig(get: (name: string) => string | undefined, keygen: string): Config {
-  const reader = new SettingReader(get);
-  const { problems } = reader;
-  const read = (name: string) => reader.text(name);
-
-  function auth(): AuthConfig {
-    const disabled = reader.choice("AUTH_DISABLED", ["true", "false", "1", "0"], "false");
-    if (disabled === "true" || disabled === "1") return { enabled: false };
-    // Whether keys are needed is not known then.
-    if (disabled === undefined && read("AUTH_DISABLED") !== undefined) return { enabled: false };
-    const privateKeyJwk = read("PRIVATE_KEY_JWK") ?? "";
-    const publicKeyJwk = read("PUBLIC_KEY_JWK");
-    const adminSecret = read("ADMIN_SECRET") ?? "";
-    const orOff = "or set AUTH_DISABLED=true for local development";
-    if (privateKeyJwk === "") {
-      reader.problem("PRIVATE_KEY_JWK", "is not set", `Run: ${keygen} >> .env, ${orOff}`);
-    }
-    if (adminSecret === "") {
-      const both = privateKeyJwk === ""; // Else new keys would void the tokens of the old.
-      const help = both
-        ? `${keygen} >> .env`
-        : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
-      reader.problem("ADMIN_SECRET", "is not set", `Run: ${help}, ${orOff}`);
-    } else if (!fitsHeader(adminSecret)) {
-      reader.problem(
-        "ADMIN_SECRET",
-        "must be printable ASCII, because it travels in an HTTP header",
-        `Run: ${keygen}`,
-      );
-    }
-    const jwk = privateKeyJwk &&
-      reader.attempt("PRIVATE_KEY_JWK", () => decodePrivateJwk(privateKeyJwk), `Run: ${keygen}`);
-    if (publicKeyJwk !== undefined) {
-      const check = () => {
-        const publicJwk = decodePublicJwk(publicKeyJwk);
-        if (jwk) assertPartners(jwk, publicJwk);
-      };
-      reader.attempt("PUBLIC_KEY_JWK", check, "Unset it: it is derived from PRIVATE_KEY_JWK");
-    }
-    return { enabled: true, privateKeyJwk, publicKeyJwk, adminSecret };
-  }
-
-  function consumerAuth(): ConsumerAuthOptions | undefined {
-    const jwks = read("CONSUMER_PUBLIC_KEY_JWK");
-    const jwksUrl = read("CONSUMER_JWKS_URL");
-    const issuer = read("CONSUMER_ISSUER");
-    const audience = read("CONSUMER_AUDIENCE");
-    const names = read("CONSUMER_ALGORITHMS");
-    const roomClaim = read("CONSUMER_ROOM_CLAIM");
-    if (jwks !== undefined) {
-      reader.attempt(
-        "CONSUMER_PUBLIC_KEY_JWK",
-        () => decodeJwks(jwks),
-        "Give public keys as base64",
-      );
-    }
-    if (jwks !== undefined && jwksUrl !== undefined) {
-      reader.problem(
-        "CONSUMER_JWKS_URL",
-        "and CONSUMER_PUBLIC_KEY_JWK exclude each other",
-        "Unset one",
-      );
-    }
-    const algorithms = (names ?? "ES256,RS256").split(",").map((name) => name.trim());
-    reader.attempt("CONSUMER_ALGORITHMS", () => readAlgorithms(algorithms), `Try: ES256,RS256`);
-    if (jwksUrl !== undefined) {
-      const example = "Try: CONSUMER_JWKS_URL=https://idp.example.com/jwks.json";
-      reader.attempt("CONSUMER_JWKS_URL", () => readJwksUrl(jwksUrl), example);
-    }
-    if (jwks === undefined && jwksUrl === undefined) return undefined;
-    return {
-      ...(jwks === undefined ? { jwksUrl: jwksUrl ?? "" } : { jwks }),
-      ...(issuer === undefined ? {} : { issuer }),
-      ...(audience === undefined ? {} : { audience }),
-      algorithms,
-      ...(roomClaim === undefined ? {} : { roomClaim }),
-    };
-  }
-
-  function origins(): readonly string[] | undefined {
-    const allowed = reader.list("ALLOWED_ORIGINS");
-    const help = "Try: ALLOWED_ORIGINS=https://app.example.com";
-    if (allowed?.length === 0) reader.problem("ALLOWED_ORIGINS", "names no origin", help);
-    reader.attempt("ALLOWED_ORIGINS", () => createOriginCheck(allowed), help);
-    return allowed;
-  }
-
-  function proxies(): readonly string[] {
-    const trusted = reader.list("TRUSTED_PROXIES") ?? [];
-    reader.attempt(
-      "TRUSTED_PROXIES",
-      () => checkProxies(trusted),
-      "Try: TRUSTED_PROXIES=10.0.0.0/8",
-    );
-    return trusted;
-  }
-
-  function tokenTtl(): string | undefined {
-    const ttl = read("MAX_TOKEN_TTL");
-    if (ttl !== undefined) reader.attempt("MAX_TOKEN_TTL", () => parseDuration(ttl), "Try: 30d");
-    return ttl;
-  }
-
-  function redis(): Config["redis"] {
-    const url = read("REDIS_URL");
-    const prefix = read("REDIS_PREFIX") ?? "client-db-sync:";
-    if (url === undefined) return undefined;
-    if (!/^rediss?:$/.test(URL.parse(url)?.protocol ?? "")) { // It may hold a password.
-      const help = "Try: REDIS_URL=redis://127.0.0.1:6379";
-      reader.problem("REDIS_URL", "must begin with redis:// or rediss://", help);
-    }
-    return { url, prefix };
-  }
-
-  function limits(): Partial<Limits> {
-    const set: Partial<Record<keyof Limits, number>> = {};
-    for (const key of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
-      const name = key.replace(/[A-Z]/g, "_$&").toUpperCase();
-      if (read(name) !== undefined) {
-        set[key] = reader.integer(name, DEFAULT_LIMITS[key] || EXAMPLE_MB, 0, MAX_INTEGER);
-      }
-    }
-    return set;
-  }
-
-  const config: Config = {
-    host: read("HOST") ?? "0.0.0.0",
-    port: reader.integer("PORT", 8080, 0, 65535),
-    logLevel: reader.choice("LOG_LEVEL", LOG_LEVELS, "info") ?? "info",
-    logFormat: reader.choice("LOG_FORMAT", LOG_FORMATS, "json"),
-    auth: auth(),
-    consumerAuth: consumerAuth(),
-    allowedOrigins: origins(),
-    trustedProxies: proxies(),
-    maxTokenTtl: tokenTtl(),
-    registerTimeoutMs: reader.integer("REGISTER_TIMEOUT_MS", 10_000, 0, MAX_INTEGER),
-    idleTimeoutSeconds: reader.integer("IDLE_TIMEOUT_SECONDS", 30, 0, 86_400),
-    drainSeconds: reader.integer("DRAIN_SECONDS", 3, 0, 3600),
-    redis: redis(),
-    limits: limits(),
-    warnings: [],
+export function parseConfig(get: Lookup, keygen: string): Config {
+  const environment = new EnvironmentReader(get, keygen);
+  const config = {
+    host: environment.read(GENERAL.host),
+    port: environment.read(GENERAL.port),
+    logLevel: environment.read(GENERAL.logLevel),
+    logFormat: environment.read(GENERAL.logFormat),
+    auth: readAuth(environment),
+    consumerAuth: readConsumerAuth(environment),
+    allowedOrigins: environment.read(GENERAL.allowedOrigins),
+    trustedProxies: environment.read(GENERAL.trustedProxies),
+    maxTokenTtl: environment.read(GENERAL.maxTokenTtl),
+    registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
+    idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),
+    drainSeconds: environment.read(GENERAL.drainSeconds),
+    redis: readRedis(environment),
+    limits: readLimits(environment),
   };
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (environment.problems.length > 0) throw new ConfigError(environment.problems);
   return { ...config, warnings: warningsOf(config) };
 }
 
-function warningsOf({ auth, consumerAuth, allowedOrigins, limits }: Config): string[] {
+/** Reads the keys and the secret, unless authentication is off or may be meant to be. */
+function readAuth(environment: EnvironmentReader): AuthConfig {
+  const isDisabled = environment.read(GENERAL.authDisabled);
+  if (isDisabled !== false) return { enabled: false };
+  const lacksKey = !environment.has(GENERAL.privateKeyJwk);
+  const orOff = "or set AUTH_DISABLED=true for local development";
+  if (lacksKey) {
+    const help = `Run: ${environment.keygen} >> .env, ${orOff}`;
+    environment.problem(GENERAL.privateKeyJwk, "is not set", help);
+  }
+  if (!environment.has(GENERAL.adminSecret)) {
+    // New keys would void the tokens of those that are there.
+    const command = lacksKey
+      ? `${environment.keygen} >> .env`
+      : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
+    environment.problem(GENERAL.adminSecret, "is not set", `Run: ${command}, ${orOff}`);
+  }
+  const adminSecret = environment.read(GENERAL.adminSecret) ?? "";
+  const privateKey = environment.read(GENERAL.privateKeyJwk);
+  const publicKey = environment.read(GENERAL.publicKeyJwk);
+  if (privateKey !== undefined && publicKey !== undefined) {
+    const help = "Unset it: it is derived from PRIVATE_KEY_JWK";
+    const check = () => assertPartners(privateKey.jwk, publicKey.jwk);
+    environment.attempt(GENERAL.publicKeyJwk, check, help);
+  }
+  return {
+    enabled: true,
+    privateKeyJwk: privateKey?.text ?? "",
+    publicKeyJwk: publicKey?.text,
+    adminSecret,
+  };
+}
+
+/** `undefined` if there is no key of an identity provider, so that no consumer is let in by tokens. */
+function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions | undefined {
+  const jwks = environment.read(GENERAL.consumerPublicKeyJwk);
+  const jwksUrl = environment.read(GENERAL.consumerJwksUrl);
+  const issuer = environment.read(GENERAL.consumerIssuer);
+  const audience = environment.read(GENERAL.consumerAudience);
+  const algorithms = environment.read(GENERAL.consumerAlgorithms);
+  const roomClaim = environment.read(GENERAL.consumerRoomClaim);
+  if (jwks !== undefined && jwksUrl !== undefined) {
+    const what = "and CONSUMER_PUBLIC_KEY_JWK exclude each other";
+    environment.problem(GENERAL.consumerJwksUrl, what, "Unset one");
+  }
+  if (jwks === undefined && jwksUrl === undefined) return undefined;
+  return {
+    ...(jwks === undefined ? { jwksUrl: jwksUrl ?? "" } : { jwks }),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience }),
+    algorithms,
+    ...(roomClaim === undefined ? {} : { roomClaim }),
+  };
+}
+
+function readRedis(environment: EnvironmentReader): Config["redis"] {
+  const url = environment.read(GENERAL.redisUrl);
+  const prefix = environment.read(GENERAL.redisPrefix);
+  return url === undefined ? undefined : { url, prefix };
+}
+
+/** The limits that the environment sets. */
+function readLimits(environment: EnvironmentReader): Partial<Limits> {
+  const limits: Partial<Record<keyof Limits, number>> = {};
+  for (const setting of LIMIT_SETTINGS) {
+    const value = environment.read(setting);
+    if (value !== undefined) limits[setting.limit] = value;
+  }
+  return limits;
+}
+
+/** What an operator should change although the server starts, a sentence each. */
+function warningsOf(
+  { auth, consumerAuth, allowedOrigins, limits }: Omit<Config, "warnings">,
+): string[] {
   const warnings: string[] = [];
   if (!auth.enabled) {
     warnings.push(

@@ -3,6 +3,7 @@
  * `.env` in the current folder where reading that is. Only `main.ts` imports this file.
  */
 
+import { MEGABYTE } from "../runtime/memory_watch.ts";
 import { SETTINGS } from "./settings.ts";
 
 const ENV_FILE_READ = { name: "read", path: ".env" } as const;
@@ -70,8 +71,6 @@ async function readEnvFile(): Promise<Record<string, string> | string> {
     return ".env cannot be understood. Put values that hold a $ in single quotes";
   }
 }
-
-const MEGABYTE = 1_048_576;
 
 /**
  * The memory of the machine in megabytes (2^20 bytes), or `undefined` where the permission to know

@@ -5,6 +5,7 @@
 
 import { fitsHeader } from "../access/room_tokens.ts";
 import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
@@ -117,7 +118,7 @@ const RELISTEN_MS = 200;
  * ```
  */
 export async function createServer(config: ServerOptions = {}): Promise<SignalingServer> {
-  const { port: defaultPort = 8080, adminSecret, onExhausted, ...handlerConfig } = config;
+  const { port: defaultPort = DEFAULTS.port, adminSecret, onExhausted, ...handlerConfig } = config;
   const { authEnabled = true, authorize, logger = silentLogger, clock = systemClock } =
     handlerConfig;
   const usesRoomTokens = authEnabled && authorize === undefined;
@@ -160,7 +161,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
 
   return {
     // deno-lint-ignore require-await -- a failure must be a rejection
-    async listen({ port = defaultPort, host = "0.0.0.0" } = {}) {
+    async listen({ port = defaultPort, host = DEFAULTS.host } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
       listener = new Listener({ fetch, onFailure: listenerFailed, clock, logger });

@@ -3,6 +3,8 @@
  * SDP. A library stays silent; the command line passes a logger that writes lines.
  */
 
+import { DEFAULTS } from "./defaults.ts";
+
 /** What varies in a log line. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -96,7 +98,7 @@ export interface LoggerOptions {
  * ```
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const { level = "info", format = "json", write, now = Date.now } = options;
+  const { level = DEFAULTS.logLevel, format = DEFAULTS.logFormat, write, now = Date.now } = options;
   const line = format === "json" ? jsonLine : prettyLine;
   const at = (name: Exclude<LogLevel, "silent">) =>
     LOG_LEVELS.indexOf(name) < LOG_LEVELS.indexOf(level)

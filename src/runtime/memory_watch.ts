@@ -5,6 +5,9 @@
 
 import type { Clock, Timer } from "./clock.ts";
 
+/** Bytes of a megabyte, as settings and log lines count them. */
+export const MEGABYTE = 1_048_576;
+
 /** How often the memory is read, in milliseconds. */
 const READ_MS = 1000;
 

@@ -1,9 +1,15 @@
 /** The demonstrations of many instances: `deno task cluster`, and `compose.yaml` as text. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import metadata from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/settings.ts";
-import { ROOT, runDeno, startDeno, temporaryFolder } from "../helpers/command.ts";
-import { hasRedis } from "../helpers/redis.ts";
+import { Client, until } from "../helpers/client.ts";
+import { ROOT, runDeno, start, startDeno, temporaryFolder } from "../helpers/command.ts";
+import { listening, OPEN, serve } from "../helpers/main.ts";
+import { freePort } from "../helpers/port.ts";
+import { hasPrograms } from "../helpers/program.ts";
+import { hasRedis, startRedis } from "../helpers/redis.ts";
+import { signalUrl } from "../helpers/server.ts";
 
 const CLUSTER = ["task", "--quiet", "cluster"];
 
@@ -97,10 +103,9 @@ Deno.test("compose.yaml: an instance is run as in the Dockerfile, but that it ma
   const expected: string[] = JSON.parse(/^CMD (\[.*\])$/m.exec(dockerfile)?.[1] ?? "");
   const command = section("command").map((line) => JSON.parse(line.replace(/^- /, "")));
   const { hostname } = new URL(ENVIRONMENT.get("REDIS_URL") ?? "");
-  assertEquals(
-    command,
-    expected.map((word) => word.startsWith("--allow-net=") ? `${word},${hostname}` : word),
-  );
+  const main = expected.pop() ?? ""; // A flag replaces the hosts of the set: all have to be there.
+  const hosts = [...metadata.permissions.server.net, hostname].join(",");
+  assertEquals(command, [...expected, `--allow-net=${hosts}`, main]);
   assertMatch(COMPOSE, new RegExp(`^  ${hostname}:\\n    image: `, "m"));
 });
 
@@ -127,4 +132,75 @@ Deno.test("compose.yaml: three instances behind a proxy that logs no query, all 
   for (const image of images) assertMatch(image, /^[a-z]+:\d+\.\d+-alpine$/);
   assertEquals(COMPOSE.match(/restart: unless-stopped/g)?.length, images.length + 1);
   assertEquals(COMPOSE.match(/healthcheck:/g)?.length, images.length + 1);
+});
+
+/** The configuration of the proxy, with what the nginx of this machine and loopback need replaced. */
+function nginxConfig(port: number, instances: readonly number[], folder: string): string {
+  const names = ["one", "two", "three"];
+  const upstreams = names.map((name, index) =>
+    [`server ${name}:8080 resolve;`, `server 127.0.0.1:${instances[index]};`] as const
+  );
+  const replacements = [
+    ...upstreams,
+    ["resolver 127.0.0.11 valid=5s;", ""],
+    ["listen 80;", `listen 127.0.0.1:${port};`],
+    ["access_log /dev/stdout", `access_log ${folder}/access.log`],
+    ["error_log /dev/stderr", `daemon off; pid ${folder}/pid; error_log /dev/stderr`],
+  ] as const;
+  let text = section("content").join("\n").replaceAll("$$", "$");
+  for (const [from, to] of replacements) {
+    assert(text.includes(from), from);
+    text = text.replace(from, to);
+  }
+  return text;
+}
+
+Deno.test({
+  name: "compose.yaml: its proxy lets clients of three instances meet, and logs no query",
+  ignore: !hasRedis || !await hasPrograms("nginx"),
+  async fn() {
+    await using folder = await temporaryFolder();
+    await using redis = await startRedis();
+    const env = { ...OPEN, REDIS_URL: redis.url, TRUSTED_PROXIES: "127.0.0.1", DRAIN_SECONDS: "0" };
+    await using one = serve({ cwd: folder.path, env });
+    await using two = serve({ cwd: folder.path, env });
+    await using three = serve({ cwd: folder.path, env });
+    const instances = await Promise.all([one, two, three].map(listening));
+    const port = freePort();
+    const config = `${folder.path}/nginx.conf`;
+    const ports = instances.map((instance) => instance.port);
+    await Deno.writeTextFile(config, nginxConfig(port, ports, folder.path));
+
+    const options = ["-e", "stderr", "-c", config];
+    await using check = start("nginx", ["-t", ...options]);
+    assertEquals(await check.exited, 0, check.stderr());
+
+    await using proxy = start("nginx", options);
+    const url = `http://127.0.0.1:${port}`;
+    await until("the proxy to answer", () => fetch(`${url}/health`).then((r) => r.json(), () => 0));
+    const nodeIds = ["a", "b", "c", "d"];
+    await using stack = new AsyncDisposableStack();
+    const clients: Client[] = [];
+    for (const nodeId of nodeIds) {
+      const query = { room: "todos", nodeId, token: "not-looked-at" };
+      clients.push(stack.use(await Client.join(signalUrl(url, query))));
+    }
+    for (const { port } of instances) { // The proxy takes one after the other.
+      const health = await (await fetch(`http://127.0.0.1:${port}/health`)).json();
+      assert(health.peers > 0, JSON.stringify(health));
+    }
+    const [first, , , last] = clients;
+    last?.send({ type: "offer", to: "a", sdp: {} });
+    const offer = await first?.next("offer");
+    assertEquals(offer.from, "d");
+    await stack.disposeAsync();
+
+    proxy.kill("SIGQUIT");
+    assertEquals(await proxy.exited, 0, proxy.stderr());
+    const log = await Deno.readTextFile(`${folder.path}/access.log`);
+    assertEquals(log.match(/"GET \/signal" 101/g)?.length, nodeIds.length, log);
+    assert(!/[?=]|todos|not-looked-at/.test(log), log);
+    const output = [one, two, three].map((instance) => instance.stdout()).join("");
+    assert(!output.includes("X-Forwarded-For"), output);
+  },
 });

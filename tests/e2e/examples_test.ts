@@ -33,7 +33,7 @@ async function run(
 async function spawnExpress(): Promise<App & { program: Running }> {
   const code = 'const { start } = await import("./examples/express.ts");' +
     "const { port } = await start(0); console.log(`port ${port}`);";
-  const program = startDeno(["eval", code]);
+  const program = startDeno(["eval", "--lock=tests/deno.lock", code]);
   const [, port = ""] = await program.line(/^port (\d+)$/m);
   return {
     program,

@@ -241,11 +241,16 @@ Deno.test("main: it goes on listening after it ran out of file descriptors", asy
   assertEquals(await server.exited, 0);
 });
 
-Deno.test("main: Dockerfile and compile ask for the permissions of start, and for every setting", async () => {
-  assertEquals(permissionsOf(metadata.tasks.compile.command), PERMISSIONS);
-  const dockerfile = await Deno.readTextFile(`${ROOT}Dockerfile`);
-  const [, command = ""] = /^CMD (\[[\s\S]*\])/m.exec(dockerfile) ?? [];
-  assertEquals(permissionsOf(JSON.parse(command.replaceAll("\\\n", "")).join(" ")), PERMISSIONS);
-  const names = PERMISSIONS.find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",");
-  assertEquals(names, SETTINGS.map(({ name }) => name));
+Deno.test("main: start, the binary and the image have the same permissions, and may read every setting", async () => {
+  const { start, compile } = metadata.tasks;
+  const { server } = metadata.permissions;
+  const command = /^CMD (\[[\s\S]*\])/m.exec(await Deno.readTextFile(`${ROOT}Dockerfile`))?.[1] ??
+    "";
+  const image = JSON.parse(command.replaceAll("\\\n", "")).join(" ");
+  assertEquals(permissionsOf(start.command), ["--quiet", "--no-prompt", "-P=server"]);
+  assertEquals(permissionsOf(image), ["--quiet", "--no-prompt", "-P=server"]);
+  // The set has the folder of deno.json; a binary reads .env where it is run.
+  assertEquals(permissionsOf(compile.command), ["-P=server", "--no-prompt", "--allow-read=.env"]);
+  assertEquals(server.read, [".env"]);
+  assertEquals(server.env, SETTINGS.map(({ name }) => name));
 });

@@ -7,11 +7,12 @@ export const MAIN = `${ROOT}main.ts`;
 /** Lets anyone in, on a free port. */
 export const OPEN = { AUTH_DISABLED: "true", HOST: "127.0.0.1", PORT: "0" };
 
-/** The permissions of `deno task start`. */
-export const PERMISSIONS = permissionsOf(metadata.tasks.start.command);
+/** The permissions of `deno task start`; `.env` is that of the current folder, not of the project. */
+export const PERMISSIONS = [...permissionsOf(metadata.tasks.start.command), "--allow-read=.env"];
 
+/** The arguments of a command that say what the program may do. */
 export function permissionsOf(command: string): string[] {
-  return command.split(" ").filter((word) => /^--(allow-|no-prompt)/.test(word));
+  return command.split(" ").filter((word) => /^(-P|--(allow-|no-prompt|quiet))/.test(word));
 }
 
 /** The server as `deno task start` runs it. */

@@ -14,6 +14,7 @@ import type {
   MemberId,
 } from "../backplane.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
+import { DEFAULTS } from "../../runtime/defaults.ts";
 import { LIFETIME_SECONDS, RedisConnection, TAKEN_FOR_DEAD } from "./connection.ts";
 import { RedisKeys } from "./keys.ts";
 import {
@@ -70,7 +71,7 @@ class RedisBackplane implements Backplane {
   #previous = "";
   #isClosed = false;
 
-  constructor({ url, prefix = "client-db-sync:", clock = systemClock }: RedisBackplaneOptions) {
+  constructor({ url, prefix = DEFAULTS.redisPrefix, clock = systemClock }: RedisBackplaneOptions) {
     this.#url = url;
     this.#keys = new RedisKeys(prefix);
     this.#clock = clock;

@@ -1,0 +1,105 @@
+/** The settings of limits: one for each, with what happens beyond it. 0 is no limit. */
+
+import { DEFAULT_LIMITS, type Limits } from "../access/limits.ts";
+import type { Setting, SettingText } from "./setting_reader.ts";
+
+/** The setting of one limit; its value is `undefined` if the environment does not set it. */
+export interface LimitSetting extends Setting<number | undefined> {
+  /** The limit that it sets. */
+  readonly limit: keyof Limits;
+  readonly whenExceeded: string;
+}
+
+/** The greatest delay of a timer, in milliseconds: no limit or timeout may be greater. */
+export const MAX_INTEGER = 2_147_483_647;
+
+/** An example for a limit whose default is none. */
+const EXAMPLE_MB = 512;
+
+const NO_UPGRADE = "no upgrade, Retry-After";
+
+/** The name and the texts of each; the default is that of the limit unless a text says more. */
+const TEXTS: Readonly<
+  Record<keyof Limits, Partial<SettingText> & Omit<Required<SettingText>, "default">>
+> = {
+  maxMessageBytes: {
+    name: "MAX_MESSAGE_BYTES",
+    summary: "Bytes of one message",
+    whenExceeded: "close 1009",
+  },
+  maxPendingMessageBytes: {
+    name: "MAX_PENDING_MESSAGE_BYTES",
+    summary: "Bytes of one message before joining",
+    whenExceeded: "close 1009",
+  },
+  maxMessagesPerSecond: {
+    name: "MAX_MESSAGES_PER_SECOND",
+    summary: "Messages of one client a second",
+    whenExceeded: "once MESSAGE_BURST is used up, close 4429",
+  },
+  messageBurst: {
+    name: "MESSAGE_BURST",
+    summary: "Messages of one client at once",
+    whenExceeded:
+      "close 4429 (of a client that goes on sending, Deno may drop the connection instead)",
+  },
+  maxSendBufferBytes: {
+    name: "MAX_SEND_BUFFER_BYTES",
+    summary: "Bytes that wait for a client which reads slowly",
+    whenExceeded: "close 1013, and the peer is removed at once",
+  },
+  maxConnections: {
+    name: "MAX_CONNECTIONS",
+    summary: "Sockets; for a minute after file descriptors ran out, 15/16 of the most there were",
+    whenExceeded: `HTTP 503, ${NO_UPGRADE}`,
+  },
+  maxConnectionsPerIp: {
+    name: "MAX_CONNECTIONS_PER_IP",
+    summary: "Sockets of one address (an IPv6 /64); off, for offices share one",
+    whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
+  },
+  maxPendingConnections: {
+    name: "MAX_PENDING_CONNECTIONS",
+    summary: "Sockets that have not joined",
+    whenExceeded: `HTTP 503, ${NO_UPGRADE}`,
+  },
+  maxPendingConnectionsPerIp: {
+    name: "MAX_PENDING_CONNECTIONS_PER_IP",
+    summary: "Sockets of one address that have not joined, refused ones that linger included",
+    whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
+  },
+  maxRefusedConnections: {
+    name: "MAX_REFUSED_CONNECTIONS",
+    summary:
+      "Sockets that were told to close and have not gone, or a quarter of all sockets if less",
+    whenExceeded: "who is refused gets HTTP 401 or 403, no upgrade",
+  },
+  maxPeersPerRoom: {
+    name: "MAX_PEERS_PER_ROOM",
+    summary: "Peers in one room",
+    whenExceeded: "close 1013",
+  },
+  maxFailedAuthPerMinute: {
+    name: "MAX_FAILED_AUTH_PER_MINUTE",
+    summary: "Tokens and admin secrets of one address that do not hold, in a minute",
+    whenExceeded: "HTTP 429, Retry-After, nothing is verified, not even what would hold",
+  },
+  maxMemoryMb: {
+    name: "MAX_MEMORY_MB",
+    default: "80 % of the machine's",
+    summary:
+      "Resident memory of the process; the default needs --allow-sys=systemMemoryInfo, else it is off",
+    whenExceeded: `HTTP 503, ${NO_UPGRADE}; sockets that have not joined are closed 1013`,
+  },
+};
+
+/** The setting of each limit, in the order of the docs. */
+export const LIMIT_SETTINGS: readonly LimitSetting[] = Object.keys(TEXTS).map((name) => {
+  const limit = name as keyof Limits;
+  return {
+    default: String(DEFAULT_LIMITS[limit]),
+    ...TEXTS[limit],
+    limit,
+    read: (reader) => reader.integer(DEFAULT_LIMITS[limit] || EXAMPLE_MB, 0, MAX_INTEGER),
+  };
+});

@@ -1,0 +1,26 @@
+/**
+ * The default of every option that is not a limit, once: the library, the settings of the command
+ * line and the tests of the docs read it here. The defaults of limits are in `access/limits.ts`.
+ */
+
+/** What applies to an option that nobody sets. */
+export const DEFAULTS = {
+  /** Address to listen on. */
+  host: "0.0.0.0",
+  /** Port to listen on. */
+  port: 8080,
+  /** Milliseconds until a client without a room token has to register. */
+  registerTimeoutMs: 10_000,
+  /** Seconds without a sign of life after which a peer is removed. */
+  idleTimeoutSeconds: 30,
+  /** Seconds over which closes are spread. */
+  drainSeconds: 3,
+  /** Signature algorithms that a consumer token may have. */
+  consumerAlgorithms: ["ES256", "RS256"],
+  /** What every key and channel in Redis begins with. */
+  redisPrefix: "client-db-sync:",
+  /** The lowest level that is logged. */
+  logLevel: "info",
+  /** The form of a log line. */
+  logFormat: "json",
+} as const;
