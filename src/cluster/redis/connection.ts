@@ -1,149 +1,239 @@
 /**
- * Two connections to Redis, one that sends commands and one that hears, under a name of their own.
- * They live and die together: when one fails, nothing that waits in the other may arrive later.
+ * One connection of an instance to Redis, under a name of its own: its heartbeat, the check that Redis
+ * and the other instances still live, and what it has sent. It ends as soon as Redis fails, stalls or
+ * rejects a command; to connect again is left to the backplane.
  */
 
 import type { Envelope, EnvelopeHeader } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
+import { RedisClients, STALLED_MS } from "./clients.ts";
+import type { RedisKeys } from "./keys.ts";
+import { decodeMessage, PING, type RedisMessage } from "./messages.ts";
 import { HEARTBEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
 
-/** How long after the last sign of Redis it counts as down, in milliseconds. */
-export const STALLED_MS = 1500;
+/** How often an instance tells Redis that it lives, in milliseconds. */
+const HEARTBEAT_MS = 500;
 
-/** What this needs of a client of `npm:@redis/client`. */
-interface RedisClient {
-  connect(): Promise<unknown>;
-  destroy(): void;
-  on(event: string, listener: (cause: unknown) => void): unknown;
-  sendCommand(args: readonly string[]): Promise<unknown>;
-  subscribe(channels: string[], listener: (text: string) => void): Promise<unknown>;
+/** How long an instance may be silent before the others remove its peers, in milliseconds. */
+const INSTANCE_TIMEOUT_MS = 10_000;
+
+/** The same when nobody subscribes to its channel, as after a kill. */
+const NO_SUBSCRIBER_TIMEOUT_MS = 3000;
+
+/** How long keys outlive the last instance, in seconds. */
+export const LIFETIME_SECONDS = "3600";
+
+/** Rooms of a dead instance that are cleared in one step. */
+const REAP_ROOMS = 50;
+
+export const TAKEN_FOR_DEAD = "The other instances took this one for dead";
+
+/** What a connection reports, after `open` has resolved and until it is destroyed. */
+export interface ConnectionEvents {
+  /** It does not work any more and has been destroyed. */
+  failed(reason: string): void;
+  /** A message was published for this instance. */
+  message(message: RedisMessage): void;
+  /** An envelope was published for an instance that does not exist any more. */
+  undeliverable(envelope: EnvelopeHeader): void;
 }
 
-/** Two connections that live and die together, under a name of their own. */
-export class RedisConnection {
-  readonly instance = crypto.randomUUID().slice(0, 13);
-  readonly #commands: RedisClient;
-  readonly #channels: RedisClient;
-  readonly #clock: Clock;
-  readonly #hashes = new Map<string, string>();
-  onFailure: (reason: string) => void = () => {};
-  timer: Timer | undefined;
-  cursor = "0";
-  lastReceivedAt: number;
-  inFlight = 0;
-  #sent = new Map<string, EnvelopeHeader[]>();
-  #offset = 0;
-  #failure: string | undefined;
+/** Options of {@linkcode RedisConnection.open}. */
+export interface RedisConnectionOptions {
+  readonly url: string;
+  readonly keys: RedisKeys;
+  readonly clock: Clock;
+  /** The name of this instance's last connection, whose members are removed; "" if there is none. */
+  readonly previous: string;
+  readonly events: ConnectionEvents;
+}
 
-  private constructor(commands: RedisClient, channels: RedisClient, clock: Clock) {
-    this.#commands = commands;
-    this.#channels = channels;
-    this.#clock = clock;
-    this.lastReceivedAt = clock.elapsed();
-    for (const client of [commands, channels]) {
-      client.on("error", (cause) => this.#fail(String(cause)));
-      client.on("end", () => this.#fail("Redis ended the connection"));
-    }
+/** One connection, under a name of its own. */
+export class RedisConnection {
+  /** The name of this instance while the connection lives. */
+  readonly instance: string = crypto.randomUUID().slice(0, 13);
+  readonly #options: RedisConnectionOptions;
+  #clients: RedisClients | undefined;
+  #isOpen = false;
+  #timer: Timer | undefined;
+  #isBeating = false;
+  /** Where the next heartbeat continues to prolong the rooms of this instance. */
+  #cursor = "0";
+  #lastReceivedAt: number;
+  #sent = new Map<string, EnvelopeHeader[]>();
+  #redisClockOffset = 0;
+
+  private constructor(options: RedisConnectionOptions) {
+    this.#options = options;
+    this.#lastReceivedAt = options.clock.elapsed();
   }
 
-  static async open(url: string, clock: Clock): Promise<RedisConnection> {
-    const { createClient } = await import("@redis/client");
-    const create = () =>
-      createClient({
-        url,
-        disableOfflineQueue: true,
-        maintNotifications: "disabled", // Or it reads the environment.
-        socket: { reconnectStrategy: false, connectTimeout: STALLED_MS },
-      }) as unknown as RedisClient;
-    const link = new RedisConnection(create(), create(), clock);
+  /** Connects, sends the first heartbeat and removes what an earlier connection has left. */
+  static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
+    const { url, keys, clock, previous } = options;
+    const connection = new RedisConnection(options);
+    const scripts = [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];
+    const onFailure = (reason: string) => connection.#fail(reason);
+    const clients = await RedisClients.open({ url, clock, scripts, onFailure });
+    connection.#clients = clients;
     try {
-      await link.within(Promise.all([link.#commands.connect(), link.#channels.connect()]));
-      for (const script of [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE]) {
-        const hash = await link.within(link.command(["SCRIPT", "LOAD", script]));
-        link.#hashes.set(script, String(hash));
-      }
-      return link;
+      const channels = [keys.channel(connection.instance), keys.all];
+      await clients.within(
+        clients.subscribe(channels, (text) => connection.#onText(text)),
+      );
+      await clients.within(connection.#heartbeat(clients, true));
+      if (previous !== "") await clients.within(connection.#reap(clients, previous));
+      return connection;
     } catch (cause) {
-      link.destroy();
+      connection.destroy();
       throw cause;
     }
   }
 
-  /** Rejects when something takes longer than Redis may. */
-  async within<T>(promise: Promise<T>): Promise<T> {
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = this.#clock.setTimeout(() => reject(new Error("Redis does not answer")), STALLED_MS);
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      if (timer !== undefined) this.#clock.clearTimeout(timer);
-    }
+  /** Reports events and sends heartbeats from now on. */
+  start(): void {
+    this.#isOpen = true;
+    this.#watch();
   }
 
-  async listen(channels: string[], onText: (text: string) => void): Promise<void> {
-    await this.#channels.subscribe(channels, onText);
+  /** Commands that Redis has not answered yet. */
+  get inFlight(): number {
+    return this.#clients?.inFlight ?? 0;
   }
 
-  async command(args: readonly string[]): Promise<unknown> {
-    this.inFlight++;
-    try {
-      return await this.#commands.sendCommand(args);
-    } finally {
-      this.inFlight--;
-    }
+  /** Runs a script. The connection fails if Redis rejects it: what we know may then be wrong. */
+  run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return this.#orFail((clients) => clients.run(script, keys, args));
   }
 
-  /** Runs a script by its hash, or whole if Redis has forgotten it. */
-  async run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const rest = [String(keys.length), ...keys, ...args];
-    try {
-      return await this.command(["EVALSHA", this.#hashes.get(script) ?? "", ...rest]);
-    } catch (cause) {
-      if (!String(cause).includes("NOSCRIPT")) throw cause;
-      return await this.command(["EVAL", script, ...rest]);
-    }
+  /** Publishes a text and resolves with the number of subscribers that it went to. */
+  async publish(channel: string, text: string): Promise<number> {
+    return Number(await this.#orFail((clients) => clients.command(["PUBLISH", channel, text])));
   }
 
-  /** Keeps in mind that a letter was sent, until it is known that its instance lives. */
-  trackSent({ text: _, ...envelope }: Envelope): void {
-    const envelopes = this.#sent.get(envelope.target.instance);
-    if (envelopes === undefined) this.#sent.set(envelope.target.instance, [envelope]);
-    else envelopes.push(envelope);
+  /** Remembers that an envelope was sent until a heartbeat has shown that its instance lives. */
+  trackSent({ text: _, ...header }: Envelope): void {
+    const headers = this.#sent.get(header.target.instance);
+    if (headers === undefined) this.#sent.set(header.target.instance, [header]);
+    else headers.push(header);
   }
 
-  /** The letters that were sent since the last call, by instance. */
-  takeSent(): Map<string, EnvelopeHeader[]> {
-    const recent = this.#sent;
-    this.#sent = new Map();
-    return recent;
-  }
-
-  /** Milliseconds by the clock of Redis, as well as that is known. */
+  /** Milliseconds by the clock of Redis, as of the last heartbeat. */
   redisNow(): number {
-    return this.#clock.elapsed() + this.#offset;
+    return this.#options.clock.elapsed() + this.#redisClockOffset;
   }
 
-  synchronize(redisNow: number, sentAt: number): void {
-    this.#offset = redisNow - (sentAt + this.#clock.elapsed()) / 2;
+  /** Removes the members of this instance and ends the connection. */
+  async leave(): Promise<void> {
+    this.#isOpen = false;
+    const clients = this.#clients;
+    if (clients !== undefined) {
+      await clients.within(this.#reap(clients, this.instance)).catch(() => {});
+    }
+    this.destroy();
   }
 
+  /** Fails the connection for a reason that the backplane found. */
+  fail(reason: string): void {
+    this.#fail(reason);
+  }
+
+  /** Ends the connection at once; nothing is reported afterwards. */
   destroy(): void {
-    this.#failure ??= "closed";
-    if (this.timer !== undefined) this.#clock.clearTimeout(this.timer);
-    for (const client of [this.#commands, this.#channels]) {
-      try {
-        client.destroy();
-      } catch {
-        // It was never open, or is not any more.
-      }
+    this.#isOpen = false;
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#clients?.destroy();
+    this.#clients = undefined;
+  }
+
+  async #orFail<T>(act: (clients: RedisClients) => Promise<T>): Promise<T> {
+    try {
+      if (this.#clients === undefined) throw new Error("The connection to Redis has ended");
+      return await act(this.#clients);
+    } catch (cause) {
+      this.#fail(String(cause));
+      throw cause;
     }
   }
 
   #fail(reason: string): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = reason;
-    this.onFailure(reason);
+    const wasOpen = this.#isOpen;
+    this.destroy();
+    if (wasOpen) this.#options.events.failed(reason);
+  }
+
+  /** Sends heartbeats, one at a time, and fails when none has come back in time. */
+  #watch(): void {
+    const { clock } = this.#options;
+    const dueAt = clock.elapsed() + HEARTBEAT_MS;
+    this.#timer = clock.setTimeout(() => {
+      const now = clock.elapsed();
+      const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
+      if (isPunctual && now - this.#lastReceivedAt > STALLED_MS) {
+        return this.#fail("Redis does not answer");
+      }
+      this.#beat();
+      this.#watch();
+    }, HEARTBEAT_MS);
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#isBeating) return;
+    this.#isBeating = true;
+    try {
+      await this.#orFail((clients) => this.#heartbeat(clients, false));
+    } catch {
+      // The connection has failed and said so.
+    } finally {
+      this.#isBeating = false;
+    }
+  }
+
+  async #heartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
+    const { clock, keys } = this.#options;
+    const sentAt = clock.elapsed();
+    const [now, cursor, ...dead] = await clients.run(HEARTBEAT, [keys.instances], [
+      keys.prefix,
+      this.instance,
+      isFirst ? "1" : "0",
+      String(INSTANCE_TIMEOUT_MS),
+      String(NO_SUBSCRIBER_TIMEOUT_MS),
+      this.#cursor,
+      LIFETIME_SECONDS,
+    ]) as string[];
+    if (now === "gone" || now === undefined) throw new Error(TAKEN_FOR_DEAD);
+    this.#cursor = cursor ?? "0";
+    this.#redisClockOffset = Number(now) - (sentAt + clock.elapsed()) / 2;
+    this.#verifyDelivered();
+    for (const instance of dead) await this.#reap(clients, instance);
+  }
+
+  /**
+   * Checks that the instances to which envelopes went since the last heartbeat still subscribe: Redis
+   * may have passed an envelope to one that had just died.
+   */
+  #verifyDelivered(): void {
+    const sent = this.#sent;
+    this.#sent = new Map();
+    for (const [instance, headers] of sent) {
+      this.publish(this.#options.keys.channel(instance), PING).then((subscribers) => {
+        if (subscribers !== 0 || !this.#isOpen) return;
+        for (const header of headers) this.#options.events.undeliverable(header);
+      }, () => {});
+    }
+  }
+
+  async #reap(clients: RedisClients, instance: string): Promise<void> {
+    const { keys } = this.#options;
+    const args = [keys.prefix, instance, String(REAP_ROOMS)];
+    while (await clients.run(REAP, [keys.instances], args) === REAP_ROOMS);
+  }
+
+  #onText(text: string): void {
+    const message = decodeMessage(text);
+    if (message === undefined) return;
+    if (message.type === "beat") this.#lastReceivedAt = this.#options.clock.elapsed();
+    else if (this.#isOpen) this.#options.events.message(message);
   }
 }

@@ -67,6 +67,14 @@ function address({ room, type, from, sender, to, target }: EnvelopeHeader): unkn
   return [room, type, from, sender.instance, sender.number, to, target.instance, target.number];
 }
 
+/** What all instances are told of an address whose token or secret was not valid. */
+export function encodeAuthFailed(address: string, from: string): string {
+  return JSON.stringify(["f", address, from]);
+}
+
+/** What is published to learn whether an instance still subscribes to its channel. */
+export const PING = JSON.stringify(["p"]);
+
 /**
  * Reads what came from a channel; `undefined` for what a later version may say, and for what somebody
  * else has published there.
