@@ -51,28 +51,28 @@ export type JoinReply = "joined" | "idInUse" | "full" | "outdated";
 export type RoomEvent =
   | {
     /** The whole room, for an instance that has its first member there, or whose claim came too late. */
-    readonly type: "room";
+    readonly kind: "snapshot";
     readonly room: string;
     readonly members: readonly OrderedMember[];
     readonly rotation: number;
     readonly isReclaim: boolean;
   }
   | {
-    readonly type: "joined";
+    readonly kind: "joined";
     readonly room: string;
     readonly member: OrderedMember;
     /** How many consumers have joined, for whose turn it is to serve. */
     readonly rotation: number;
     readonly isReclaim: boolean;
   }
-  | { readonly type: "updated"; readonly room: string; readonly member: OrderedMember }
+  | { readonly kind: "updated"; readonly room: string; readonly member: OrderedMember }
   | {
-    readonly type: "left";
+    readonly kind: "left";
     readonly room: string;
     readonly id: string;
     readonly memberId: MemberId;
   }
-  | { readonly type: "instance left"; readonly room: string; readonly instance: string };
+  | { readonly kind: "instance left"; readonly room: string; readonly instance: string };
 
 /** From whom a letter is, to whom, and what it is. */
 export interface EnvelopeHeader {

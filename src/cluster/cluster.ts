@@ -156,7 +156,7 @@ export class Cluster {
 
   #roomChanged(event: RoomEvent): void {
     this.#remoteMembers.apply(event, this.#options.clock.now());
-    if (event.type === "instance left") this.#forgetLater();
+    if (event.kind === "instance left") this.#forgetLater();
   }
 
   /** Everybody who is here claims its name anew. */

@@ -55,7 +55,7 @@ export class MemoryHub {
         isConcerned = true;
       }
       if (room.members.size === 0) this.#rooms.delete(name);
-      else if (isConcerned) this.#tell(room, { type: "instance left", room: name, instance });
+      else if (isConcerned) this.#tell(room, { kind: "instance left", room: name, instance });
     }
   }
 
@@ -79,7 +79,7 @@ export class MemoryHub {
     room.members.set(member.id, seated);
     if (member.role === "consumer") room.rotation++;
     const rotation = member.role === "consumer" ? room.rotation : 0;
-    const event: RoomEvent = { type: "joined", room: name, member: seated, rotation, isReclaim };
+    const event: RoomEvent = { kind: "joined", room: name, member: seated, rotation, isReclaim };
     this.#tell(room, event, isFirst ? instance : undefined, old?.instance);
     if (isFirst) this.#tellRoom(name, room, instance, rotation, isReclaim);
     return "joined";
@@ -92,7 +92,7 @@ export class MemoryHub {
     if (room === undefined || old === undefined || !isSameMember(old, member)) return;
     const seated = { ...old, role: member.role, acceptsConsumers: member.acceptsConsumers };
     room.members.set(member.id, seated);
-    this.#tell(room, { type: "updated", room: name, member: seated }, member.instance);
+    this.#tell(room, { kind: "updated", room: name, member: seated }, member.instance);
   }
 
   /** @ignore */
@@ -102,7 +102,7 @@ export class MemoryHub {
     if (room === undefined || old === undefined || !isSameMember(old, memberId)) return;
     room.members.delete(id);
     if (room.members.size === 0) this.#rooms.delete(name);
-    else this.#tell(room, { type: "left", room: name, id, memberId }, memberId.instance);
+    else this.#tell(room, { kind: "left", room: name, id, memberId }, memberId.instance);
   }
 
   /** @ignore */
@@ -125,7 +125,7 @@ export class MemoryHub {
     isReclaim: boolean,
   ): void {
     const members = [...room.members.values()];
-    const whole: RoomEvent = { type: "room", room: name, members, rotation, isReclaim };
+    const whole: RoomEvent = { kind: "snapshot", room: name, members, rotation, isReclaim };
     this.#instances.get(instance)?.hear((listener) => listener.roomChanged(whole));
   }
 

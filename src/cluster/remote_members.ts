@@ -67,13 +67,13 @@ export class RemoteMembers {
 
   /** Takes note of what has happened in a room. */
   apply(event: RoomEvent, now: number): void {
-    if (event.type === "room") return this.#applySnapshot(event);
-    if (event.type === "joined") {
+    if (event.kind === "snapshot") return this.#applySnapshot(event);
+    if (event.kind === "joined") {
       this.#joined(event.room, event.member, event.rotation, event.isReclaim);
       return;
     }
     const room = this.#registry.get(event.room);
-    switch (event.type) {
+    switch (event.kind) {
       case "updated": {
         const { member } = event;
         const peer = room?.find(member.id);
@@ -112,7 +112,9 @@ export class RemoteMembers {
       : undefined;
   }
 
-  #applySnapshot({ room: name, members, rotation, isReclaim }: RoomEvent & { type: "room" }): void {
+  #applySnapshot(
+    { room: name, members, rotation, isReclaim }: RoomEvent & { kind: "snapshot" },
+  ): void {
     const memberIds = new Map(members.map((member) => [member.id, member]));
     const before = this.#registry.get(name);
     for (const peer of before?.members() ?? []) {

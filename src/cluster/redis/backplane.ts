@@ -15,17 +15,18 @@ import type {
 } from "../backplane.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
-import { LIFETIME_SECONDS, RedisConnection, TAKEN_FOR_DEAD } from "./connection.ts";
+import { RedisConnection } from "./connection.ts";
 import { RedisKeys } from "./keys.ts";
 import {
   encodeAuthFailed,
   encodeEnvelope,
-  encodeJoin,
-  encodeMember,
   encodeUndeliverable,
   type RedisMessage,
 } from "./messages.ts";
-import { JOIN, LEAVE, UPDATE } from "./scripts.ts";
+import { decodeJoinReply, joinCall } from "./scripts/join.ts";
+import { leaveCall } from "./scripts/leave.ts";
+import type { ScriptCall } from "./scripts/shared.ts";
+import { updateCall } from "./scripts/update.ts";
 
 /** Options of {@linkcode createRedisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -85,32 +86,15 @@ class RedisBackplane implements Backplane {
   async join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
     const connection = this.#connection;
     if (connection === undefined) throw new Error("Redis is down");
-    const keys = [this.#keys.members(room), this.#keys.meta(room), this.#keys.instances];
-    const args = [this.#keys.prefix, ...encodeJoin(room, member, options), LIFETIME_SECONDS];
-    const reply = await connection.run(JOIN, keys, args);
-    if (reply !== "gone") return reply as JoinReply;
-    connection.fail(TAKEN_FOR_DEAD);
-    throw new Error(TAKEN_FOR_DEAD);
+    return decodeJoinReply(await connection.run(joinCall(this.#keys, room, member, options)));
   }
 
   update(room: string, member: Member): void {
-    const [instance, number, role, acceptsConsumers] = encodeMember(member);
-    const { id } = member;
-    const args = [
-      JSON.stringify(room),
-      id,
-      JSON.stringify(id),
-      instance,
-      number,
-      role,
-      acceptsConsumers,
-    ];
-    this.#runWithoutReply(UPDATE, room, args);
+    this.#runWithoutReply(updateCall(this.#keys, room, member));
   }
 
-  leave(room: string, id: string, { instance, number }: MemberId): void {
-    const args = [room, JSON.stringify(room), id, JSON.stringify(id), instance, String(number)];
-    this.#runWithoutReply(LEAVE, room, args);
+  leave(room: string, id: string, memberId: MemberId): void {
+    this.#runWithoutReply(leaveCall(this.#keys, room, id, memberId));
   }
 
   async send(envelope: Envelope): Promise<boolean> {
@@ -148,9 +132,8 @@ class RedisBackplane implements Backplane {
     this.#connection?.publish(channel, text).catch(() => {}); // The connection says that it failed.
   }
 
-  #runWithoutReply(script: string, room: string, args: readonly string[]): void {
-    const keys = [this.#keys.members(room), this.#keys.meta(room)];
-    this.#connection?.run(script, keys, [this.#keys.prefix, ...args]).catch(() => {});
+  #runWithoutReply(call: ScriptCall): void {
+    this.#connection?.run(call).catch(() => {});
   }
 
   async #connect(): Promise<void> {
@@ -195,15 +178,15 @@ class RedisBackplane implements Backplane {
   #onMessage(message: RedisMessage): void {
     const connection = this.#connection;
     if (connection === undefined || this.#listener === undefined) return;
-    switch (message.type) {
+    switch (message.kind) {
       case "room event":
         return this.#listener.roomChanged(message.event);
-      case "letter":
+      case "envelope":
         if (connection.redisNow() - message.sentAt > MAX_MESSAGE_AGE_MS) {
           return this.reportUndeliverable(message.envelope);
         }
         return this.#listener.received(message.envelope);
-      case "returned":
+      case "undeliverable":
         return this.#listener.undeliverable(message.envelope);
       case "auth failed":
         if (message.from !== connection.instance) this.#listener.authFailed(message.address);

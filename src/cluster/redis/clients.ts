@@ -4,6 +4,7 @@
  */
 
 import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { ScriptCall } from "./scripts/shared.ts";
 
 /** How long Redis may take to answer before it counts as down, in milliseconds. */
 export const STALLED_MS = 1500;
@@ -111,7 +112,7 @@ export class RedisClients {
   }
 
   /** Runs a script by its hash, or sends its text if Redis has lost it. */
-  async run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  async run({ script, keys, args }: ScriptCall): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
       return await this.command(["EVALSHA", this.#hashes.get(script) ?? "", ...rest]);

@@ -9,24 +9,16 @@ import type { Clock, Timer } from "../../runtime/clock.ts";
 import { RedisClients, STALLED_MS } from "./clients.ts";
 import type { RedisKeys } from "./keys.ts";
 import { decodeMessage, PING, type RedisMessage } from "./messages.ts";
-import { HEARTBEAT, JOIN, LEAVE, REAP, UPDATE } from "./scripts.ts";
+import { SCRIPTS } from "./scripts/all.ts";
+import { decodeHeartbeatReply, heartbeatCall } from "./scripts/heartbeat.ts";
+import { INSTANCE_REMOVED } from "./scripts/join.ts";
+import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
+import type { ScriptCall } from "./scripts/shared.ts";
 
 /** How often an instance tells Redis that it lives, in milliseconds. */
 const HEARTBEAT_MS = 500;
 
-/** How long an instance may be silent before the others remove its peers, in milliseconds. */
-const INSTANCE_TIMEOUT_MS = 10_000;
-
-/** The same when nobody subscribes to its channel, as after a kill. */
-const NO_SUBSCRIBER_TIMEOUT_MS = 3000;
-
-/** How long keys outlive the last instance, in seconds. */
-export const LIFETIME_SECONDS = "3600";
-
-/** Rooms of a dead instance that are cleared in one step. */
-const REAP_ROOMS = 50;
-
-export const TAKEN_FOR_DEAD = "The other instances took this one for dead";
+const TAKEN_FOR_DEAD = "The other instances took this one for dead";
 
 /** What a connection reports, after `open` has resolved and until it is destroyed. */
 export interface ConnectionEvents {
@@ -72,9 +64,8 @@ export class RedisConnection {
   static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
     const { url, keys, clock, previous } = options;
     const connection = new RedisConnection(options);
-    const scripts = [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];
     const onFailure = (reason: string) => connection.#fail(reason);
-    const clients = await RedisClients.open({ url, clock, scripts, onFailure });
+    const clients = await RedisClients.open({ url, clock, scripts: SCRIPTS, onFailure });
     connection.#clients = clients;
     try {
       const channels = [keys.channel(connection.instance), keys.all];
@@ -102,8 +93,11 @@ export class RedisConnection {
   }
 
   /** Runs a script. The connection fails if Redis rejects it: what we know may then be wrong. */
-  run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    return this.#orFail((clients) => clients.run(script, keys, args));
+  async run(call: ScriptCall): Promise<unknown> {
+    const reply = await this.#orFail((clients) => clients.run(call));
+    if (reply !== INSTANCE_REMOVED) return reply;
+    this.#fail(TAKEN_FOR_DEAD);
+    throw new Error(TAKEN_FOR_DEAD);
   }
 
   /** Publishes a text and resolves with the number of subscribers that it went to. */
@@ -131,11 +125,6 @@ export class RedisConnection {
       await clients.within(this.#reap(clients, this.instance)).catch(() => {});
     }
     this.destroy();
-  }
-
-  /** Fails the connection for a reason that the backplane found. */
-  fail(reason: string): void {
-    this.#fail(reason);
   }
 
   /** Ends the connection at once; nothing is reported afterwards. */
@@ -193,20 +182,13 @@ export class RedisConnection {
   async #heartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
     const { clock, keys } = this.#options;
     const sentAt = clock.elapsed();
-    const [now, cursor, ...dead] = await clients.run(HEARTBEAT, [keys.instances], [
-      keys.prefix,
-      this.instance,
-      isFirst ? "1" : "0",
-      String(INSTANCE_TIMEOUT_MS),
-      String(NO_SUBSCRIBER_TIMEOUT_MS),
-      this.#cursor,
-      LIFETIME_SECONDS,
-    ]) as string[];
-    if (now === "gone" || now === undefined) throw new Error(TAKEN_FOR_DEAD);
-    this.#cursor = cursor ?? "0";
-    this.#redisClockOffset = Number(now) - (sentAt + clock.elapsed()) / 2;
+    const call = heartbeatCall(keys, { instance: this.instance, isFirst, cursor: this.#cursor });
+    const reply = decodeHeartbeatReply(await clients.run(call));
+    if (reply === undefined) throw new Error(TAKEN_FOR_DEAD);
+    this.#cursor = reply.cursor;
+    this.#redisClockOffset = reply.now - (sentAt + clock.elapsed()) / 2;
     this.#verifyDelivered();
-    for (const instance of dead) await this.#reap(clients, instance);
+    for (const instance of reply.dead) await this.#reap(clients, instance);
   }
 
   /**
@@ -225,15 +207,14 @@ export class RedisConnection {
   }
 
   async #reap(clients: RedisClients, instance: string): Promise<void> {
-    const { keys } = this.#options;
-    const args = [keys.prefix, instance, String(REAP_ROOMS)];
-    while (await clients.run(REAP, [keys.instances], args) === REAP_ROOMS);
+    const call = reapCall(this.#options.keys, instance);
+    while (await clients.run(call) === REAPED_ROOMS);
   }
 
   #onText(text: string): void {
     const message = decodeMessage(text);
     if (message === undefined) return;
-    if (message.type === "beat") this.#lastReceivedAt = this.#options.clock.elapsed();
+    if (message.kind === "heartbeat") this.#lastReceivedAt = this.#options.clock.elapsed();
     else if (this.#isOpen) this.#options.events.message(message);
   }
 }

@@ -1,153 +1,178 @@
-/** How members, events and letters are written for Redis, and read again. */
+/**
+ * The form in which members, room events and envelopes travel through Redis: JSON arrays that begin
+ * with their kind. The scripts write the same kinds.
+ */
 
-import type {
-  Envelope,
-  EnvelopeHeader,
-  JoinOptions,
-  Member,
-  MemberId,
-  OrderedMember,
-  RoomEvent,
-} from "../backplane.ts";
+import type { Envelope, EnvelopeHeader, Member, OrderedMember, RoomEvent } from "../backplane.ts";
+import type { Role } from "../../protocol/messages.ts";
+
+/** The kinds of messages. */
+export const MESSAGE_KIND = {
+  joined: "joined",
+  snapshot: "snapshot",
+  updated: "updated",
+  left: "left",
+  instanceLeft: "instance left",
+  envelope: "envelope",
+  undeliverable: "undeliverable",
+  authFailed: "auth failed",
+  ping: "ping",
+  heartbeat: "heartbeat",
+} as const;
 
 /** What was read from a channel. */
 export type RedisMessage =
-  | { readonly type: "beat" }
-  | { readonly type: "room event"; readonly event: RoomEvent }
-  | { readonly type: "letter"; readonly envelope: Envelope; readonly sentAt: number }
-  | { readonly type: "returned"; readonly envelope: EnvelopeHeader }
-  | { readonly type: "auth failed"; readonly address: string; readonly from: string };
+  | { readonly kind: "heartbeat" }
+  | { readonly kind: "room event"; readonly event: RoomEvent }
+  | { readonly kind: "envelope"; readonly envelope: Envelope; readonly sentAt: number }
+  | { readonly kind: "undeliverable"; readonly envelope: EnvelopeHeader }
+  | { readonly kind: "auth failed"; readonly address: string; readonly from: string };
 
-/** The parts of a member as scripts take them. */
+/** What is published to learn whether an instance still subscribes to its channel. */
+export const PING = JSON.stringify([MESSAGE_KIND.ping]);
+
+/** The parts of a member, in the order in which they are stored. */
 export function encodeMember(
   { instance, number, role, acceptsConsumers, joinedAt }: Member,
 ): [string, string, string, string, string] {
-  const envelope = role === "consumer" ? "c" : "n";
-  return [instance, String(number), envelope, acceptsConsumers ? "1" : "0", String(joinedAt)];
+  return [instance, String(number), role, acceptsConsumers ? "1" : "0", String(joinedAt)];
 }
 
-/** A claim as the script takes it. */
-export function encodeJoin(room: string, member: Member, options: JoinOptions): string[] {
-  const { isReclaim, maxPeers } = options;
-  return [
-    room,
-    JSON.stringify(room),
-    member.id,
-    JSON.stringify(member.id),
-    ...encodeMember(member),
-    isReclaim ? "1" : "0",
-    String(maxPeers === Infinity ? Number.MAX_SAFE_INTEGER : maxPeers),
-  ];
-}
-
-function decodeMember(id: string, value: string): OrderedMember {
-  const [instance = "", number, role, acceptsConsumers, joinedAt, joinOrder] = value.split(" ");
-  return {
-    id,
-    instance,
-    number: Number(number),
-    role: role === "c" ? "consumer" : "normal",
-    acceptsConsumers: acceptsConsumers === "1",
-    joinedAt: Number(joinedAt),
-    joinOrder: Number(joinOrder),
-  };
-}
-
-/** A letter as it travels: what it is about, a line break, then the frame as the client gets it. */
+/** An envelope: a line with its header and when it was sent, then the frame as the client gets it. */
 export function encodeEnvelope(envelope: Envelope, sentAt: number): string {
-  return `${JSON.stringify(["m", ...address(envelope), Math.round(sentAt)])}\n${envelope.text}`;
+  const line = [MESSAGE_KIND.envelope, ...encodeHeader(envelope), Math.round(sentAt)];
+  return `${JSON.stringify(line)}\n${envelope.text}`;
 }
 
-/** What the sender's instance is told of a letter that was not delivered. */
-export function encodeUndeliverable(envelope: Envelope): string {
-  return JSON.stringify(["b", ...address(envelope)]);
+/** Tells the sender's instance that an envelope was not delivered. */
+export function encodeUndeliverable(envelope: EnvelopeHeader): string {
+  return JSON.stringify([MESSAGE_KIND.undeliverable, ...encodeHeader(envelope)]);
 }
 
-function address({ room, type, from, sender, to, target }: EnvelopeHeader): unknown[] {
+/** Tells all instances of an address whose token or secret was not valid. */
+export function encodeAuthFailed(address: string, from: string): string {
+  return JSON.stringify([MESSAGE_KIND.authFailed, address, from]);
+}
+
+function encodeHeader({ room, type, from, sender, to, target }: EnvelopeHeader): unknown[] {
   return [room, type, from, sender.instance, sender.number, to, target.instance, target.number];
 }
 
-/** What all instances are told of an address whose token or secret was not valid. */
-export function encodeAuthFailed(address: string, from: string): string {
-  return JSON.stringify(["f", address, from]);
-}
-
-/** What is published to learn whether an instance still subscribes to its channel. */
-export const PING = JSON.stringify(["p"]);
-
 /**
- * Reads what came from a channel; `undefined` for what a later version may say, and for what somebody
- * else has published there.
+ * Reads what came from a channel; `undefined` for anything else than a message of this version, since
+ * others may publish there.
  */
 export function decodeMessage(text: string): RedisMessage | undefined {
   try {
-    return decode(text);
+    const end = text.indexOf("\n");
+    const fields: unknown = JSON.parse(end === -1 ? text : text.slice(0, end));
+    return Array.isArray(fields) ? decode(fields, text.slice(end + 1)) : undefined;
   } catch {
     return undefined;
   }
 }
 
-function decode(text: string): RedisMessage | undefined {
-  const end = text.indexOf("\n");
-  // deno-lint-ignore no-explicit-any -- written by this file and the scripts alone
-  const [kind, ...fields]: any[] = JSON.parse(end === -1 ? text : text.slice(0, end));
+function decode([kind, ...fields]: unknown[], text: string): RedisMessage | undefined {
   switch (kind) {
-    case "t":
-      return { type: "beat" };
-    case "m":
-      return {
-        type: "letter",
-        envelope: { ...decodeAddress(fields), text: text.slice(end + 1) },
-        sentAt: fields[8],
-      };
-    case "b":
-      return { type: "returned", envelope: decodeAddress(fields) };
-    case "f":
-      return { type: "auth failed", address: fields[0], from: fields[1] };
+    case MESSAGE_KIND.heartbeat:
+      return { kind };
+    case MESSAGE_KIND.envelope:
+      return { kind, envelope: { ...decodeHeader(fields), text }, sentAt: toNumber(fields[8]) };
+    case MESSAGE_KIND.undeliverable:
+      return { kind, envelope: decodeHeader(fields) };
+    case MESSAGE_KIND.authFailed:
+      return { kind, address: toText(fields[0]), from: toText(fields[1]) };
     default: {
       const event = decodeEvent(kind, fields);
-      return event && { type: "room event", event };
+      return event && { kind: "room event", event };
     }
   }
 }
 
-// deno-lint-ignore no-explicit-any -- see above
-function decodeAddress([room, type, from, si, sn, to, ti, tn]: any[]): EnvelopeHeader {
-  const sender: MemberId = { instance: si, number: sn };
-  const target: MemberId = { instance: ti, number: tn };
-  return { room, type, from, sender, to, target };
+function decodeHeader(fields: unknown[]): EnvelopeHeader {
+  const [room, type, from, senderInstance, senderNumber, to, instance, number] = fields;
+  return {
+    room: toText(room),
+    type: toEnvelopeType(type),
+    from: toText(from),
+    sender: { instance: toText(senderInstance), number: toNumber(senderNumber) },
+    to: toText(to),
+    target: { instance: toText(instance), number: toNumber(number) },
+  };
 }
 
-// deno-lint-ignore no-explicit-any -- see above
-function decodeEvent(kind: string, fields: any[]): RoomEvent | undefined {
-  const [room] = fields;
+function decodeEvent(kind: unknown, [name, ...fields]: unknown[]): RoomEvent | undefined {
   switch (kind) {
-    case "j": {
-      const [, id, value, rotation, isReclaim] = fields;
+    case MESSAGE_KIND.joined: {
+      const [id, value, rotation, isReclaim] = fields;
       const member = decodeMember(id, value);
-      return { type: "joined", room, member, rotation, isReclaim: isReclaim === 1 };
+      const room = toText(name);
+      return { kind, room, member, rotation: toNumber(rotation), isReclaim: isReclaim === true };
     }
-    case "r": {
-      const [, pairs, rotation, isReclaim] = fields as [string, string[], number, number];
-      const members: OrderedMember[] = [];
-      for (let n = 0; n < pairs.length; n += 2) {
-        members.push(decodeMember(pairs[n] ?? "", pairs[n + 1] ?? ""));
-      }
-      members.sort((a, b) => a.joinOrder - b.joinOrder);
-      return { type: "room", room, members, rotation, isReclaim: isReclaim === 1 };
+    case MESSAGE_KIND.snapshot: {
+      const [pairs, rotation, isReclaim] = fields;
+      const members = decodeMembers(pairs);
+      const room = toText(name);
+      return { kind, room, members, rotation: toNumber(rotation), isReclaim: isReclaim === true };
     }
-    case "u":
-      return { type: "updated", room, member: decodeMember(fields[1], fields[2]) };
-    case "l":
-      return {
-        type: "left",
-        room,
-        id: fields[1],
-        memberId: { instance: fields[2], number: fields[3] },
-      };
-    case "g":
-      return { type: "instance left", room, instance: fields[1] };
+    case MESSAGE_KIND.updated:
+      return { kind, room: toText(name), member: decodeMember(fields[0], fields[1]) };
+    case MESSAGE_KIND.left: {
+      const [id, instance, number] = fields;
+      const memberId = { instance: toText(instance), number: toNumber(number) };
+      return { kind, room: toText(name), id: toText(id), memberId };
+    }
+    case MESSAGE_KIND.instanceLeft:
+      return { kind, room: toText(name), instance: toText(fields[0]) };
     default:
       return undefined;
+  }
+}
+
+/** Ids and stored members in turn, as `HGETALL` replies. */
+function decodeMembers(pairs: unknown): OrderedMember[] {
+  if (!Array.isArray(pairs)) throw new TypeError("Not a list of members");
+  const members: OrderedMember[] = [];
+  for (let n = 0; n < pairs.length; n += 2) members.push(decodeMember(pairs[n], pairs[n + 1]));
+  return members.sort((a, b) => a.joinOrder - b.joinOrder);
+}
+
+function decodeMember(id: unknown, value: unknown): OrderedMember {
+  const [instance, number, role, acceptsConsumers, joinedAt, joinOrder] = toText(value).split(" ");
+  return {
+    id: toText(id),
+    instance: toText(instance),
+    number: toNumber(Number(number)),
+    role: toRole(role),
+    acceptsConsumers: acceptsConsumers === "1",
+    joinedAt: toNumber(Number(joinedAt)),
+    joinOrder: toNumber(Number(joinOrder)),
+  };
+}
+
+function toText(value: unknown): string {
+  if (typeof value !== "string") throw new TypeError("Not a text");
+  return value;
+}
+
+function toNumber(value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw new TypeError("Not a number");
+  return value;
+}
+
+function toRole(value: unknown): Role {
+  if (value !== "normal" && value !== "consumer") throw new TypeError("Not a role");
+  return value;
+}
+
+function toEnvelopeType(value: unknown): EnvelopeHeader["type"] {
+  switch (value) {
+    case "offer":
+    case "answer":
+    case "ice-candidate":
+    case "list":
+      return value;
+    default:
+      throw new TypeError("Not a type of envelope");
   }
 }

@@ -1,0 +1,10 @@
+/** Every script, for a connection that loads them. */
+
+import { HEARTBEAT } from "./heartbeat.ts";
+import { JOIN } from "./join.ts";
+import { LEAVE } from "./leave.ts";
+import { REAP } from "./reap.ts";
+import { UPDATE } from "./update.ts";
+
+/** The text of every script. */
+export const SCRIPTS: readonly string[] = [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];

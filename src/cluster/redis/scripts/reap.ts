@@ -1,0 +1,46 @@
+/** The script that removes the members of an instance that is dead or stops. */
+
+import type { RedisKeys } from "../keys.ts";
+import { MESSAGE_KIND } from "../messages.ts";
+import { ROOM_FUNCTIONS, type ScriptCall } from "./shared.ts";
+
+/** Rooms that one call clears. */
+export const REAPED_ROOMS = 50;
+
+/**
+ * Removes an instance from some of its rooms and replies with their number. Until it is removed from
+ * all, it stays among the instances, with 0 as the time of its last heartbeat.
+ */
+export const REAP = `${ROOM_FUNCTIONS}
+local instances = KEYS[1]
+local prefix, instance, roomCount = ARGV[1], ARGV[2], ARGV[3]
+
+redis.call('ZADD', instances, 'XX', 0, instance)
+local rooms = redis.call('SPOP', prefix .. 'rooms:' .. instance, roomCount)
+if redis.call('EXISTS', prefix .. 'rooms:' .. instance) == 0 then
+  redis.call('ZREM', instances, instance)
+end
+for _, room in ipairs(rooms) do
+  local members, meta = prefix .. 'room:' .. room, prefix .. 'meta:' .. room
+  local fields = redis.call('HGETALL', members)
+  for n = 1, #fields, 2 do
+    if decode(fields[n + 1]) == instance then redis.call('HDEL', members, fields[n]) end
+  end
+  redis.call('HDEL', meta, 'i:' .. instance)
+  if redis.call('EXISTS', members) == 0 then
+    redis.call('DEL', meta)
+  else
+    publish(prefix, meta, { '${MESSAGE_KIND.instanceLeft}', room, instance })
+  end
+end
+return #rooms
+`;
+
+/** A call of {@linkcode REAP}. */
+export function reapCall(keys: RedisKeys, instance: string): ScriptCall {
+  return {
+    script: REAP,
+    keys: [keys.instances],
+    args: [keys.prefix, instance, String(REAPED_ROOMS)],
+  };
+}

@@ -1,0 +1,44 @@
+/** What the Lua scripts share: the form of a call, and functions that change rooms in Redis. */
+
+/** A script with the keys and arguments of one call. */
+export interface ScriptCall {
+  /** The text of the script. */
+  readonly script: string;
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
+}
+
+/** How long keys outlive the last instance, in seconds. */
+export const LIFETIME_SECONDS = "3600";
+
+/**
+ * Lua functions for scripts that change rooms. A member is stored as
+ * `instance number role acceptsConsumers joinedAt joinOrder`.
+ */
+export const ROOM_FUNCTIONS = `
+-- Publishes a message to every instance that has a member in the room, except one.
+local function publish(prefix, meta, message, except)
+  local text = cjson.encode(message)
+  local fields = redis.call('HKEYS', meta)
+  for _, field in ipairs(fields) do
+    if string.sub(field, 1, 2) == 'i:' then
+      local instance = string.sub(field, 3)
+      if instance ~= except then redis.call('PUBLISH', prefix .. 'to:' .. instance, text) end
+    end
+  end
+end
+
+-- Changes the number of members that an instance has in a room.
+local function count(prefix, meta, room, instance, by)
+  local members = redis.call('HINCRBY', meta, 'i:' .. instance, by)
+  if members <= 0 then
+    redis.call('HDEL', meta, 'i:' .. instance)
+    redis.call('SREM', prefix .. 'rooms:' .. instance, room)
+  end
+end
+
+-- Returns instance, number, role, acceptsConsumers, joinedAt and joinOrder of a stored member.
+local function decode(value)
+  return string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+end
+`;
