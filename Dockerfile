@@ -12,7 +12,7 @@ COPY mod.ts main.ts ./
 # What only tests and examples import is left out; deno.lock pins the rest.
 RUN deno eval --no-lock "const config = JSON.parse(Deno.readTextFileSync('deno.json')); \
   for (const name of Object.keys(config.imports)) { \
-    if (!['@redis/client', '@std/dotenv', '@std/http', 'ipaddr.js', 'jose'].includes(name)) delete config.imports[name]; \
+    if (!['@redis/client', '@std/dotenv', '@std/http', 'jose'].includes(name)) delete config.imports[name]; \
   } \
   Deno.writeTextFileSync('deno.json', JSON.stringify(config))"
 RUN deno install --entrypoint main.ts
