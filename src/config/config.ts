@@ -4,13 +4,10 @@
  */
 
 import { checkProxies } from "../access/address.ts";
-import { fitsHeader, parseDuration } from "../access/room_tokens.ts";
-import {
-  type ConsumerAuthOptions,
-  decodeJwks,
-  readAlgorithms,
-  readJwksUrl,
-} from "../access/consumer_tokens.ts";
+import { parseDuration } from "../access/duration.ts";
+import { fitsHeader } from "../access/secrets.ts";
+import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
+import { decodeJwks, readAlgorithms, readJwksUrl } from "../access/key_set.ts";
 import { assertPartners, decodePrivateJwk, decodePublicJwk } from "../access/keys.ts";
 import { DEFAULT_LIMITS, type Limits } from "../access/limits.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../runtime/logger.ts";
