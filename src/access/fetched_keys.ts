@@ -16,6 +16,7 @@ import type { Logger } from "../runtime/logger.ts";
  * is malformed. It says nothing about the token.
  */
 export class KeySetError extends SignalingError {
+  /** Always `ERR_KEY_SET`. */
   override readonly code = "ERR_KEY_SET";
 }
 

@@ -43,6 +43,7 @@ export interface InvalidTokenErrorOptions extends ErrorOptions {
  * ```
  */
 export class InvalidTokenError extends SignalingError {
+  /** Always `ERR_INVALID_TOKEN`. */
   override readonly code = "ERR_INVALID_TOKEN";
   /** What is wrong with the token. */
   readonly reason: InvalidTokenReason;

@@ -44,6 +44,7 @@ export interface KeyPair {
  * ```
  */
 export class InvalidKeyError extends SignalingError {
+  /** Always `ERR_INVALID_KEY`. */
   override readonly code = "ERR_INVALID_KEY";
 }
 

@@ -77,6 +77,7 @@ export interface TokenOptions {
  * ```
  */
 export class TokenRequestError extends SignalingError {
+  /** Always `ERR_TOKEN_REQUEST`. */
   override readonly code = "ERR_TOKEN_REQUEST";
 }
 
