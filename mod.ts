@@ -72,6 +72,12 @@
 
 export {
   InvalidTokenError,
+  type InvalidTokenErrorOptions,
+  type InvalidTokenReason,
+} from "./src/access/invalid_token.ts";
+export { KeySetError } from "./src/access/fetched_keys.ts";
+export { SignalingError } from "./src/runtime/errors.ts";
+export {
   issueToken,
   type IssueTokenRequest,
   type IssueTokenResponse,
@@ -99,6 +105,7 @@ export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {
   type ConsumerAuthOptions,
   type ConsumerVerifier,
+  type ConsumerVerifierOptions,
   makeConsumerVerifier,
 } from "./src/access/consumer_tokens.ts";
 export { createSignalingHandler } from "./src/http/handler.ts";
@@ -112,6 +119,7 @@ export {
   generateKeyPairJwk,
   InvalidKeyError,
   type KeyPair,
+  loadKeyPair,
   loadKeyPairFromEnv,
   type PublicJwk,
 } from "./src/access/keys.ts";

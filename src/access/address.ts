@@ -1,69 +1,55 @@
 /**
- * Whom a connection counts for: the address of its client, read past the proxies that are trusted
- * and no others. An IPv6 client counts by its /64, since that is what one customer is given
- * (RFC 6177).
+ * Which address a connection counts for: that of its client, found behind trusted proxies and no
+ * others. An IPv6 client counts by its /64, because one customer is given that much (RFC 6177).
  */
+
+import { isObject } from "../protocol/messages.ts";
 
 /** An address as limits count it, or `undefined` where the host does not say. */
 export type Address = string | undefined;
 
-/** The remote address in what a host gives along with a request, as `Deno.serve` does. */
+/** The remote address in what a host passes along with a request, as `Deno.serve` does. */
 export function remoteAddressOf(info: unknown): string | undefined {
-  const { remoteAddr } = (info ?? {}) as { remoteAddr?: { hostname?: unknown } };
-  return typeof remoteAddr?.hostname === "string" ? remoteAddr.hostname : undefined;
+  const remote = isObject(info) ? info["remoteAddr"] : undefined;
+  const hostname = isObject(remote) ? remote["hostname"] : undefined;
+  return typeof hostname === "string" ? hostname : undefined;
 }
 
 /** Finds a client's address. */
 export type AddressReader = (remote: string | undefined, headers: Headers) => Address;
 
+/** Entries of `X-Forwarded-For` that are read at most. */
+const MAX_HOPS = 32;
+
 /**
  * Creates a reader of addresses.
  *
  * @param trustedProxies Addresses and CIDR ranges whose `X-Forwarded-For` is believed.
- * @param onUntrusted Hears once of a proxy that is not among them.
+ * @param onUntrusted Called once, for the first proxy that is not among them.
  * @returns The reader.
  * @throws {TypeError} One is neither an address nor a range.
  */
-export async function createAddressReader(
+export function createAddressReader(
   trustedProxies: readonly string[],
   onUntrusted: (remote: string) => void,
-): Promise<AddressReader> {
-  const trust = await readTrust(trustedProxies);
+): AddressReader {
+  const ranges = trustedProxies.map(parseRange);
+  const isTrusted = (address: IpAddress) => ranges.some((range) => contains(range, address));
   let hasWarned = false;
   return (remote, headers) => {
     if (remote === undefined) return undefined;
+    const address = parseAddress(remote);
+    if (address === undefined) return remote;
     const forwarded = headers.get("x-forwarded-for");
-    if (forwarded === null) return rateLimitKey(remote);
-    if (trust === undefined || !trust.isTrusted(remote)) {
+    if (forwarded === null) return rateLimitKey(address);
+    if (!isTrusted(address)) {
       if (!hasWarned) onUntrusted(remote);
       hasWarned = true;
-      return rateLimitKey(remote);
+      return rateLimitKey(address);
     }
-    return rateLimitKey(trust.client(remote, forwarded));
+    return rateLimitKey(clientOf(address, forwarded, isTrusted));
   };
 }
-
-/** An IPv4 address as it is, an IPv6 address by its first 64 bits. */
-function rateLimitKey(address: string): string {
-  if (!address.includes(":")) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = "", tail] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const missing = tail === undefined ? 0 : 8 - groups.length - tail.split(":").length;
-  const all = [...groups, ...Array(Math.max(missing, 0)).fill("0"), ...(tail?.split(":") ?? [])];
-  return `${all.slice(0, 4).join(":")}::/64`;
-}
-
-/** Whom to believe, and what they say. */
-interface TrustedProxies {
-  isTrusted(address: string): boolean;
-  /** The last address that no trusted proxy has, reading from the right. */
-  client(remote: string, forwarded: string): string;
-}
-
-/** Hops that are read at most. */
-const MAX_HOPS = 32;
 
 /**
  * Checks trusted proxies.
@@ -71,52 +57,102 @@ const MAX_HOPS = 32;
  * @throws {TypeError} One is neither an address nor a CIDR range.
  */
 export function checkProxies(trustedProxies: readonly string[]): void {
-  for (const text of trustedProxies) {
-    const [, address = "", bits = "0"] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-    const isIPv4 = /^((0|[1-9]\d{0,2})(\.(?!$)|$)){4}$/.test(address) &&
-      address.split(".").every((byte) => Number(byte) < 256);
-    const isIPv6 = /^[\da-f:.]*:[\da-f:.]*$/i.test(address) && URL.canParse(`http://[${address}]`);
-    if ((isIPv4 && Number(bits) <= 32) || (isIPv6 && Number(bits) <= 128)) continue;
-    const shown = JSON.stringify(text);
-    throw new TypeError(`A trusted proxy must be an address or a CIDR range, not ${shown}`);
+  trustedProxies.forEach(parseRange);
+}
+
+/** The last address that no trusted proxy has, read from the right. */
+function clientOf(
+  remote: IpAddress,
+  forwarded: string,
+  isTrusted: (address: IpAddress) => boolean,
+): IpAddress {
+  let address = remote;
+  for (const hop of forwarded.split(",").slice(-MAX_HOPS).reverse()) {
+    const next = parseAddress(withoutPort(hop.trim()));
+    if (next === undefined || !isTrusted(address)) break;
+    address = next;
   }
-}
-
-async function readTrust(trustedProxies: readonly string[]): Promise<TrustedProxies | undefined> {
-  checkProxies(trustedProxies);
-  if (trustedProxies.length === 0) return undefined;
-  const { default: ipaddr } = await import("ipaddr.js");
-  const ranges = trustedProxies.map((text) => {
-    const [address, bits] = ipaddr.parseCIDR(text.includes("/") ? text : toRange(text));
-    const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96;
-    return isMapped ? { address: address.toIPv4Address(), bits: bits - 96 } : { address, bits };
-  });
-  const isAddress = (text: string) =>
-    ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text);
-  const isTrusted = (text: string) => {
-    const address = ipaddr.process(text);
-    return ranges.some((range) =>
-      range.address.kind() === address.kind() && address.match(range.address, range.bits)
-    );
-  };
-  const client = (remote: string, forwarded: string) => {
-    let address = remote;
-    for (const hop of forwarded.split(",").slice(-MAX_HOPS).reverse()) {
-      const next = withoutPort(hop.trim());
-      if (!isTrusted(address) || !isAddress(next)) break;
-      address = ipaddr.process(next).toString();
-    }
-    return address;
-  };
-  return { isTrusted: (text) => isAddress(text) && isTrusted(text), client };
-}
-
-/** One address as a range. */
-function toRange(address: string): string {
-  return `${address}/${address.includes(":") ? 128 : 32}`;
+  return address;
 }
 
 /** Some proxies write a port behind the address. */
 function withoutPort(hop: string): string {
   return /^\[([^\]]+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([^:]+):\d+$/.exec(hop)?.[1] ?? hop;
+}
+
+/** 128 bits; an IPv4 address is the IPv6 address that it is mapped to (RFC 4291, 2.5.5.2). */
+type IpAddress = bigint;
+
+/** The addresses whose first `length` bits are those of `prefix`. */
+interface AddressRange {
+  readonly prefix: IpAddress;
+  readonly length: number;
+}
+
+const IPV4_PREFIX: AddressRange = { prefix: 0xffff00000000n, length: 96 };
+
+function contains({ prefix, length }: AddressRange, address: IpAddress): boolean {
+  const rest = BigInt(128 - length);
+  // An IPv6 range such as ::/0 contains no IPv4 address.
+  if (length < IPV4_PREFIX.length && isIPv4(address)) return false;
+  return address >> rest === prefix >> rest;
+}
+
+function isIPv4(address: IpAddress): boolean {
+  return address >> 32n === IPV4_PREFIX.prefix >> 32n;
+}
+
+function parseRange(text: string): AddressRange {
+  const [, address = "", bits] = /^([^/%]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const prefix = parseAddress(address);
+  const offset = address.includes(":") ? 0 : IPV4_PREFIX.length;
+  const length = bits === undefined ? 128 : offset + Number(bits);
+  if (prefix !== undefined && length <= 128) return { prefix, length };
+  const shown = JSON.stringify(text);
+  throw new TypeError(`A trusted proxy must be an address or a CIDR range, not ${shown}`);
+}
+
+/** Reads an IPv4 or IPv6 address, the latter with or without a zone. */
+function parseAddress(text: string): IpAddress | undefined {
+  if (text.includes(":")) return parseIPv6(text.replace(/%[^%]+$/, ""));
+  const bytes = parseIPv4(text);
+  return bytes === undefined ? undefined : IPV4_PREFIX.prefix | bytes;
+}
+
+/** Four decimal numbers; one with a leading zero is none, since some read it as octal. */
+function parseIPv4(text: string): bigint | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  let bits = 0n;
+  for (const part of parts) {
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    bits = bits << 8n | BigInt(part);
+  }
+  return bits;
+}
+
+function parseIPv6(text: string): bigint | undefined {
+  const tail = text.includes(".") ? text.slice(text.lastIndexOf(":") + 1) : undefined;
+  if (tail !== undefined) {
+    const bits = parseIPv4(tail);
+    if (bits === undefined) return undefined;
+    const groups = `${(bits >> 16n).toString(16)}:${(bits & 0xffffn).toString(16)}`;
+    text = text.slice(0, -tail.length) + groups;
+  }
+  const [head = [], end, ...more] = text.split("::")
+    .map((half) => half === "" ? [] : half.split(":"));
+  const missing = 8 - head.length - (end?.length ?? 0);
+  if (more.length > 0 || (end === undefined ? missing !== 0 : missing < 1)) return undefined;
+  const groups = [...head, ...Array<string>(missing).fill("0"), ...end ?? []];
+  if (!groups.every((group) => /^[\da-f]{1,4}$/i.test(group))) return undefined;
+  return groups.reduce((bits, group) => bits << 16n | BigInt(`0x${group}`), 0n);
+}
+
+/** An IPv4 address as it is, an IPv6 address by its first 64 bits. */
+function rateLimitKey(address: IpAddress): string {
+  if (isIPv4(address)) {
+    return [24n, 16n, 8n, 0n].map((shift) => address >> shift & 255n).join(".");
+  }
+  const groups = [112n, 96n, 80n, 64n].map((shift) => (address >> shift & 0xffffn).toString(16));
+  return `${groups.join(":")}::/64`;
 }

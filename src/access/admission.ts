@@ -1,12 +1,13 @@
 /**
- * Who may connect: finds the token that a request carries, and settles whom its connection speaks
- * for, by room token, by the host's own means, or without any when authentication is off.
+ * Who may connect: finds the token in a request, and decides by it, by the host's own means, or
+ * without either when authentication is off, which room and name a connection gets.
  */
 
 import type { Address } from "./address.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
-import { TooManyFailuresError, type VerificationLimiter } from "./verification_limiter.ts";
+import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
+import { KeySetError } from "./fetched_keys.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -14,9 +15,10 @@ import {
   MAX_NODE_ID_LENGTH,
   MAX_ROOM_LENGTH,
 } from "../protocol/messages.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { TokenCache } from "./token_cache.ts";
 
-/** Who a connection speaks for. */
+/** Which peer a connection may become. */
 export interface Identity {
   /** The room it may join. */
   readonly room: string;
@@ -27,12 +29,12 @@ export interface Identity {
 }
 
 /**
- * Whether a connection is let in. A refused one is upgraded all the same and then closed: a browser
+ * Whether a connection is admitted. A refused one is upgraded all the same and then closed: a browser
  * can read a close code, but no HTTP status.
  */
 export type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
 
-/** What a host says of a request that it lets in. */
+/** What a host says about a request that it admits. */
 export interface Authorization {
   /** The room that the client may join, 256 characters at most. */
   room: string;
@@ -41,16 +43,29 @@ export interface Authorization {
 }
 
 /**
- * Lets a client in by the host's own means, such as a session cookie.
+ * Admits a client by the host's own means, such as a session cookie. What it throws is logged, and
+ * the client is closed with 1011.
  *
  * @param request A copy of the client's request.
- * @returns The room it may join, or `null` for a stranger.
+ * @returns The room that the client may join, or `null` if it is not authenticated.
+ *
+ * @example
+ * ```ts
+ * import { type Authorize, createSignalingHandler } from "@aikofy/client-db-sync";
+ *
+ * const sessions = new Map([["session-of-ada", { room: "todos" }]]);
+ * const authorize: Authorize = ({ headers }) => {
+ *   const [, id = ""] = /(?:^|; )session=([^;]+)/.exec(headers.get("cookie") ?? "") ?? [];
+ *   return sessions.get(id) ?? null;
+ * };
+ * await using signaling = await createSignalingHandler({ authorize });
+ * ```
  */
 export type Authorize = (
   request: Request,
 ) => Authorization | null | Promise<Authorization | null>;
 
-/** By what clients are let in. */
+/** How clients are authenticated. */
 export type AuthPolicy =
   | { readonly kind: "none" }
   | {
@@ -64,7 +79,7 @@ export type AuthPolicy =
 
 /**
  * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
- * promise where a token has to be verified.
+ * promise, which never rejects, where a token has to be verified.
  */
 export type ConsumerAuthorizer = (
   token: string | undefined,
@@ -72,18 +87,18 @@ export type ConsumerAuthorizer = (
   address: Address,
 ) => CloseReason | null | Promise<CloseReason | null>;
 
-/** What a request presents besides its room and `nodeId`. */
+/** What a request has besides its room and `nodeId`. */
 export interface Credentials {
-  /** The token, wherever it stood. */
+  /** The token, wherever it was. */
   readonly token: string | undefined;
   /** The subprotocol that the answer has to name. */
   readonly protocol: string | undefined;
 }
 
-/** A client that asks to be let in. */
+/** A client that wants to connect. */
 export interface ConnectRequest {
   readonly query: URLSearchParams;
-  /** The token that it presents. */
+  /** The token in its request. */
   readonly token: string | undefined;
   readonly address: Address;
   /** Its request, for the host. */
@@ -125,90 +140,111 @@ export function readCredentials(
   return { token: token ?? undefined, protocol };
 }
 
+/** What admitting depends on. */
+export interface AdmissionOptions {
+  readonly policy: AuthPolicy;
+  /** Whether clients without a room token may come as consumers. */
+  readonly allowsConsumers: boolean;
+  readonly logger: Logger;
+}
+
 /**
- * Settles whom a connection speaks for; a promise, which never rejects, only where something has to
- * be asked. What the host throws goes to `onError`.
+ * Decides which peer a connection may become; a promise, which never rejects, only where a token has
+ * to be verified or the host has to be asked.
  */
 export function admit(
-  policy: AuthPolicy,
+  { policy, allowsConsumers, logger }: AdmissionOptions,
   { query, token, address, request }: ConnectRequest,
-  allowsConsumers: boolean,
-  onError: (cause: unknown) => void,
 ): Admission | Promise<Admission> {
-  // Clients append their own to whatever the app's URL holds: the last one counts.
+  // Clients append their own to whatever the app's URL contains: the last one counts.
   const room = query.getAll("room").at(-1) || undefined;
   const nodeId = query.getAll("nodeId").at(-1) || undefined;
-  const unauthenticated = (why: CloseReason) => {
-    if (!allowsConsumers) return { refusal: why };
+  const unauthenticated = (reason: CloseReason) => {
+    if (!allowsConsumers) return { refusal: reason };
     return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };
   };
+  const member = (own: string, name: string | undefined): Admission =>
+    room === undefined || room === own ? identify(own, name, true) : { refusal: CLOSE.wrongRoom };
   switch (policy.kind) {
     case "none":
       return identify(room ?? "default", nodeId, true);
-    case "room token":
+    case "room token": {
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
-      return admitByToken(
-        policy,
-        token,
-        address,
-        ({ sub }) =>
-          room === undefined || room === sub
-            ? identify(sub, nodeId ?? sub, true)
-            : { refusal: CLOSE.wrongRoom },
-      );
+      const decide = ({ sub }: TokenClaims) => member(sub, nodeId ?? sub);
+      const known = policy.cache.get(token);
+      if (known !== undefined) return decide(known);
+      return verifyRoomToken(policy, token, address).then(
+        (attempt) =>
+          attempt.kind === "valid"
+            ? decide(attempt.value)
+            : { refusal: closeReasonFor(attempt, CLOSE.invalidToken) },
+      ).catch((cause) => ({ refusal: onFailure(logger, "Verifying a token failed", cause) }));
+    }
     case "host":
-      return (async () => await policy.authorize(request))().then(
-        (found) => {
-          if (!found) return unauthenticated(CLOSE.notAuthorized);
-          const { room: name, nodeId: id = "" } = found;
-          if (typeof name !== "string" || name === "" || typeof id !== "string") {
-            throw new TypeError("authorize() must return texts for room and nodeId");
-          }
-          return room === undefined || room === found.room
-            ? identify(found.room, found.nodeId || nodeId, true)
-            : { refusal: CLOSE.wrongRoom };
-        },
-      ).catch((cause) => {
-        onError(cause);
-        return { refusal: CLOSE.internalError };
-      });
+      return askHost(policy.authorize, request).then((found) =>
+        found === null
+          ? unauthenticated(CLOSE.notAuthorized)
+          : member(found.room, found.nodeId || nodeId)
+      ).catch((cause) => ({ refusal: onFailure(logger, "authorize() failed", cause) }));
   }
 }
 
-/** A token that was verified before is not verified again. */
-function admitByToken(
+/** Verifies a token and remembers it, so that it is not verified again. */
+async function verifyRoomToken(
   { limiter, cache, publicKey, options }: AuthPolicy & { kind: "room token" },
   token: string,
   address: Address,
-  decide: (claims: TokenClaims) => Admission,
-): Admission | Promise<Admission> {
-  const known = cache.get(token);
-  if (known !== undefined) return decide(known);
-  return limiter.attempt(address, () => verifyToken(token, publicKey, options)).then(
-    (claims) => {
-      cache.add(token, claims);
-      return decide(claims);
-    },
-    (error) => ({ refusal: closeReasonFor(error, CLOSE.invalidToken) }),
+): Promise<Attempt<TokenClaims>> {
+  const attempt = await limiter.attempt(
+    address,
+    () => verdictOf(verifyToken(token, publicKey, options)),
   );
+  if (attempt.kind === "valid") cache.add(token, attempt.value);
+  return attempt;
 }
 
-/** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */
+/** @throws {TypeError} The host's answer is neither an {@linkcode Authorization} nor falsy. */
+async function askHost(authorize: Authorize, request: Request): Promise<Authorization | null> {
+  const found = await authorize(request);
+  if (!found) return null;
+  const { room, nodeId = "" }: { room: unknown; nodeId?: unknown } = found;
+  if (typeof room !== "string" || room === "" || typeof nodeId !== "string") {
+    throw new TypeError("authorize() must return strings for room and nodeId");
+  }
+  return { room, nodeId };
+}
+
+/** Options of {@linkcode createConsumerAuthorizer}. */
+export interface ConsumerAuthorizerOptions {
+  /** Verifies consumers' tokens; without it all consumers are admitted or none, as `isOpen` says. */
+  readonly verify: ConsumerVerifier | undefined;
+  readonly isOpen: boolean;
+  readonly limiter: VerificationLimiter;
+  readonly logger: Logger;
+}
+
+/** Creates the function that decides which consumers are admitted. */
 export function createConsumerAuthorizer(
-  verify: ConsumerVerifier | undefined,
-  isOpen: boolean,
-  guard: VerificationLimiter,
+  { verify, isOpen, limiter, logger }: ConsumerAuthorizerOptions,
 ): ConsumerAuthorizer {
   if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
   return (token, room, address) =>
     token === undefined
       ? CLOSE.invalidConsumerToken
-      : guard.attempt(address, () => verify(token, room))
-        .then(() => null, (error) => closeReasonFor(error, CLOSE.invalidConsumerToken));
+      : limiter.attempt(address, () => verdictOf(verify(token, room))).then(
+        (attempt) =>
+          attempt.kind === "valid" ? null : closeReasonFor(attempt, CLOSE.invalidConsumerToken),
+      ).catch((cause) => onFailure(logger, "Verifying a consumer token failed", cause));
 }
 
-function closeReasonFor(error: unknown, otherwise: CloseReason): CloseReason {
-  return error instanceof TooManyFailuresError ? CLOSE.tooManyFailures : otherwise;
+function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): CloseReason {
+  return kind === "throttled" ? CLOSE.tooManyFailures : otherwise;
+}
+
+/** Logs a failure of ours, of the host or of the identity provider, and says how to close. */
+function onFailure(logger: Logger, message: string, cause: unknown): CloseReason {
+  logger.error(message, failureFields(cause));
+  return cause instanceof KeySetError ? CLOSE.keySetUnavailable : CLOSE.internalError;
 }
 
 function identify(room: string, nodeId: string | undefined, canJoinAsNormal: boolean): Admission {

@@ -5,6 +5,7 @@
 
 import { importJWK } from "jose/key/import";
 import { isObject } from "../protocol/messages.ts";
+import { SignalingError } from "../runtime/errors.ts";
 
 /** The public key as `GET /public-key` shows it. */
 export interface PublicJwk {
@@ -18,7 +19,7 @@ export interface PublicJwk {
   readonly x: string;
 }
 
-/** A key pair ready for use, with the texts it was read from or can be stored as. */
+/** A key pair ready for use, with the texts that it was read from. */
 export interface KeyPair {
   /** Signs room tokens. */
   readonly privateKey: CryptoKey;
@@ -30,12 +31,21 @@ export interface KeyPair {
   readonly publicKeyJwk: string;
 }
 
-/** A key cannot be read or does not fit its partner. The message never holds key material. */
-export class InvalidKeyError extends Error {
-  /** The class, as error printers show it. */
-  override readonly name = "InvalidKeyError";
-  /** Stable, for programs. */
-  readonly code = "ERR_INVALID_KEY";
+/**
+ * A key cannot be read, or the two keys are not a pair. The message never shows key material.
+ *
+ * @example
+ * ```ts
+ * import { generateKeyPairJwk, InvalidKeyError, loadKeyPair } from "@aikofy/client-db-sync";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const { publicKeyJwk } = await generateKeyPairJwk();
+ * await assertRejects(() => loadKeyPair(publicKeyJwk), InvalidKeyError, "private member d");
+ * ```
+ */
+export class InvalidKeyError extends SignalingError {
+  /** Always `ERR_INVALID_KEY`. */
+  override readonly code = "ERR_INVALID_KEY";
 }
 
 interface PrivateJwk {
@@ -49,7 +59,7 @@ interface PrivateJwk {
  * Generates an Ed25519 key pair and returns both halves as base64 of their JWK's JSON, the form in
  * which the server's settings and options take them.
  *
- * @returns Both keys. They hold letters and digits alone, so that they need no quotes anywhere.
+ * @returns Both keys. They consist of letters and digits, so that they need no quotes anywhere.
  *
  * @example
  * ```ts
@@ -77,25 +87,26 @@ export async function generateKeyPairJwk(): Promise<
 }
 
 /**
- * Reads a key pair from its base64 texts.
+ * Reads a key pair from base64 texts, such as `generateKeyPairJwk()` returns. It reads no
+ * environment: pass the texts.
  *
  * @param privateKeyJwk Base64 of the private JWK's JSON.
  * @param publicKeyJwk Base64 of the public JWK's JSON; derived from the private key when absent.
- * @returns The keys, proven to be partners.
- * @throws {InvalidKeyError} A text is no Ed25519 JWK, the public one holds the private member `d`,
- * or the two are not partners.
+ * @returns The keys, proven to be a pair.
+ * @throws {InvalidKeyError} A text is no Ed25519 JWK, the public one has the private member `d`,
+ * or the two are not a pair.
  *
  * @example
  * ```ts
- * import { generateKeyPairJwk, loadKeyPairFromEnv } from "@aikofy/client-db-sync";
+ * import { generateKeyPairJwk, loadKeyPair } from "@aikofy/client-db-sync";
  * import { assertEquals } from "@std/assert";
  *
  * const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
- * const keys = await loadKeyPairFromEnv(privateKeyJwk);
+ * const keys = await loadKeyPair(privateKeyJwk);
  * assertEquals(keys.publicKeyJwk, publicKeyJwk);
  * ```
  */
-export async function loadKeyPairFromEnv(
+export async function loadKeyPair(
   privateKeyJwk: string,
   publicKeyJwk?: string,
 ): Promise<KeyPair> {
@@ -118,16 +129,33 @@ export async function loadKeyPairFromEnv(
 }
 
 /**
+ * The name of `loadKeyPair` in the npm package: it reads no environment either.
+ *
+ * @deprecated Use `loadKeyPair`, which is the same function.
+ */
+export const loadKeyPairFromEnv: typeof loadKeyPair = loadKeyPair;
+
+/**
  * Reads a public key from base64 of its JWK's JSON.
  *
  * @param publicKeyJwk Base64 (or base64url) of the public JWK's JSON.
- * @returns The public members alone, whatever else the text holds.
- * @throws {InvalidKeyError} The text is no Ed25519 JWK or holds the private member `d`.
+ * @returns The public members alone, whatever else the text contains.
+ * @throws {InvalidKeyError} The text is no Ed25519 JWK or has the private member `d`.
+ *
+ * @example
+ * ```ts
+ * import { decodePublicJwk, generateKeyPairJwk } from "@aikofy/client-db-sync";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { publicKeyJwk } = await generateKeyPairJwk();
+ * const { kty, crv, alg } = decodePublicJwk(publicKeyJwk);
+ * assertEquals([kty, crv, alg], ["OKP", "Ed25519", "EdDSA"]);
+ * ```
  */
 export function decodePublicJwk(publicKeyJwk: string): PublicJwk {
   const jwk = decodeOkpJwk(publicKeyJwk);
   if (jwk["d"] !== undefined) {
-    throw new InvalidKeyError("The public key holds the private member d: that is the private key");
+    throw new InvalidKeyError("The public key has the private member d: this is the private key");
   }
   return { alg: "EdDSA", crv: "Ed25519", kty: "OKP", x: keyMember(jwk, "x") };
 }
@@ -140,19 +168,19 @@ export function decodePublicJwk(publicKeyJwk: string): PublicJwk {
 export function decodePrivateJwk(privateKeyJwk: string): PrivateJwk {
   const jwk = decodeOkpJwk(privateKeyJwk);
   if (jwk["d"] === undefined) {
-    throw new InvalidKeyError("The private key lacks the private member d: that is the public key");
+    throw new InvalidKeyError("The private key has no private member d: this is the public key");
   }
   return { kty: "OKP", crv: "Ed25519", x: keyMember(jwk, "x"), d: keyMember(jwk, "d") };
 }
 
 /**
- * Checks that a public key is the partner of a private one.
+ * Checks that a public key belongs to a private one.
  *
  * @throws {InvalidKeyError} It is not.
  */
 export function assertPartners(privateJwk: { x: string }, publicJwk: { x: string }): void {
   if (privateJwk.x !== publicJwk.x) {
-    throw new InvalidKeyError("The public key is not the partner of the private key");
+    throw new InvalidKeyError("The public key does not belong to the private key");
   }
 }
 

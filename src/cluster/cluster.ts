@@ -5,7 +5,7 @@
  */
 
 import type { Backplane, RoomEvent } from "./backplane.ts";
-import type { FailureLimiter } from "../access/verification_limiter.ts";
+import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { Logger } from "../runtime/logger.ts";

@@ -4,10 +4,11 @@
  */
 
 import { checkProxies } from "../access/address.ts";
-import { decodeJwks, readAlgorithms, readJwksUrl } from "../access/consumer_tokens.ts";
+import { decodeJwks, readAlgorithms, readJwksUrl } from "../access/key_set.ts";
 import { decodePrivateJwk, decodePublicJwk } from "../access/keys.ts";
 import { createOriginCheck } from "../access/origins.ts";
-import { fitsHeader, parseDuration } from "../access/room_tokens.ts";
+import { parseDuration } from "../access/duration.ts";
+import { fitsHeader } from "../access/secrets.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { setting } from "./setting_reader.ts";
 

@@ -7,10 +7,11 @@
 import { type AddressReader, createAddressReader, remoteAddressOf } from "../access/address.ts";
 import { type AuthPolicy, createConsumerAuthorizer } from "../access/admission.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
-import { decodePublicJwk, type KeyPair, loadKeyPairFromEnv } from "../access/keys.ts";
+import { FailureLimiter } from "../access/failure_limiter.ts";
+import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
 import { issueToken } from "../access/room_tokens.ts";
 import { TokenCache } from "../access/token_cache.ts";
-import { FailureLimiter, VerificationLimiter } from "../access/verification_limiter.ts";
+import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { CLOSE } from "../protocol/messages.ts";
 import { createRooms } from "../rooms/rooms.ts";
@@ -38,7 +39,7 @@ const MEGABYTE = 1_048_576;
  * @returns The handler.
  * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
  * `consumerAuth`, `limits`, `allowedOrigins`, `trustedProxies` or `maxTokenTtl` is not usable.
- * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
+ * @throws {InvalidKeyError} A key cannot be read, or the two are not a pair.
  *
  * @example Beside routes of your own
  * ```ts
@@ -72,10 +73,11 @@ export interface HandlerParts {
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
   const options = resolveOptions(given);
   const { authEnabled, clock, limits, logger, path, maxTtlSeconds } = options;
-  const addressOf = await readAddresses(options);
+  const addressOf = readAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
-  const verifyConsumer = given.consumerAuth && makeConsumerVerifier(given.consumerAuth, logger);
+  const verifyConsumer = given.consumerAuth &&
+    makeConsumerVerifier(given.consumerAuth, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
   const rooms = createRooms({ clock, maxPeersPerRoom: limits.maxPeersPerRoom });
   const { registry, negotiations } = rooms;
@@ -91,11 +93,12 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     ...rooms,
     join: (room, peer) => (cluster ?? registry).join(room, peer),
     connections,
-    authorizeConsumer: createConsumerAuthorizer(
-      verifyConsumer,
-      !authEnabled,
-      new VerificationLimiter(failures),
-    ),
+    authorizeConsumer: createConsumerAuthorizer({
+      verify: verifyConsumer,
+      isOpen: !authEnabled,
+      limiter: new VerificationLimiter(failures),
+      logger,
+    }),
     clock,
     logger,
     limits,
@@ -123,9 +126,9 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     handleUpgrade: createNodeUpgrade({ upgrade, isOurs, idleTimeout }),
     async issueToken(request) {
       if (keys === null) {
-        throw new TypeError("Clients are not let in by room tokens: there is no key to sign with");
+        throw new TypeError("This handler has no key to sign with: it does not use room tokens");
       }
-      return await issueToken(keys.privateKey, request, { maxTtlSeconds });
+      return await issueToken(keys.privateKey, request, { maxTtlSeconds, clock });
     },
     publicJwk: () => publicJwk,
     stats: () => ({
@@ -155,7 +158,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   return { handler, addressOf, failures, connections };
 }
 
-function readAddresses({ trustedProxies, logger }: ResolvedOptions): Promise<AddressReader> {
+function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressReader {
   return createAddressReader(trustedProxies, (proxy) =>
     logger.warn(
       "X-Forwarded-For comes from a proxy that TRUSTED_PROXIES does not name: limits per address " +
@@ -202,7 +205,7 @@ function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
         "false for local development",
     );
   }
-  return loadKeyPairFromEnv(options.privateKeyJwk, options.publicKeyJwk);
+  return loadKeyPair(options.privateKeyJwk, options.publicKeyJwk);
 }
 
 function createPolicy(
@@ -216,7 +219,7 @@ function createPolicy(
   return {
     kind: "room token",
     publicKey: keys.publicKey,
-    options: { maxTtlSeconds },
+    options: { maxTtlSeconds, clock },
     limiter: new VerificationLimiter(failures),
     cache: new TokenCache(clock),
   };

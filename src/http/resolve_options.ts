@@ -3,7 +3,7 @@
  * starts nothing; `handler.ts` builds the parts from the result.
  */
 
-import { parseDuration } from "../access/room_tokens.ts";
+import { parseDuration } from "../access/duration.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";

@@ -4,26 +4,27 @@
  */
 
 import { remoteAddressOf } from "../access/address.ts";
-import { createSecretCheck, TokenRequestError } from "../access/room_tokens.ts";
-import { TooManyFailuresError, VerificationLimiter } from "../access/verification_limiter.ts";
+import { TokenRequestError } from "../access/room_tokens.ts";
+import { createSecretCheck } from "../access/secrets.ts";
+import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import type { PublicJwk } from "../access/keys.ts";
-import type { Logger } from "../runtime/logger.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import { isObject } from "../protocol/messages.ts";
 import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { splitUrl } from "./url.ts";
 
-/** Bytes that the body of a request has at most. */
+/** Maximum size of the body of a request, in bytes. */
 export const MAX_BODY_BYTES = 16384;
 
 const NO_STORE = { "cache-control": "no-store" };
 
-/** What the routes need to know. */
+/** What the routes depend on. */
 export interface RoutesOptions {
-  /** Answers `/signal` and knows the keys, the counts and the clients. */
+  /** Answers `/signal`, mints tokens, and knows the numbers of peers and failures. */
   readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures">;
-  /** The secret that `POST /token` asks for; without it the route does not exist. */
+  /** The secret that `POST /token` requires; without it the route does not exist. */
   readonly adminSecret: string | undefined;
   /** Whether the server is shutting down. */
   readonly isDraining: () => boolean;
@@ -50,7 +51,7 @@ export async function createRoutes(
   function route(request: Request, info: unknown): Response | Promise<Response> {
     const methods = routes.get(splitUrl(request.url).pathname);
     if (methods === undefined) {
-      return errorResponse(STATUS_CODE.NotFound, "There is nothing at this path");
+      return errorResponse(STATUS_CODE.NotFound, "Not found");
     }
     const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
     return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
@@ -60,7 +61,7 @@ export async function createRoutes(
     try {
       return await handler.fetch(request, info) ?? await route(request, info);
     } catch (cause) {
-      logger.error("A request failed", { cause: String(cause) });
+      logger.error("A request failed", failureFields(cause));
       return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
     }
   };
@@ -88,7 +89,7 @@ function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Resp
   );
 }
 
-/** What it takes to tell whether a client has the answer already is loaded when one asks. */
+/** The code for entity tags is loaded with the first request. */
 function publicKeyRoute(jwk: PublicJwk): Route {
   let loaded: Promise<{ etag: string; hasChanged: (known: string | null) => boolean }> | undefined;
   const load = async () => {
@@ -109,34 +110,40 @@ function publicKeyRoute(jwk: PublicJwk): Route {
   };
 }
 
-/** The secret comes first: who does not have it learns nothing and has no body read. */
+/** It checks the secret first: a client without it learns nothing, and its body is not read. */
 async function tokenRoute(
   { handler, addressOf, failures }: RoutesOptions["endpoint"],
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  const guard = new VerificationLimiter(failures);
+  const limiter = new VerificationLimiter(failures);
   return async (request, info) => {
     const address = addressOf(remoteAddressOf(info), request.headers);
-    try {
-      await guard.attempt(address, async () => {
-        if (!await isAdminSecret(presentedSecret(request.headers))) throw new WrongSecretError();
-      });
-    } catch (error) {
-      if (error instanceof WrongSecretError) {
-        const message = "Send the admin secret as x-admin-secret or Bearer";
-        return refuse(STATUS_CODE.Unauthorized, message, { "www-authenticate": "Bearer" });
-      }
-      if (!(error instanceof TooManyFailuresError)) throw error;
-      return refuse(STATUS_CODE.TooManyRequests, "Too many secrets of your address did not hold", {
-        "retry-after": String(failures.retryAfter(address)),
-      });
+    const attempt = await limiter.attempt(
+      address,
+      async () =>
+        await isAdminSecret(presentedSecret(request.headers))
+          ? { kind: "valid", value: true }
+          : { kind: "invalid" },
+    );
+    switch (attempt.kind) {
+      case "valid":
+        return await mint(request, handler);
+      case "invalid":
+        return refuse(
+          STATUS_CODE.Unauthorized,
+          "Send the admin secret as x-admin-secret or Bearer",
+          { "www-authenticate": "Bearer" },
+        );
+      case "throttled":
+        return refuse(
+          STATUS_CODE.TooManyRequests,
+          "Too many secrets from your address were wrong",
+          { "retry-after": String(attempt.seconds) },
+        );
     }
-    return await mint(request, handler);
   };
 }
-
-class WrongSecretError extends Error {}
 
 async function mint(request: Request, handler: SignalingHandler): Promise<Response> {
   if (!isJson(request.headers.get("content-type"))) {
@@ -144,7 +151,7 @@ async function mint(request: Request, handler: SignalingHandler): Promise<Respon
   }
   const text = await readText(request, MAX_BODY_BYTES).catch(() => "");
   if (text === null) {
-    return refuse(STATUS_CODE.ContentTooLarge, `The body is over ${MAX_BODY_BYTES} bytes`);
+    return refuse(STATUS_CODE.ContentTooLarge, `The body has more than ${MAX_BODY_BYTES} bytes`);
   }
   const body = parseObject(text);
   if (body === null) {
@@ -166,7 +173,7 @@ function refuse(status: number, message: string, headers?: Record<string, string
   return errorResponse(status, message, { ...NO_STORE, ...headers });
 }
 
-/** Absent and wrong are the same: a text that is not the secret. */
+/** A missing secret counts as a wrong one: it is empty. */
 function presentedSecret(headers: Headers): string {
   const [, bearer = ""] = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
   return headers.get("x-admin-secret") || bearer;
@@ -177,8 +184,8 @@ function isJson(contentType: string | null): boolean {
 }
 
 /**
- * The body as text, or `null` as soon as it is known to be over `max` bytes. Rejects when it is cut
- * short or not UTF-8.
+ * Reads the body as text; `null` as soon as it has more than `max` bytes. Rejects if it is cut short
+ * or not UTF-8.
  */
 async function readText(request: Request, max: number): Promise<string | null> {
   if (Number(request.headers.get("content-length")) > max) return null;

@@ -3,7 +3,7 @@
  * are others' work.
  */
 
-import { fitsHeader } from "../access/room_tokens.ts";
+import { fitsHeader } from "../access/secrets.ts";
 import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
@@ -100,7 +100,7 @@ const RELISTEN_MS = 200;
  * @param config See {@linkcode ServerOptions}.
  * @returns The server, which does not listen yet.
  * @throws {TypeError} Authentication is on and `adminSecret` or `privateKeyJwk` is missing.
- * @throws {InvalidKeyError} A key cannot be read, or the two are not partners.
+ * @throws {InvalidKeyError} A key cannot be read, or the two are not a pair.
  *
  * @example
  * ```ts

@@ -1,13 +1,14 @@
 /**
- * What a request for a socket has to pass: the handshake, the limits, the origin, one token in one
- * place. Who passes is upgraded and gets a session; everyone else an HTTP error that holds nothing.
+ * Answers requests for a socket: checks the handshake, the limits, the origin and where the token is,
+ * then upgrades the request and starts a session. All other requests get an HTTP error.
  */
 
 import type { Address, AddressReader } from "../access/address.ts";
 import { type Admission, admit, type AuthPolicy, readCredentials } from "../access/admission.ts";
-import type { FailureLimiter } from "../access/verification_limiter.ts";
+import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
+import { failureFields } from "../runtime/logger.ts";
 import type { MemoryWatch } from "../runtime/memory_watch.ts";
 import type { CloseReason } from "../protocol/messages.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
@@ -15,7 +16,7 @@ import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
 import { splitUrl } from "./url.ts";
 
-/** What connecting depends on. */
+/** What the upgrade handler depends on. */
 export interface UpgradeHandlerOptions {
   readonly context: SessionContext;
   readonly policy: AuthPolicy;
@@ -27,7 +28,12 @@ export interface UpgradeHandlerOptions {
   readonly memory: Pick<MemoryWatch, "isExceeded" | "start">;
 }
 
-/** Takes the connection over, answering with this subprotocol. */
+/**
+ * Turns the request into a socket, whose handshake names this subprotocol.
+ *
+ * @throws {TypeError} The handshake is malformed.
+ * @throws {ReferenceError} The runtime is not Deno.
+ */
 export type Upgrade = (protocol: string | undefined) => Deno.WebSocketUpgrade;
 
 /** Answers a request for a socket that came from this address. */
@@ -40,32 +46,32 @@ export type UpgradeHandler = (
 /** RFC 6455, section 4.4. */
 const WEBSOCKET_VERSION = "13";
 
-/** When a client that found no room may try again, in seconds. */
+/** Seconds after which a client that was rejected because of a limit may try again. */
 const RETRY_AFTER_SECONDS = 5;
 
 const LIMIT_RESPONSES: Record<ExceededLimit, { status: number; message: string }> = {
   server: { status: STATUS_CODE.ServiceUnavailable, message: "The server is full" },
   pending: {
     status: STATUS_CODE.ServiceUnavailable,
-    message: "Too many clients are connecting just now",
+    message: "Too many clients are connecting at the moment",
   },
   address: {
     status: STATUS_CODE.TooManyRequests,
-    message: "Your address has as many connections as it may",
+    message: "Your address has too many connections",
   },
   "pending of address": {
     status: STATUS_CODE.TooManyRequests,
-    message: "Too many clients of your address are connecting just now",
+    message: "Too many clients of your address are connecting at the moment",
   },
 };
 
 /**
  * Creates the function that answers requests for sockets.
  *
- * It upgrades before any token is verified, in the same turn: Deno 2.9 keeps a file descriptor for
- * ever for a client that leaves between its request and its upgrade. (One that resets its connection
- * in the very same moment still costs one.) Only where too many refused sockets linger it verifies
- * first, so that who is refused gets no socket.
+ * It upgrades in the same turn, before it verifies any token: Deno 2.9 loses a file descriptor for
+ * each client that leaves between its request and its upgrade. (A client that resets its connection
+ * at the same moment still costs one.) Only if too many refused sockets stay open, it verifies first,
+ * so that a refused client gets no socket.
  */
 export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHandler {
   const { context, policy, allowsConsumers, isAllowedOrigin, addressOf, failures, memory } =
@@ -73,6 +79,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   const { connections, limits, logger } = context;
   /** Requests whose token is verified before they are upgraded. */
   let verifying = 0;
+  let hasLoggedRuntime = false;
 
   return (request, remote, upgrade) => {
     const rejection = checkHandshake(request);
@@ -93,8 +100,8 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     const { token, protocol } = credentials;
     // Once it is upgraded, a request can no longer be read.
     const requestForHost = policy.kind === "host" ? copyOf(request) : request;
-    const applicant = { query, token, address, request: requestForHost };
-    const admitRequest = () => admit(policy, applicant, allowsConsumers, onError);
+    const connectRequest = { query, token, address, request: requestForHost };
+    const admitRequest = () => admit({ policy, allowsConsumers, logger }, connectRequest);
     if (connections.mustVerifyBeforeUpgrade) {
       return verifyFirst(admitRequest, protocol, address, upgrade);
     }
@@ -110,49 +117,64 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     }
     const seconds = failures.retryAfter(address);
     if (seconds > 0) {
-      const message = "Too many tokens of your address did not hold";
+      const message = "Too many tokens from your address were invalid";
       return retryLater(STATUS_CODE.TooManyRequests, message, seconds);
     }
-    const crowd = verifying >= limits.maxPendingConnections
+    const exceeded = verifying >= limits.maxPendingConnections
       ? "pending"
       : connections.exceededLimit(address);
-    return crowd && retryLater(LIMIT_RESPONSES[crowd].status, LIMIT_RESPONSES[crowd].message);
+    if (exceeded === undefined) return undefined;
+    const { status, message } = LIMIT_RESPONSES[exceeded];
+    return retryLater(status, message);
   }
 
   function startSession(
-    settle: () => Admission | Promise<Admission>,
+    admitRequest: () => Admission | Promise<Admission>,
     protocol: string | undefined,
     address: Address,
     upgrade: Upgrade,
   ): Response {
+    let upgraded: Deno.WebSocketUpgrade;
     try {
-      const { socket, response } = upgrade(protocol);
-      const { connection } = new Session({ socket, admission: settle(), context, address });
-      connections.add(connection);
-      socket.addEventListener("open", connection);
-      socket.addEventListener("message", connection);
-      socket.addEventListener("close", connection);
-      return response;
-    } catch {
+      upgraded = upgrade(protocol);
+    } catch (cause) {
+      return upgradeFailed(cause);
+    }
+    const { socket, response } = upgraded;
+    const { connection } = new Session({ socket, admission: admitRequest(), context, address });
+    connections.add(connection);
+    socket.addEventListener("open", connection);
+    socket.addEventListener("message", connection);
+    socket.addEventListener("close", connection);
+    return response;
+  }
+
+  function upgradeFailed(cause: unknown): Response {
+    if (cause instanceof TypeError) {
       return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
     }
+    const needsDeno = cause instanceof ReferenceError;
+    if (!needsDeno || !hasLoggedRuntime) {
+      const message = needsDeno
+        ? "Sockets need Deno: this runtime has no Deno.upgradeWebSocket"
+        : "Upgrading a request failed";
+      logger.error(message, failureFields(cause));
+    }
+    hasLoggedRuntime ||= needsDeno;
+    return errorResponse(STATUS_CODE.InternalServerError, "The server cannot open a WebSocket");
   }
 
   async function verifyFirst(
-    settle: () => Admission | Promise<Admission>,
+    admitRequest: () => Admission | Promise<Admission>,
     protocol: string | undefined,
     address: Address,
     upgrade: Upgrade,
   ): Promise<Response> {
     verifying++;
-    const admission = await settle();
+    const admission = await admitRequest();
     verifying--;
     if ("refusal" in admission) return toHttpResponse(admission.refusal);
     return checkLimits(address) ?? startSession(() => admission, protocol, address, upgrade);
-  }
-
-  function onError(cause: unknown): void {
-    logger.error("authorize() failed", { cause: String(cause) });
   }
 }
 
@@ -179,11 +201,11 @@ function checkHandshake({ method, headers }: Request): Response | undefined {
   });
 }
 
-/** The HTTP answer that says the same as a close code. */
+/** The HTTP answer in place of a close code. */
 function toHttpResponse({ status, reason }: CloseReason): Response {
-  return status === STATUS_CODE.TooManyRequests
-    ? retryLater(status, reason)
-    : errorResponse(status, reason);
+  const isTemporary = status === STATUS_CODE.TooManyRequests ||
+    status === STATUS_CODE.ServiceUnavailable;
+  return isTemporary ? retryLater(status, reason) : errorResponse(status, reason);
 }
 
 function retryLater(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {

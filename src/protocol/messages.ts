@@ -145,6 +145,8 @@ export const CLOSE = {
   roomFull: { code: 1013, reason: "room is full", status: 503 },
   /** The process is short of memory and the socket had not joined. Come back. */
   outOfMemory: { code: 1013, reason: "server is short of memory", status: 503 },
+  /** The identity provider's keys cannot be had, so that no consumer can be verified. Come back. */
+  keySetUnavailable: { code: 1013, reason: "identity provider is not available", status: 503 },
   /** The URL has no token, or a client without one registered as a normal peer. Stop. */
   missingToken: { code: 4001, reason: "missing token", status: 401 },
   /** The URL of a client without a token names no room. Stop. */

@@ -2,17 +2,35 @@ import { assert, assertEquals } from "@std/assert";
 import {
   admit,
   type Authorization,
+  type ConsumerAuthorizer,
   createConsumerAuthorizer,
   readCredentials,
 } from "../../src/access/admission.ts";
-import { FailureLimiter, VerificationLimiter } from "../../src/access/verification_limiter.ts";
+import { FailureLimiter } from "../../src/access/failure_limiter.ts";
+import { KeySetError } from "../../src/access/fetched_keys.ts";
+import { InvalidTokenError } from "../../src/access/invalid_token.ts";
+import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
+import type { ConsumerVerifier } from "../../src/access/consumer_tokens.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
 const HERE = "192.0.2.1";
 
-function guard(): VerificationLimiter {
-  return new VerificationLimiter(new FailureLimiter(new FakeClock(), 60));
+function authorizer(verify: ConsumerVerifier | undefined, isOpen: boolean): {
+  authorize: ConsumerAuthorizer;
+  failures: FailureLimiter;
+  errors: string[];
+} {
+  const errors: string[] = [];
+  const failures = new FailureLimiter(new FakeClock(), 60);
+  const limiter = new VerificationLimiter(failures);
+  const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
+  return {
+    authorize: createConsumerAuthorizer({ verify, isOpen, limiter, logger }),
+    failures,
+    errors,
+  };
 }
 
 function read(query: string, headers: Record<string, string> = {}): unknown {
@@ -83,36 +101,52 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
   }
 });
 
-Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
-  assertEquals(createConsumerAuthorizer(undefined, true, guard())("any", "room", HERE), null);
+Deno.test("createConsumerAuthorizer() admits all, none, or whose token is valid for the room", async () => {
+  assertEquals(authorizer(undefined, true).authorize("any", "room", HERE), null);
   assertEquals(
-    createConsumerAuthorizer(undefined, false, guard())("any", "room", HERE),
+    authorizer(undefined, false).authorize("any", "room", HERE),
     CLOSE.consumersRefused,
   );
   const verify = (token: string, room?: string) =>
-    token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
+    token === "good" && room === "room"
+      ? Promise.resolve({})
+      : Promise.reject(new InvalidTokenError("bad", { reason: "signature" }));
   for (const isOpen of [true, false]) {
-    const gate = createConsumerAuthorizer(verify, isOpen, guard());
-    assertEquals(gate(undefined, "room", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("good", "room", HERE), null);
-    assertEquals(await gate("good", "else", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("bad", "room", HERE), CLOSE.invalidConsumerToken);
+    const { authorize } = authorizer(verify, isOpen);
+    assertEquals(authorize(undefined, "room", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await authorize("good", "room", HERE), null);
+    assertEquals(await authorize("good", "else", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(await authorize("bad", "room", HERE), CLOSE.invalidConsumerToken);
   }
 });
 
-Deno.test("admit() takes what the host says for the room, and an empty name for the host's mistake", async () => {
+Deno.test("createConsumerAuthorizer() blames no client for a failure of the provider or of ours, and logs it", async () => {
+  const causes = [
+    [new KeySetError("down"), CLOSE.keySetUnavailable],
+    [new TypeError("a bug"), CLOSE.internalError],
+  ] as const;
+  for (const [cause, expected] of causes) {
+    const { authorize, failures, errors } = authorizer(() => Promise.reject(cause), false);
+    for (let n = 0; n < 100; n++) assertEquals(await authorize("any", "room", HERE), expected);
+    assertEquals([failures.retryAfter(HERE), errors.length], [0, 100]);
+  }
+});
+
+Deno.test("admit() takes what the host says as the room, and reports an answer that it cannot use", async () => {
   const causes: unknown[] = [];
   const ask = (found: Authorization | null, query = "") =>
     admit(
-      { kind: "host", authorize: () => found },
+      {
+        policy: { kind: "host", authorize: () => found },
+        allowsConsumers: false,
+        logger: { ...silentLogger, error: (_, fields) => causes.push(fields) },
+      },
       {
         query: new URLSearchParams(query),
         token: undefined,
         address: undefined,
         request: new Request("http://h/signal"),
       },
-      false,
-      (cause) => causes.push(cause),
     );
   const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
   assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), { identity });

@@ -3,6 +3,7 @@ import {
   decodePublicJwk,
   generateKeyPairJwk,
   InvalidKeyError,
+  loadKeyPair,
   loadKeyPairFromEnv,
 } from "../../mod.ts";
 
@@ -20,17 +21,17 @@ Deno.test("generateKeyPairJwk() returns base64 of two JWKs that need no quotes a
   assertEquals([rest.kty, rest.crv], ["OKP", "Ed25519"]);
 });
 
-Deno.test("loadKeyPairFromEnv() derives the public key", async () => {
+Deno.test("loadKeyPair() derives the public key", async () => {
   const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
-  const derived = await loadKeyPairFromEnv(privateKeyJwk);
-  const given = await loadKeyPairFromEnv(privateKeyJwk, publicKeyJwk);
+  const derived = await loadKeyPair(privateKeyJwk);
+  const given = await loadKeyPair(privateKeyJwk, publicKeyJwk);
   assertEquals(derived.publicKeyJwk, publicKeyJwk);
   const data = new Uint8Array([1, 2, 3]);
   const signature = await crypto.subtle.sign("Ed25519", given.privateKey, data);
   assert(await crypto.subtle.verify("Ed25519", derived.publicKey, signature, data));
 });
 
-Deno.test("loadKeyPairFromEnv() reads base64url, line breaks and members it does not need", async () => {
+Deno.test("loadKeyPair() reads base64url, line breaks and members it does not need", async () => {
   const { privateKeyJwk } = await generateKeyPairJwk();
   const jwk = {
     ...JSON.parse(atob(privateKeyJwk)),
@@ -39,23 +40,27 @@ Deno.test("loadKeyPairFromEnv() reads base64url, line breaks and members it does
     alg: "Ed25519",
   };
   const base64url = btoa(JSON.stringify(jwk)).replaceAll("+", "-").replaceAll("/", "_");
-  await loadKeyPairFromEnv(`${base64url.replaceAll("=", "")}\n`);
+  await loadKeyPair(`${base64url.replaceAll("=", "")}\n`);
 });
 
-Deno.test("loadKeyPairFromEnv() refuses a public key that is not the partner", async () => {
+Deno.test("loadKeyPair() refuses a public key that does not belong to the private one", async () => {
   const [one, other] = [await generateKeyPairJwk(), await generateKeyPairJwk()];
   await assertRejects(
-    () => loadKeyPairFromEnv(one.privateKeyJwk, other.publicKeyJwk),
+    () => loadKeyPair(one.privateKeyJwk, other.publicKeyJwk),
     InvalidKeyError,
-    "not the partner",
+    "does not belong",
   );
 });
 
-Deno.test("loadKeyPairFromEnv() refuses a private key that was put together of two", async () => {
+Deno.test("loadKeyPair() refuses a private key that was put together of two", async () => {
   const [one, other] = [await generateKeyPairJwk(), await generateKeyPairJwk()];
   const { d } = JSON.parse(atob(one.privateKeyJwk));
   const mixed = encode({ ...JSON.parse(atob(other.privateKeyJwk)), d });
-  await assertRejects(() => loadKeyPairFromEnv(mixed), InvalidKeyError);
+  await assertRejects(() => loadKeyPair(mixed), InvalidKeyError);
+});
+
+Deno.test("loadKeyPairFromEnv() is the npm package's name of loadKeyPair()", () => {
+  assertEquals(loadKeyPairFromEnv, loadKeyPair);
 });
 
 Deno.test("keys: what is no Ed25519 JWK is refused without showing it", async () => {
@@ -77,7 +82,7 @@ Deno.test("keys: what is no Ed25519 JWK is refused without showing it", async ()
     publicKeyJwk,
   ];
   for (const text of bad) {
-    const error = await assertRejects(() => loadKeyPairFromEnv(text), InvalidKeyError);
+    const error = await assertRejects(() => loadKeyPair(text), InvalidKeyError);
     assertEquals(error.code, "ERR_INVALID_KEY");
     assertEquals(error.message.includes(jwk.d), false);
   }

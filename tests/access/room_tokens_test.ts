@@ -5,16 +5,16 @@ import {
   InvalidTokenError,
   issueToken,
   type KeyPair,
-  loadKeyPairFromEnv,
+  loadKeyPair,
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
   TokenRequestError,
   verifyToken,
 } from "../../mod.ts";
-import { createSecretCheck } from "../../src/access/room_tokens.ts";
+import { createSecretCheck } from "../../src/access/secrets.ts";
 
 async function newKeys(): Promise<KeyPair> {
-  return await loadKeyPairFromEnv((await generateKeyPairJwk()).privateKeyJwk);
+  return await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
 }
 
 Deno.test("issueToken() mints what verifyToken() accepts", async () => {

@@ -6,7 +6,7 @@ function claims(exp: number) {
   return { sub: "room", iss: "i", aud: "a", exp };
 }
 
-Deno.test("VerifiedTokens knows a token until it expires, and no other", () => {
+Deno.test("TokenCache knows a token until it expires, and no other", () => {
   const clock = new FakeClock();
   const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;
@@ -19,7 +19,7 @@ Deno.test("VerifiedTokens knows a token until it expires, and no other", () => {
   assertEquals(tokens.get("h.p.s"), undefined);
 });
 
-Deno.test("VerifiedTokens remembers a bounded number, the latest", () => {
+Deno.test("TokenCache remembers a bounded number, the latest", () => {
   const clock = new FakeClock();
   const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;

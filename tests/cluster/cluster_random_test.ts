@@ -10,7 +10,7 @@ import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { MemoryHub } from "../../src/cluster/memory_backplane.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
-import { FailureLimiter } from "../../src/access/verification_limiter.ts";
+import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { SlowBackplane } from "../helpers/slow_backplane.ts";

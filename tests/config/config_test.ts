@@ -150,7 +150,7 @@ Deno.test("parseConfig() reports origins, proxies and durations that are none", 
       "1.2.3",
       "10.0.0.1/a",
     ],
-    MAX_TOKEN_TTL: ["30", "0d", "-1d", "1 d", "1y", "soon"],
+    MAX_TOKEN_TTL: ["30", "0d", "-1d", "1 dy", "1d ago", "soon"],
   };
   for (const [name, values] of Object.entries(bad)) {
     for (const value of values) {

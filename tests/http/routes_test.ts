@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { verifyToken } from "../../mod.ts";
 import { systemClock } from "../../src/runtime/clock.ts";
-import { loadKeyPairFromEnv } from "../../src/access/keys.ts";
+import { loadKeyPair } from "../../src/access/keys.ts";
 import { Client } from "../helpers/client.ts";
 import { exchange } from "../helpers/raw.ts";
 import { ADMIN_SECRET, startOpenServer, startServer } from "../helpers/server.ts";
@@ -67,7 +67,7 @@ Deno.test("POST /token mints a token that the public key verifies", async () => 
   const { token, expiresAt, subject } = await response.json();
   assertEquals(subject, "user-123");
   assertMatch(expiresAt, ISO);
-  const { publicKey } = await loadKeyPairFromEnv(server.privateKeyJwk);
+  const { publicKey } = await loadKeyPair(server.privateKeyJwk);
   assertEquals((await verifyToken(token, publicKey)).sub, "user-123");
 });
 

@@ -59,7 +59,6 @@ Deno.test("publish: the sources import the genuine packages, not the stand-ins",
     imports["@redis/client"],
     imports["@std/dotenv"],
     imports["@std/http"],
-    imports["ipaddr.js"],
     imports.jose,
   ];
   const imported = [...files]

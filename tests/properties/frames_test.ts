@@ -10,6 +10,7 @@ import { splitUrl } from "../../src/http/url.ts";
 import { anyText, forgedOffer, frame, validMessage } from "../helpers/arbitraries.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
 import { property } from "../helpers/property.ts";
 
 /** What a signal may be called. */
@@ -111,14 +112,14 @@ const pairs = fc.array(fc.tuple(fc.constantFrom("room", "nodeId", "token", "x"),
   maxLength: 6,
 });
 
-function ask(query: string, gate: AuthPolicy): unknown {
+function ask(query: string, policy: AuthPolicy): unknown {
   const applicant: ConnectRequest = {
     query: new URLSearchParams(splitUrl(`http://h/signal?${query}`).query),
     token: undefined,
     address: undefined,
     request: new Request("http://h/"),
   };
-  return admit(gate, applicant, true, () => {});
+  return admit({ policy, allowsConsumers: true, logger: silentLogger }, applicant);
 }
 
 property(

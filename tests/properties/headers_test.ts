@@ -104,8 +104,8 @@ property(
 );
 
 const address = fc.oneof(fc.ipV4(), fc.ipV6());
-const read = await createAddressReader([], () => {});
-const readBehind = await createAddressReader(["10.0.0.0/8", "2001:db8::/32"], () => {});
+const read = createAddressReader([], () => {});
+const readBehind = createAddressReader(["10.0.0.0/8", "2001:db8::/32"], () => {});
 
 function headersOf(text: string): Headers {
   return new Headers({ "x-forwarded-for": text });
@@ -156,13 +156,13 @@ const range = fc.tuple(
   fc.constantFrom("", "/0", "/8", "/32", "/33", "/128", "/129"),
 ).map(([text, bits]) => text + bits);
 
-property("a proxy that passes the check is the one that is trusted", range, 2000, async (text) => {
+property("a proxy that passes the check is the one that is trusted", range, 2000, (text) => {
   try {
     checkProxies([text]);
   } catch (error) {
     return assert(error instanceof TypeError);
   }
-  const readBehindIt = await createAddressReader([text], () => {});
+  const readBehindIt = createAddressReader([text], () => {});
   const [remote = ""] = text.split("/");
   if (remote.includes(":")) return;
   const decimal = remote.split(".").map(Number).join(".");

@@ -1,0 +1,64 @@
+/**
+ * How often the tokens and secrets of an address were wrong: an address with too many failures in a
+ * minute has to wait. What a failure is, its callers decide.
+ */
+
+import type { Clock } from "../runtime/clock.ts";
+import type { Address } from "./address.ts";
+
+/** How long failures count. */
+const WINDOW_MS = 60_000;
+
+/** Addresses that are remembered at most; beyond, the oldest is forgotten. */
+const MAX_ADDRESSES = 10_000;
+
+interface Failures {
+  count: number;
+  readonly until: number;
+}
+
+/** The failed attempts of all addresses. */
+export class FailureLimiter {
+  readonly #clock: Clock;
+  readonly #max: number;
+  readonly #listeners: ((address: string) => void)[] = [];
+  /** By address, in order of their end. */
+  readonly #failures = new Map<string, Failures>();
+
+  /** Allows `max` failures of an address in a minute. */
+  constructor(clock: Clock, max: number) {
+    this.#clock = clock;
+    this.#max = max;
+  }
+
+  /** Calls a listener for every failure on this instance from now on. */
+  subscribe(listener: (address: string) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Seconds until an address may try again; 0 is now. */
+  retryAfter(address: Address): number {
+    const failures = address === undefined ? undefined : this.#failures.get(address);
+    if (failures === undefined || failures.count < this.#max) return 0;
+    return Math.max(Math.ceil((failures.until - this.#clock.elapsed()) / 1000), 0);
+  }
+
+  /** Counts a failure on this instance, and tells the listeners. */
+  add(address: Address): void {
+    if (address === undefined || this.#max === Infinity) return;
+    this.count(address);
+    for (const listener of this.#listeners) listener(address);
+  }
+
+  /** Counts a failure on any instance. */
+  count(address: string): void {
+    const now = this.#clock.elapsed();
+    for (const [old, { until }] of this.#failures) {
+      if (until > now && this.#failures.size < MAX_ADDRESSES) break;
+      this.#failures.delete(old);
+    }
+    const failures = this.#failures.get(address);
+    if (failures !== undefined) failures.count++;
+    else this.#failures.set(address, { count: 1, until: now + WINDOW_MS });
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * A key set that an identity provider publishes: fetching it, keeping the last good one, and leaving a
+ * provider that has just failed alone.
+ */
+
+import type { JWTVerifyGetKey } from "jose";
+import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
+import { createRemoteJWKSet, customFetch, type FetchImplementation } from "jose/jwks/remote";
+import { isObject } from "../protocol/messages.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { SignalingError } from "../runtime/errors.ts";
+import type { Logger } from "../runtime/logger.ts";
+
+/**
+ * The identity provider's keys cannot be used at the moment: they cannot be fetched, or one of them
+ * is malformed. It says nothing about the token.
+ */
+export class KeySetError extends SignalingError {
+  /** Always `ERR_KEY_SET`. */
+  override readonly code = "ERR_KEY_SET";
+}
+
+const FETCH_TIMEOUT_MS = 5000;
+const FETCH_COOLDOWN_MS = 30_000;
+const CACHE_MS = 600_000;
+/** How long a provider that has failed is left alone. */
+const FAILURE_COOLDOWN_MS = 5000;
+/** Characters that a fetched key set has at most. */
+const MAX_JWKS_LENGTH = 131_072;
+
+/** What fetching keys depends on. */
+export interface FetchedKeysOptions {
+  readonly clock: Pick<Clock, "elapsed">;
+  readonly logger: Logger;
+}
+
+/**
+ * Looks keys up in a set that is fetched. `jose` caches the set and limits how often an unknown key
+ * causes a fetch.
+ *
+ * @returns The look-up. It rejects with {@linkcode KeySetError} if no set can be had.
+ */
+export function createFetchedKeys(url: URL, options: FetchedKeysOptions): JWTVerifyGetKey {
+  const getKey = createRemoteJWKSet(url, {
+    cooldownDuration: FETCH_COOLDOWN_MS,
+    timeoutDuration: FETCH_TIMEOUT_MS,
+    cacheMaxAge: CACHE_MS,
+    [customFetch]: keepLastGood(options),
+  });
+  return async (header, token) => {
+    try {
+      return await getKey(header, token);
+    } catch (cause) {
+      if (cause instanceof JWKSNoMatchingKey || cause instanceof JWKSMultipleMatchingKeys) {
+        throw cause;
+      }
+      throw new KeySetError("The identity provider's keys cannot be used at the moment", { cause });
+    }
+  };
+}
+
+/**
+ * A fetch that answers with the last good key set when the provider fails, accepts no set that is too
+ * long, and leaves a provider that has just failed alone.
+ */
+function keepLastGood({ clock, logger }: FetchedKeysOptions): FetchImplementation {
+  let lastGood: string | undefined;
+  let failedAt = -Infinity;
+  return async (url, options) => {
+    if (clock.elapsed() - failedAt < FAILURE_COOLDOWN_MS) {
+      if (lastGood === undefined) throw new Error("The last fetch of the key set has just failed");
+      return new Response(lastGood);
+    }
+    try {
+      const response = await fetch(url, options);
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`Status ${response.status}`);
+      }
+      lastGood = await readKeySet(response);
+    } catch (error) {
+      failedAt = clock.elapsed();
+      logger.warn("The consumers' key set cannot be fetched", { cause: String(error) });
+      if (lastGood === undefined) throw error;
+    }
+    return new Response(lastGood);
+  };
+}
+
+async function readKeySet(response: Response): Promise<string> {
+  let text = "";
+  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.length > MAX_JWKS_LENGTH) throw new Error("The key set is too long");
+  }
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || !Array.isArray(value["keys"]) || !value["keys"].every(isObject)) {
+    throw new Error("The answer is not a key set");
+  }
+  return text;
+}

@@ -1,0 +1,76 @@
+/**
+ * Sets of public keys that are configured: reading them, the URL of one, and the names of algorithms.
+ * It verifies no token and fetches nothing.
+ */
+
+import type { JSONWebKeySet } from "jose";
+import { isObject } from "../protocol/messages.ts";
+import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
+
+/** The algorithms that may be configured: signatures with a key pair (RFC 7518, RFC 8037, RFC 9864). */
+export const CONSUMER_ALGORITHMS: readonly string[] = [
+  "ES256",
+  "RS256",
+  "EdDSA",
+  "Ed25519",
+  "ES384",
+  "ES512",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+];
+
+/**
+ * Reads a set of public keys from base64 of its JSON.
+ *
+ * @throws {InvalidKeyError} It is no such set, is empty, or contains a private or symmetric key.
+ */
+export function decodeJwks(base64: string): JSONWebKeySet {
+  const value = decodeBase64Json(base64);
+  const list = Array.isArray(value)
+    ? value
+    : isObject(value)
+    ? value["keys"] ?? [value]
+    : undefined;
+  if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) {
+    throw new InvalidKeyError("The text is no JWK, array of JWKs or JWK set");
+  }
+  for (const jwk of list) {
+    if (typeof jwk["kty"] !== "string" || jwk["kty"] === "oct") {
+      throw new InvalidKeyError("Every key must be the public one of a key pair");
+    }
+    if (jwk["d"] !== undefined) {
+      throw new InvalidKeyError("A key has the private member d: give public keys only");
+    }
+  }
+  return { keys: list as JSONWebKeySet["keys"] };
+}
+
+/**
+ * Reads the URL of a key set.
+ *
+ * @throws {TypeError} It is no URL, or neither `https` nor `http` on this machine.
+ */
+export function readJwksUrl(text: string): URL {
+  const url = URL.parse(text);
+  const isHere = url !== null && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
+  if (url === null || !(url.protocol === "https:" || (url.protocol === "http:" && isHere))) {
+    throw new TypeError("The URL of a key set must be https, or http on this machine");
+  }
+  return url;
+}
+
+/**
+ * Checks the names of algorithms. `EdDSA` and its newer name `Ed25519` stand for each other.
+ *
+ * @throws {TypeError} There is none, or one is unknown, `none`, or symmetric.
+ */
+export function readAlgorithms(names: readonly string[]): readonly string[] {
+  if (names.length === 0 || !names.every((name) => CONSUMER_ALGORITHMS.includes(name))) {
+    throw new TypeError(`The algorithms must be some of ${CONSUMER_ALGORITHMS.join(", ")}`);
+  }
+  const isEd25519 = names.includes("EdDSA") || names.includes("Ed25519");
+  return isEd25519 ? [...new Set([...names, "EdDSA", "Ed25519"])] : names;
+}
