@@ -3,6 +3,7 @@
  * for, by room token, by the host's own means, or without any when authentication is off.
  */
 
+import type { JWTPayload } from "jose";
 import type { Address } from "./address.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import { TooManyFailuresError, type VerificationLimiter } from "./verification_limiter.ts";
@@ -62,15 +63,24 @@ export type AuthPolicy =
   }
   | { readonly kind: "host"; readonly authorize: Authorize };
 
+/** Whether a consumer may join, and if so, whom its token was issued to. */
+export type ConsumerVerdict =
+  | {
+    readonly kind: "accepted";
+    /** One text for each issuer and subject; empty where no token is needed or it has no subject. */
+    readonly identity: string;
+  }
+  | { readonly kind: "rejected"; readonly close: CloseReason };
+
 /**
- * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
- * promise where a token has to be verified.
+ * Decides whether a consumer may join a room with the token that it registers with; a promise where a
+ * token has to be verified.
  */
 export type ConsumerAuthorizer = (
   token: string | undefined,
   room: string,
   address: Address,
-) => CloseReason | null | Promise<CloseReason | null>;
+) => ConsumerVerdict | Promise<ConsumerVerdict>;
 
 /** What a request presents besides its room and `nodeId`. */
 export interface Credentials {
@@ -193,18 +203,34 @@ function admitByToken(
   );
 }
 
-/** Lets in consumers whose token holds; without a verifier all or none, as `isOpen` says. */
+/** Accepts consumers whose token is valid; without a verifier all or none, as `isOpen` says. */
 export function createConsumerAuthorizer(
   verify: ConsumerVerifier | undefined,
   isOpen: boolean,
   guard: VerificationLimiter,
 ): ConsumerAuthorizer {
-  if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
+  if (verify === undefined) {
+    return () => isOpen ? accepted("") : rejected(CLOSE.consumersRefused);
+  }
   return (token, room, address) =>
     token === undefined
-      ? CLOSE.invalidConsumerToken
-      : guard.attempt(address, () => verify(token, room))
-        .then(() => null, (error) => closeReasonFor(error, CLOSE.invalidConsumerToken));
+      ? rejected(CLOSE.invalidConsumerToken)
+      : guard.attempt(address, () => verify(token, room)).then(
+        (claims) => accepted(identityOf(claims)),
+        (error) => rejected(closeReasonFor(error, CLOSE.invalidConsumerToken)),
+      );
+}
+
+function accepted(identity: string): ConsumerVerdict {
+  return { kind: "accepted", identity };
+}
+
+function rejected(close: CloseReason): ConsumerVerdict {
+  return { kind: "rejected", close };
+}
+
+function identityOf({ iss = "", sub }: JWTPayload): string {
+  return sub === undefined ? "" : JSON.stringify([iss, sub]);
 }
 
 function closeReasonFor(error: unknown, otherwise: CloseReason): CloseReason {

@@ -6,7 +6,7 @@ import {
   readCredentials,
 } from "../../src/access/admission.ts";
 import { FailureLimiter, VerificationLimiter } from "../../src/access/verification_limiter.ts";
-import { CLOSE } from "../../src/protocol/messages.ts";
+import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
 const HERE = "192.0.2.1";
@@ -84,20 +84,47 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
 });
 
 Deno.test("consumerGate() lets in all, none, or whose token holds for the room", async () => {
-  assertEquals(createConsumerAuthorizer(undefined, true, guard())("any", "room", HERE), null);
+  const rejected = (close: CloseReason) => ({ kind: "rejected", close }) as const;
+  const accepted = (identity: string) => ({ kind: "accepted", identity }) as const;
+  assertEquals(
+    createConsumerAuthorizer(undefined, true, guard())("any", "room", HERE),
+    accepted(""),
+  );
   assertEquals(
     createConsumerAuthorizer(undefined, false, guard())("any", "room", HERE),
-    CLOSE.consumersRefused,
+    rejected(CLOSE.consumersRefused),
   );
   const verify = (token: string, room?: string) =>
     token === "good" && room === "room" ? Promise.resolve({}) : Promise.reject(new Error("bad"));
   for (const isOpen of [true, false]) {
     const gate = createConsumerAuthorizer(verify, isOpen, guard());
-    assertEquals(gate(undefined, "room", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("good", "room", HERE), null);
-    assertEquals(await gate("good", "else", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await gate("bad", "room", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(gate(undefined, "room", HERE), rejected(CLOSE.invalidConsumerToken));
+    assertEquals(await gate("good", "room", HERE), accepted("")); // a token without a subject
+    assertEquals(await gate("good", "else", HERE), rejected(CLOSE.invalidConsumerToken));
+    assertEquals(await gate("bad", "room", HERE), rejected(CLOSE.invalidConsumerToken));
   }
+});
+
+Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, so that none is like another", async () => {
+  const gate = createConsumerAuthorizer(
+    (claims) => Promise.resolve(JSON.parse(claims)),
+    false,
+    guard(),
+  );
+  const claims = [
+    { iss: "a", sub: "b" },
+    { iss: "ab", sub: "" },
+    { sub: "ab" },
+    { iss: '","', sub: "" },
+    { iss: "", sub: '","' },
+    { iss: "a" },
+  ];
+  const identities = await Promise.all(claims.map(async (each) => {
+    const verdict = await gate(JSON.stringify(each), "room", HERE);
+    return verdict.kind === "accepted" ? verdict.identity : "rejected";
+  }));
+  assertEquals(new Set(identities).size, claims.length);
+  assertEquals(identities.at(-1), "");
 });
 
 Deno.test("admit() takes what the host says for the room, and an empty name for the host's mistake", async () => {
