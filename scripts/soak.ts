@@ -8,7 +8,7 @@
 import { readOptions } from "./_options.ts";
 import { until } from "../tests/helpers/client.ts";
 import { BYSTANDERS, Phase } from "./soak/phase.ts";
-import { Random } from "./soak/random.ts";
+import { Random } from "../tests/helpers/random.ts";
 import { ServerProcess } from "./soak/server_process.ts";
 import { ENDED_WITHIN_MS, IDLE_TIMEOUT_SECONDS, REGISTER_TIMEOUT_MS } from "./soak/stalls.ts";
 import { type Counts, LABELS, Tally } from "./soak/tally.ts";

@@ -5,7 +5,7 @@
 
 import { until } from "../../tests/helpers/client.ts";
 import { type Message, Peer } from "./peer.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../tests/helpers/random.ts";
 import { sleep, type World } from "./world.ts";
 
 /** Offers that may wait for their answer: the server relays no more than 16 answers owed. */

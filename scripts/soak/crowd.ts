@@ -7,7 +7,7 @@ import { until } from "../../tests/helpers/client.ts";
 import { CLOSE } from "../../mod.ts";
 import { bystandersOf } from "./bystanders.ts";
 import { Peer } from "./peer.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../tests/helpers/random.ts";
 import { RawPeer } from "./raw_peer.ts";
 import { ROOMS, type World } from "./world.ts";
 

@@ -1,7 +1,7 @@
 /** Clients that send what nobody should: as HTTP, as handshakes, as frames, and as messages. */
 
 import { exchange, frame, handshake } from "../../tests/helpers/raw.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../tests/helpers/random.ts";
 import { RawPeer } from "./raw_peer.ts";
 import { ROOMS, sleep, type World } from "./world.ts";
 

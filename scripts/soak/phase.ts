@@ -3,7 +3,7 @@
 import { Pair } from "./bystanders.ts";
 import { churn, consume, reload, storm } from "./crowd.ts";
 import { junk } from "./junk.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../tests/helpers/random.ts";
 import { ignoreClose, stall } from "./stalls.ts";
 import { ROOMS, sleep, type World } from "./world.ts";
 

@@ -7,7 +7,7 @@
 import { CLOSE } from "../../mod.ts";
 import { frame } from "../../tests/helpers/raw.ts";
 import { Peer } from "./peer.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../tests/helpers/random.ts";
 import { RawPeer } from "./raw_peer.ts";
 import { ROOMS, sleep, type World } from "./world.ts";
 

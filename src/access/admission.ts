@@ -3,6 +3,7 @@
  * without either when authentication is off, which room and name a connection gets.
  */
 
+import type { JWTPayload } from "jose";
 import type { Address } from "./address.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
@@ -77,15 +78,24 @@ export type AuthPolicy =
   }
   | { readonly kind: "host"; readonly authorize: Authorize };
 
+/** Whether a consumer may join, and if so, whom its token was issued to. */
+export type ConsumerVerdict =
+  | {
+    readonly kind: "accepted";
+    /** One text for each issuer and subject; empty where no token is needed. */
+    readonly identity: string;
+  }
+  | { readonly kind: "rejected"; readonly close: CloseReason };
+
 /**
- * Whether a consumer may join a room with the token that it registers with: `null`, or why not. A
- * promise, which never rejects, where a token has to be verified.
+ * Decides whether a consumer may join a room with the token that it registers with; a promise, which
+ * never rejects, where a token has to be verified.
  */
 export type ConsumerAuthorizer = (
   token: string | undefined,
   room: string,
   address: Address,
-) => CloseReason | null | Promise<CloseReason | null>;
+) => ConsumerVerdict | Promise<ConsumerVerdict>;
 
 /** What a request has besides its room and `nodeId`. */
 export interface Credentials {
@@ -227,14 +237,31 @@ export interface ConsumerAuthorizerOptions {
 export function createConsumerAuthorizer(
   { verify, isOpen, limiter, logger }: ConsumerAuthorizerOptions,
 ): ConsumerAuthorizer {
-  if (verify === undefined) return () => isOpen ? null : CLOSE.consumersRefused;
+  if (verify === undefined) {
+    return () => isOpen ? accepted("") : rejected(CLOSE.consumersRefused);
+  }
   return (token, room, address) =>
     token === undefined
-      ? CLOSE.invalidConsumerToken
+      ? rejected(CLOSE.invalidConsumerToken)
       : limiter.attempt(address, () => verdictOf(verify(token, room))).then(
         (attempt) =>
-          attempt.kind === "valid" ? null : closeReasonFor(attempt, CLOSE.invalidConsumerToken),
-      ).catch((cause) => onFailure(logger, "Verifying a consumer token failed", cause));
+          attempt.kind === "valid"
+            ? accepted(identityOf(attempt.value))
+            : rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken)),
+      ).catch((cause) => rejected(onFailure(logger, "Verifying a consumer token failed", cause)));
+}
+
+function accepted(identity: string): ConsumerVerdict {
+  return { kind: "accepted", identity };
+}
+
+function rejected(close: CloseReason): ConsumerVerdict {
+  return { kind: "rejected", close };
+}
+
+/** Tokens without a subject do not say whom they were issued to: no two of them are the same. */
+function identityOf({ iss = "", sub = crypto.randomUUID() }: JWTPayload): string {
+  return JSON.stringify([iss, sub]);
 }
 
 function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): CloseReason {

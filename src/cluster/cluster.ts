@@ -7,6 +7,7 @@
 import type { Backplane, RoomEvent } from "./backplane.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import { CLOSE } from "../protocol/messages.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
@@ -148,8 +149,9 @@ export class Cluster {
     if (this.#localMembers.ofPeer(entry.peer) !== entry) return;
     this.#localMembers.delete(entry);
     const kind = reply === "full" ? "full" : "idInUse";
-    if (entry.resolveJoin === undefined) entry.peer.closeAsReplaced(); // Another has its name.
-    else entry.resolveJoin(this.#options.registry.refuse(entry.room, kind));
+    if (entry.resolveJoin === undefined) { // Another has its name.
+      entry.peer.close(reply === "idInUse" ? CLOSE.nodeIdInUse : CLOSE.replaced);
+    } else entry.resolveJoin(this.#options.registry.refuse(entry.room, kind));
     this.#remoteMembers.restoreConflict(entry);
     this.#remoteMembers.dropIfUnused(entry.room);
   }

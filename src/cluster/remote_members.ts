@@ -4,6 +4,7 @@
  */
 
 import type { Backplane, MemberId, OrderedMember, RoomEvent } from "./backplane.ts";
+import { closeLoser } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { MessageRouter } from "./message_router.ts";
 import { encode } from "../protocol/messages.ts";
@@ -144,7 +145,7 @@ export class RemoteMembers {
     }
     const peer = new RemotePeer(member, (...envelope) => this.#router.send(name, ...envelope));
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old);
+    if (old?.isLocal) this.#replaced(old, peer);
     this.dropIfUnused(name);
     if (isReclaim) this.#announce(room, peer);
   }
@@ -164,16 +165,16 @@ export class RemoteMembers {
     if (resolveJoin === undefined && this.#registry.get(name)?.has(peer)) return;
     entry.resolveJoin = undefined;
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old);
+    if (old?.isLocal) this.#replaced(old, peer);
     if (peer.isClosed) this.#registry.leave(room, peer);
     else resolveJoin?.({ room, outcome: { kind: "joined" }, rotation });
   }
 
   /** Another has its name: nobody has to be told that it leaves. */
-  #replaced(old: Peer): void {
+  #replaced(old: Peer, newcomer: Peer): void {
     const entry = this.#localMembers.ofPeer(old);
     if (entry !== undefined) this.#localMembers.delete(entry);
-    old.closeAsReplaced();
+    closeLoser(old, newcomer);
   }
 
   /**

@@ -26,6 +26,7 @@ export class RemotePeer implements Peer {
   readonly joinedAt: number;
   joinOrder: number;
   role: Role = "normal";
+  readonly consumerIdentity = "";
   servingState: ServingState = DEFAULT_SERVING_STATE;
   readonly #send: SendToPeer;
 
@@ -53,5 +54,5 @@ export class RemotePeer implements Peer {
   }
 
   /** Its own instance closes it. */
-  closeAsReplaced(): void {}
+  close(): void {}
 }

@@ -1,6 +1,12 @@
 /** What a room knows of a member, wherever its socket is. */
 
-import type { ParsedHeartbeat, ParsedRegister, Role, SignalMessage } from "../protocol/messages.ts";
+import type {
+  CloseReason,
+  ParsedHeartbeat,
+  ParsedRegister,
+  Role,
+  SignalMessage,
+} from "../protocol/messages.ts";
 
 /** What a normal peer offers consumers, as it last said. */
 export interface ServingState {
@@ -54,6 +60,11 @@ export interface Peer {
   readonly id: string;
   /** What the peer is in the room. */
   readonly role: Role;
+  /**
+   * Whom a consumer's token was issued to; empty for a normal peer, where authentication is off, and
+   * for a token without subject.
+   */
+  readonly consumerIdentity: string;
   /** What it offers consumers. */
   readonly servingState: ServingState;
   /** Its place in the room's order of joining; the room sets it. */
@@ -69,6 +80,6 @@ export interface Peer {
    * busy or unreachable turns out later, and the sender then gets `PEER_BUSY` or `PEER_NOT_FOUND`.
    */
   signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome;
-  /** Ends the peer's connection because another one took its place. */
-  closeAsReplaced(): void;
+  /** Closes the peer's connection; one of another instance is closed there. */
+  close(reason: CloseReason): void;
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Negotiations } from "./negotiations.ts";
+import { mayTakeOver } from "./names.ts";
 import type { Peer, SignalOutcome } from "./peer.ts";
 import { encode, type SignalMessage } from "../protocol/messages.ts";
 import { withSender } from "../protocol/with_sender.ts";
@@ -74,12 +75,12 @@ export class Room {
   }
 
   /**
-   * Adds a peer. One of the same role that holds the name gives way, and the newcomer keeps its
-   * place in the order; one of the other role does not.
+   * Adds a peer. Where its id is in use, `mayTakeOver` says who keeps it; a newcomer that does keeps
+   * the place in the order, too, and the caller closes the old peer.
    */
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
-    if (old !== undefined && old.role !== peer.role) return { kind: "idInUse" };
+    if (old !== undefined && !mayTakeOver(peer, old)) return { kind: "idInUse" };
     if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
     this.place(peer, old?.joinOrder ?? this.#nextJoinOrder);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };

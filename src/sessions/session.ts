@@ -5,9 +5,10 @@
  */
 
 import type { Address } from "../access/address.ts";
-import type { Admission, Identity } from "../access/admission.ts";
+import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { Connection, type Receiver } from "./connection.ts";
+import { closeLoser } from "../rooms/names.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import {
@@ -68,6 +69,7 @@ export class Session implements Peer, Receiver {
   readonly connection: Connection;
   readonly isLocal = true;
   role: Role = "normal";
+  consumerIdentity = "";
   servingState: ServingState = DEFAULT_SERVING_STATE;
   joinOrder = 0;
   readonly #context: SessionContext;
@@ -96,8 +98,8 @@ export class Session implements Peer, Receiver {
     return this.connection.send(text) ? "sent" : "unreachable";
   }
 
-  closeAsReplaced(): void {
-    this.connection.close(CLOSE.replaced);
+  close(reason: CloseReason): void {
+    this.connection.close(reason);
   }
 
   /** A consumer never reconnects: it is the last to be closed. */
@@ -196,12 +198,15 @@ export class Session implements Peer, Receiver {
     this.#verify(room, verdict, this.#admitConsumer);
   }
 
-  #admitConsumer(refusal: CloseReason | null, room: Room | undefined): void {
-    if (refusal === null) return this.#join("consumer", room);
-    const { reason } = refusal;
+  #admitConsumer(verdict: ConsumerVerdict, room: Room | undefined): void {
+    if (verdict.kind === "accepted") {
+      this.consumerIdentity = verdict.identity;
+      return this.#join("consumer", room);
+    }
+    const { reason } = verdict.close;
     this.connection.sendMessage({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
     this.#context.logger.debug("Consumer refused", { reason });
-    this.connection.close(refusal);
+    this.connection.close(verdict.close);
   }
 
   #heartbeat(message: ParsedHeartbeat): void {
@@ -247,7 +252,7 @@ export class Session implements Peer, Receiver {
     if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
     this.#state = { name: "joined", room };
     this.connection.markJoined();
-    if (outcome.kind === "replaced") outcome.old.closeAsReplaced();
+    if (outcome.kind === "replaced") closeLoser(outcome.old, this);
     this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
     this.#sendPeerOrServerList(room, rotation);
   }

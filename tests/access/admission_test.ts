@@ -11,7 +11,7 @@ import { KeySetError } from "../../src/access/fetched_keys.ts";
 import { InvalidTokenError } from "../../src/access/invalid_token.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
-import { CLOSE } from "../../src/protocol/messages.ts";
+import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import type { ConsumerVerifier } from "../../src/access/consumer_tokens.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
@@ -101,22 +101,25 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
   }
 });
 
+const rejected = (close: CloseReason) => ({ kind: "rejected", close }) as const;
+const accepted = (identity: string) => ({ kind: "accepted", identity }) as const;
+
 Deno.test("createConsumerAuthorizer() admits all, none, or whose token is valid for the room", async () => {
-  assertEquals(authorizer(undefined, true).authorize("any", "room", HERE), null);
+  assertEquals(authorizer(undefined, true).authorize("any", "room", HERE), accepted(""));
   assertEquals(
     authorizer(undefined, false).authorize("any", "room", HERE),
-    CLOSE.consumersRefused,
+    rejected(CLOSE.consumersRefused),
   );
   const verify = (token: string, room?: string) =>
     token === "good" && room === "room"
-      ? Promise.resolve({})
+      ? Promise.resolve({ iss: "idp", sub: "ann" })
       : Promise.reject(new InvalidTokenError("bad", { reason: "signature" }));
   for (const isOpen of [true, false]) {
     const { authorize } = authorizer(verify, isOpen);
-    assertEquals(authorize(undefined, "room", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await authorize("good", "room", HERE), null);
-    assertEquals(await authorize("good", "else", HERE), CLOSE.invalidConsumerToken);
-    assertEquals(await authorize("bad", "room", HERE), CLOSE.invalidConsumerToken);
+    assertEquals(authorize(undefined, "room", HERE), rejected(CLOSE.invalidConsumerToken));
+    assertEquals(await authorize("good", "room", HERE), accepted('["idp","ann"]'));
+    assertEquals(await authorize("good", "else", HERE), rejected(CLOSE.invalidConsumerToken));
+    assertEquals(await authorize("bad", "room", HERE), rejected(CLOSE.invalidConsumerToken));
   }
 });
 
@@ -127,9 +130,28 @@ Deno.test("createConsumerAuthorizer() blames no client for a failure of the prov
   ] as const;
   for (const [cause, expected] of causes) {
     const { authorize, failures, errors } = authorizer(() => Promise.reject(cause), false);
-    for (let n = 0; n < 100; n++) assertEquals(await authorize("any", "room", HERE), expected);
+    for (let n = 0; n < 100; n++) {
+      assertEquals(await authorize("any", "room", HERE), rejected(expected));
+    }
     assertEquals([failures.retryAfter(HERE), errors.length], [0, 100]);
   }
+});
+
+Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, and no two without a subject alike", async () => {
+  const { authorize } = authorizer((claims) => Promise.resolve(JSON.parse(claims)), false);
+  const tokens = [
+    { iss: "a", sub: "b" },
+    { iss: "a", sub: "c" },
+    { iss: "b", sub: "b" },
+    { sub: "b" },
+    { iss: "a,b", sub: "" },
+    { iss: "a" },
+    { iss: "a" },
+  ].map((claims) => JSON.stringify(claims));
+  const verdicts = await Promise.all(tokens.map((token) => authorize(token, "room", HERE)));
+  const identities = verdicts.map((verdict) => verdict.kind === "accepted" && verdict.identity);
+  assertEquals(new Set(identities).size, tokens.length);
+  assertEquals(await authorize(tokens[0], "room", HERE), verdicts[0]);
 });
 
 Deno.test("admit() takes what the host says as the room, and reports an answer that it cannot use", async () => {

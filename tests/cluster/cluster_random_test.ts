@@ -13,6 +13,7 @@ import { createRooms } from "../../src/rooms/rooms.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "../helpers/clock.ts";
+import { generator } from "../helpers/random.ts";
 import { SlowBackplane } from "../helpers/slow_backplane.ts";
 import { FakeSocket } from "../helpers/socket.ts";
 import { SessionFixture } from "../helpers/session_fixture.ts";
@@ -22,17 +23,7 @@ const STEPS = 120;
 const ROOMS = ["r", "s"];
 const IDS = ["a", "b", "c", "d"];
 
-type Random = (below: number) => number;
-
-/** Mulberry32: small, and the same everywhere. */
-function randomOf(seed: number): Random {
-  return (below) => {
-    seed = seed + 0x6d2b79f5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return Math.floor(((t ^ t >>> 14) >>> 0) / 2 ** 32 * below);
-  };
-}
+type Random = ReturnType<typeof generator>;
 
 /** One instance, whose sessions join through a cluster. */
 class Instance {
@@ -153,7 +144,7 @@ async function run(random: Random): Promise<void> {
 Deno.test("cluster: whatever happens, every instance ends up knowing who is connected", async () => {
   const only = Deno.env.get("SEED");
   for (let seed = Number(only ?? 1); seed <= Number(only ?? SEEDS); seed++) {
-    await run(randomOf(seed)).catch((cause) => {
+    await run(generator(seed)).catch((cause) => {
       throw new Error(`SEED=${seed}: ${cause.message}`, { cause });
     });
   }

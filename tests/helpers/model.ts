@@ -189,10 +189,13 @@ export class Model {
     const member = members.find(({ name }) => name === client.name);
     if (client.state === "joined" && member !== undefined) member.role = role;
     else if (member !== undefined) {
-      if (member.role !== role) return this.#end(client, CLOSE.nodeIdInUse);
+      if (role === "consumer" && member.role === "normal") {
+        return this.#end(client, CLOSE.nodeIdInUse);
+      }
       const old = member.owner;
-      member.owner = client;
-      this.#end(old, CLOSE.replaced);
+      const reason = member.role === role ? CLOSE.replaced : CLOSE.nodeIdInUse;
+      Object.assign(member, { owner: client, role });
+      this.#end(old, reason);
     } else {
       if (members.length >= this.#maxPeers) return this.#end(client, CLOSE.roomFull);
       this.rooms.set(client.room, [...members, { name: client.name, role, owner: client }]);

@@ -6,7 +6,7 @@ import {
   type ServingState,
   type SignalOutcome,
 } from "../../src/rooms/peer.ts";
-import type { Role } from "../../src/protocol/messages.ts";
+import type { CloseReason, Role } from "../../src/protocol/messages.ts";
 
 /** A peer that forgets what it is sent. */
 export class SilentPeer implements Peer {
@@ -17,6 +17,8 @@ export class SilentPeer implements Peer {
   joinOrder = 0;
   servingState: ServingState;
   isReachable = true;
+  consumerIdentity = "";
+  closedWith: CloseReason | undefined;
 
   constructor(id: string, role: Role = "normal", service: Partial<ServingState> = {}) {
     this.id = id;
@@ -32,7 +34,9 @@ export class SilentPeer implements Peer {
     return this.send(text) ? "sent" : "unreachable";
   }
 
-  closeAsReplaced(): void {}
+  close(reason: CloseReason): void {
+    this.closedWith = reason;
+  }
 }
 
 /** A peer that records what it is sent. */

@@ -1,10 +1,11 @@
 /** Sessions on fake sockets, with a clock that stands still until a test moves it. */
 
 import { assertEquals } from "@std/assert";
-import type { Admission, ConsumerAuthorizer } from "../../src/access/admission.ts";
+import type { Admission, ConsumerVerdict } from "../../src/access/admission.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
+import type { CloseReason } from "../../src/protocol/messages.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
@@ -17,6 +18,15 @@ export interface Opened {
   session: Connection;
   socket: FakeSocket;
 }
+
+/** Whom a consumer's token was issued to, `null` for nobody in particular, or why it is refused. */
+export type FakeVerdict = string | CloseReason | null;
+
+/** What stands in for the verification of consumer tokens. */
+export type FakeAuthorizer = (
+  token: string | undefined,
+  room: string,
+) => FakeVerdict | Promise<FakeVerdict>;
 
 /** Peers that a room takes. */
 export const MAX_PEERS = 5;
@@ -34,7 +44,7 @@ export class SessionFixture {
 
   readonly context: SessionContext;
 
-  constructor(limits: Partial<Limits> = {}, consumers: ConsumerAuthorizer = () => null) {
+  constructor(limits: Partial<Limits> = {}, consumers: FakeAuthorizer = () => null) {
     this.limits = resolveLimits({
       maxMessageBytes: 1000,
       maxPendingMessageBytes: 1000,
@@ -46,7 +56,10 @@ export class SessionFixture {
       registry: this.registry,
       join: (room, peer) => this.registry.join(room, peer),
       director: this.director,
-      authorizeConsumer: consumers,
+      authorizeConsumer: (token, room) => {
+        const found = consumers(token, room);
+        return found instanceof Promise ? found.then(toVerdict) : toVerdict(found);
+      },
       connections: this.connections,
       clock: this.clock,
       logger: {
@@ -108,4 +121,10 @@ export class SessionFixture {
     assertEquals(opened.socket.sent.splice(0)[0]?.type, "peer-list");
     return opened;
   }
+}
+
+function toVerdict(found: FakeVerdict): ConsumerVerdict {
+  return found === null || typeof found === "string"
+    ? { kind: "accepted", identity: found ?? "" }
+    : { kind: "rejected", close: found };
 }

@@ -5,6 +5,7 @@ import { createRooms } from "../../src/rooms/rooms.ts";
 import type { Room } from "../../src/rooms/room.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
+import { generator } from "../helpers/random.ts";
 
 class Fixture {
   readonly clock = new FakeClock();
@@ -56,8 +57,7 @@ Deno.test("Director.register() rotates the list by one with every consumer", () 
 });
 
 Deno.test("Director.register() puts every server first once in N registrations, also when the set changes size in between", () => {
-  let seed = 7;
-  const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n;
+  const random = generator(7);
   for (let run = 0; run < 200; run++) {
     const stage = new Fixture();
     const peers = ["a", "b", "c", "d"].map((id) => stage.join(id));

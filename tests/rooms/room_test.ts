@@ -38,7 +38,7 @@ Deno.test("Room.join() lets a newcomer of the same role win and keep the place i
   assertEquals(room.size, 1);
 });
 
-Deno.test("Room.join() refuses a newcomer of the other role", () => {
+Deno.test("Room.join() refuses a consumer the id of a normal peer", () => {
   const holder = new FakePeer("a");
   const room = roomOf(holder);
   assertEquals(room.join(new FakePeer("a", "consumer")), { kind: "idInUse" });
@@ -46,6 +46,28 @@ Deno.test("Room.join() refuses a newcomer of the other role", () => {
   room.join(b);
   relay(room, b, offerTo("a"));
   assertEquals(holder.frames.length, 1);
+});
+
+Deno.test("Room.join() gives a normal peer the id of a consumer, and its place in the order", () => {
+  const holder = new FakePeer("a", "consumer");
+  const room = roomOf(holder, new FakePeer("b"));
+  const newcomer = new FakePeer("a");
+  assertEquals(room.join(newcomer), { kind: "replaced", old: holder });
+  assertEquals(room.otherNormalIds(new FakePeer("z")), ["a", "b"]);
+  assertEquals(room.leave(holder), false);
+});
+
+Deno.test("Room.join() gives a consumer's id to a consumer of the same identity alone", () => {
+  const holder = new FakePeer("c", "consumer");
+  holder.consumerIdentity = "ada";
+  const room = roomOf(holder);
+  const [ben, nobody, ada] = ["ben", "", "ada"].map((consumerIdentity) =>
+    Object.assign(new FakePeer("c", "consumer"), { consumerIdentity })
+  );
+  if (!ben || !nobody || !ada) throw new Error("Three consumers");
+  assertEquals(room.join(ben), { kind: "idInUse" });
+  assertEquals(room.join(nobody), { kind: "idInUse" });
+  assertEquals(room.join(ada), { kind: "replaced", old: holder });
 });
 
 Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched", () => {

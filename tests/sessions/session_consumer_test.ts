@@ -115,19 +115,35 @@ Deno.test("a heartbeat of a consumer, or before joining, changes nothing", () =>
   assertEquals(d.socket.sent.pop(), { type: "server-list", servers: ["c"] });
 });
 
-Deno.test("a newcomer takes over its own kind's nodeId and is refused the other kind's", () => {
-  const world = new SessionFixture();
+Deno.test("a consumer replaces a consumer of its own identity, and is refused any other's nodeId", () => {
+  const world = new SessionFixture({}, (token = "") => token);
+  const register = (nodeId: string, token: string) => {
+    const opened = world.open(nodeId, "room", false);
+    opened.session.receive(JSON.stringify({ type: "register", role: "consumer", token }));
+    return opened.socket;
+  };
   const normal = world.join("n");
-  const consumer = world.open("c");
+  const consumer = register("c", "ada");
+  assertEquals(register("n", "ada").closedWith, CLOSE.nodeIdInUse);
+  assertEquals(register("c", "ben").closedWith, CLOSE.nodeIdInUse);
+  assertEquals(consumer.closedWith, undefined);
+  const successor = register("c", "ada");
+  assertEquals(consumer.closedWith, CLOSE.replaced);
+  assertEquals([normal.socket.closedWith, successor.closedWith], [undefined, undefined]);
+  assertEquals(world.registry.peers, 2);
+});
+
+Deno.test("a normal peer takes a consumer's nodeId over, who is closed as one whose id is in use", () => {
+  const world = new SessionFixture();
+  const consumer = world.open("c", "room", false);
   consumer.session.receive(CONSUMER);
-  const wrong = [world.open("n"), world.open("c")];
-  wrong[0]?.session.receive(CONSUMER);
-  wrong[1]?.session.receive(NORMAL);
-  for (const { socket } of wrong) assertEquals(socket.closedWith, CLOSE.nodeIdInUse);
-  const heir = world.open("c");
-  heir.session.receive(CONSUMER);
-  assertEquals(consumer.socket.closedWith, CLOSE.replaced);
-  assertEquals(normal.socket.closedWith, undefined);
+  const other = world.join("b");
+  const normal = world.open("c");
+  normal.session.receive(NORMAL);
+  assertEquals(normal.socket.sent, [{ type: "peer-list", peers: ["b"] }]);
+  assertEquals(consumer.socket.closedWith, CLOSE.nodeIdInUse);
+  consumer.session.receive('{"type":"offer","to":"b"}');
+  assertEquals(other.socket.sent, []);
   assertEquals(world.registry.peers, 2);
 });
 
