@@ -178,7 +178,7 @@ Deno.test("main: a setting that is not valid UTF-8 is named, and neither shown n
   const script = `ADMIN_SECRET=$(printf 'hush-\\351-hush') PORT=x exec "$0" "$@"`;
   await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN]);
   assertEquals(await server.exited, 1);
-  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it anew\nPORT must be /);
+  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it again\nPORT must be /);
   assert(!/hush|at file:/.test(server.stderr()));
 });
 
