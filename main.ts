@@ -23,16 +23,16 @@ import {
 } from "./src/http/server.ts";
 import { SETTINGS } from "./src/config/settings.ts";
 
-/** The last is `EX_TEMPFAIL` of sysexits.h: a supervisor starts the server again. */
+/** `exhausted` is `EX_TEMPFAIL` of sysexits.h: a supervisor starts the server again. */
 const EXIT = { ok: 0, configuration: 1, usage: 2, exhausted: 75 } as const;
 
-/** Ctrl-C under `deno task` comes twice, from the terminal and from the task: that is one signal. */
+/** Ctrl-C under `deno task` sends two signals, by the terminal and by the task: they count as one. */
 const SAME_SIGNAL_MS = 500;
 
-/** Once its closes are spread, the process ends by then, whatever still hangs. */
+/** How long a stop may take after its closes are spread; then the process ends in any case. */
 const STOP_DEADLINE_MS = 1500;
 
-/** The part of the machine's memory that the process may have unless a setting says otherwise. */
+/** The part of the machine's memory that the process may use if `MAX_MEMORY_MB` is not set. */
 const MEMORY_SHARE = 0.8;
 
 const HELP = `WebRTC signaling server for @aikofy/client-db
@@ -115,7 +115,7 @@ function configure({ get, problems, advice }: Environment): Config {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const isMissing = (line: string) => line.includes(" is not set.");
-    // What could not be read is not missing.
+    // A setting that could not be read is not missing.
     if (problems.length > 0) {
       return exit([...problems, ...error.problems.filter((line) => !isMissing(line))]);
     }
@@ -148,7 +148,7 @@ function serverConfig(config: Config, logger: Logger): ServerOptions {
   };
 }
 
-/** Nothing of Redis is loaded where it is not asked for. */
+/** Loads the Redis client only if `REDIS_URL` is set. */
 async function backplaneConfig({ redis }: Config): Promise<Pick<ServerOptions, "backplane">> {
   if (redis === undefined) return {};
   const { createRedisBackplane } = await import("./src/cluster/redis/backplane.ts");
@@ -166,7 +166,7 @@ function memoryLimit({ limits }: Config, logger: Logger): number {
   return 0;
 }
 
-/** How to run `keygen`, in the way in which this program was run. */
+/** The command that runs `keygen` the way this program was started. */
 function keygenCommand(): string {
   if (Deno.build.standalone) return "client-db-sync keygen";
   return import.meta.url.startsWith("file:")
@@ -191,7 +191,7 @@ function announce(
   logger.info(`Connect to ${webSocket}?token=...`);
 }
 
-/** What no handler caught is counted and logged: the other clients are served on. */
+/** Counts and logs errors that no handler caught: the server continues for the other clients. */
 function surviveUnexpectedErrors(logger: Logger): void {
   let count = 0;
   globalThis.addEventListener("error", (event) => {

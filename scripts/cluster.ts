@@ -26,14 +26,14 @@ const MAX_SECONDS = 1e6;
 const MAX_PEERS = 1000;
 const FRAME_MS = { terminal: 500, elsewhere: 2000 };
 
-/** How long everybody may take to join, and at the end to have met, in milliseconds. */
+/** How long all peers may take to join, and at the end to have met, in milliseconds. */
 const JOIN_MS = 30_000;
 const MEET_MS = 5000;
 
-/** Who has joined for less, in milliseconds, has just come. */
+/** A peer that joined less than this many milliseconds ago need not have met the others. */
 const JUST_MS = 1000;
 
-/** Ctrl-C under `deno task` comes twice, from the terminal and from the task: that is one signal. */
+/** Ctrl-C under `deno task` sends two signals, by the terminal and by the task: they count as one. */
 const SAME_SIGNAL_MS = 500;
 
 const EXIT_INTERRUPTED = 130;
@@ -43,7 +43,7 @@ interface Options {
   readonly peers: number;
 }
 
-/** Reads the arguments; a sentence is what is wrong with them. */
+/** Reads the arguments, or returns a sentence that says what is wrong with them. */
 function parse(args: readonly string[]): Options | string {
   let seconds = Infinity;
   let peers = 12;
@@ -62,14 +62,14 @@ interface Ending {
   readonly interrupted: Promise<void>;
   readonly failed: Promise<never>;
   readonly fail: (cause: unknown) => void;
-  /** Whatever has to be killed when a second signal comes. */
+  /** The programs to kill when a second signal comes. */
   readonly killable: Set<{ kill(): void }>;
 }
 
 function watchForEnding(): Ending {
   const interrupted = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<never>();
-  failed.promise.catch(() => {}); // Whoever waits for it hears of it.
+  failed.promise.catch(() => {}); // The code that waits for it gets the rejection.
   const killable = new Set<{ kill(): void }>();
   let since: number | undefined;
   const onSignal = () => {
@@ -143,7 +143,7 @@ async function start(redis: Redis, instances: readonly Instance[]): Promise<void
   });
 }
 
-/** Waits until everybody has joined, talked, and met. */
+/** Waits until all peers have joined, exchanged messages, and met. */
 async function talk(crowd: Crowd, seconds: number): Promise<void> {
   await until("everybody to join", () => crowd.absent === 0, JOIN_MS).catch(() => {});
   await new Promise<void>((resolve) => {
@@ -154,7 +154,7 @@ async function talk(crowd: Crowd, seconds: number): Promise<void> {
   await until("everybody to meet", isComplete, MEET_MS).catch(() => {});
 }
 
-/** Draws again and again, until it is over. */
+/** Draws the table repeatedly until the run ends. */
 async function redraw(
   draw: () => Promise<void>,
   { isTerminal }: Screen,
@@ -173,7 +173,7 @@ async function redraw(
   }
 }
 
-/** On a terminal, kills one instance after the other at a key. */
+/** On a terminal, kills the next instance at each key press. */
 function listenToKeys(instances: readonly Instance[]): Disposable {
   if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return { [Symbol.dispose]: () => {} };
   console.log(`k kills an instance, which is back after ${RESTART_MS / 1000} s; Ctrl-C ends`);
@@ -187,7 +187,7 @@ function listenToKeys(instances: readonly Instance[]): Disposable {
   return { [Symbol.dispose]: () => Deno.stdin.setRaw(false) };
 }
 
-/** Says whether everybody has met, but for those whom Ctrl-C has cut off or who had just come. */
+/** Whether all peers have met, except those that Ctrl-C disconnected or that had just joined. */
 function judge(crowd: Crowd, isInterrupted: boolean): boolean {
   const { total, apart } = crowd.pairs(isInterrupted ? JUST_MS : 0);
   const absent = isInterrupted ? 0 : crowd.absent;

@@ -42,7 +42,7 @@ export async function keygen(args: readonly string[]): Promise<number> {
     console.log(
       "Prints PRIVATE_KEY_JWK, PUBLIC_KEY_JWK and ADMIN_SECRET as .env lines.\n" +
         "  keygen >> .env    append them to .env\n" +
-        "  keygen --write    the same, but refuse if .env holds keys already\n" +
+        "  keygen --write    the same, but refuse if .env has keys already\n" +
         "                    (needs --allow-read=.env --allow-write=.env)",
     );
     return 0;

@@ -1,7 +1,7 @@
 /**
- * Simulated peers: each joins a room through the proxy, offers to everybody it hears of, answers,
- * offers again in turn, connects anew now and then as a page does that is reloaded, and comes back
- * when its connection ends. What they see is counted by the instance that they are on.
+ * Simulated peers: each joins a room through the proxy, offers to every peer of its lists, answers,
+ * repeats its offers, reconnects now and then like a page that is reloaded, and comes back when its
+ * connection ends. What they receive is counted for the instance that they are connected to.
  */
 
 /** Peers of one room. */
@@ -49,13 +49,13 @@ export interface Pairs {
   readonly apart: readonly string[];
 }
 
-/** Everybody. */
+/** All simulated peers. */
 export class Crowd implements Disposable {
   readonly tallies: readonly Tally[];
   readonly offerMs: number;
   readonly #peers = new Map<string, Peer>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether nobody connects anew any more unless it has to. */
+  /** Whether peers reconnect only when they have to. */
   isSettling = false;
 
   constructor(count: number, instances: number) {
@@ -67,7 +67,7 @@ export class Crowd implements Disposable {
     }
   }
 
-  /** Lets everybody join, one after the other. */
+  /** Lets all peers join, one after the other. */
   start(url: string): void {
     const waiting = [...this.#peers.values()];
     const next = () => {
@@ -77,18 +77,18 @@ export class Crowd implements Disposable {
     next();
   }
 
-  /** Takes note of where the proxy has sent a connection. */
+  /** Records to which instance the proxy has sent a connection. */
   routed(path: string, instance: number): void {
     const peer = this.#peers.get(path);
     if (peer !== undefined) peer.heading = instance;
   }
 
-  /** Those of a room under this name, if they are simulated. */
+  /** The simulated peers of a room. */
   find(room: string, id: string): Peer | undefined {
     return this.#peers.get(pathOf(room, id));
   }
 
-  /** Takes note that a peer has joined: what it had exchanged before counts no more. */
+  /** Records that a peer has joined: its earlier exchanges no longer count. */
   joined(newcomer: Peer): void {
     for (const peer of this.#peers.values()) {
       if (peer.room === newcomer.room) peer.met.delete(newcomer.id);
@@ -125,7 +125,7 @@ export class Crowd implements Disposable {
 class Peer {
   readonly room: string;
   readonly id: string;
-  /** Those whose answer to an offer has come. */
+  /** The peers whose answer to an offer has arrived. */
   readonly met = new Set<string>();
   /** The instance that its connection goes to. */
   heading: number | undefined;
@@ -164,7 +164,7 @@ class Peer {
     };
   }
 
-  /** Leaves for good. */
+  /** Leaves and does not come back. */
   end(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#stay);
@@ -218,7 +218,7 @@ class Peer {
     }, between(STAY_MS));
   }
 
-  /** Offers to whoever has not been offered to for longest. */
+  /** Offers to the peer to which the last offer is the oldest. */
   #offer(): void {
     const [id] = this.#known;
     if (id === undefined) return;

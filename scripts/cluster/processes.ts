@@ -1,6 +1,6 @@
 /**
  * The programs that a cluster is made of, each a process of its own on loopback: one Redis, and
- * instances of the server that are started again when they end. Whoever disposes of one stops it.
+ * instances of the server that are started again when they end. Disposing of one stops it.
  */
 
 import { SETTINGS } from "../../src/config/settings.ts";
@@ -38,7 +38,7 @@ class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   #output = "";
   #heard: () => void = () => {};
-  /** Resolves once it has ended, for whatever reason. */
+  /** Resolves once it has ended, for any reason. */
   readonly ended: Promise<unknown>;
 
   constructor(name: string, program: string, args: string[], env: Record<string, string> = {}) {
@@ -92,7 +92,7 @@ class Program implements AsyncDisposable {
 /** A Redis of its own that keeps nothing on disk. */
 export class Redis implements AsyncDisposable {
   readonly url: string;
-  /** Resolves once it takes connections. */
+  /** Resolves once it accepts connections. */
   readonly ready: Promise<unknown>;
   readonly #program: Program;
 
@@ -153,7 +153,7 @@ export class Instance implements AsyncDisposable {
       ...OPEN,
       REDIS_URL: this.#redisUrl,
       DRAIN_SECONDS: "0",
-      MAX_PENDING_CONNECTIONS_PER_IP: "0", // Everybody comes from one address.
+      MAX_PENDING_CONNECTIONS_PER_IP: "0", // All peers have one address.
     });
     this.#program = program;
     const [, port] = await program.line(/Listening on http:\/\/[^ "]*:(\d+)/);
@@ -167,7 +167,7 @@ export class Instance implements AsyncDisposable {
     this.#restart = setTimeout(() => this.start().catch(this.#onFailure), RESTART_MS);
   }
 
-  /** What it says of itself, or `undefined` if it does not answer. */
+  /** What its `/health` answers, or `undefined` if it does not answer. */
   async health(): Promise<Health | undefined> {
     if (this.port === undefined) return undefined;
     try {

@@ -11,7 +11,7 @@ const MAX_LINE_BYTES = 8192;
 export interface ProxyOptions {
   /** The ports of the instances; `undefined` for one that is away. */
   readonly ports: () => readonly (number | undefined)[];
-  /** Hears which instance got a request, by its path and query. */
+  /** Called with the instance that got a request, and the request's path and query. */
   readonly onRouted: (target: string, instance: number) => void;
 }
 
@@ -33,7 +33,7 @@ export class FrontProxy implements Disposable {
 
   async #accept(): Promise<void> {
     for await (const client of this.#listener) {
-      this.#serve(client).catch(() => {}); // Either end may go at any time.
+      this.#serve(client).catch(() => {}); // Either end may disconnect at any time.
     }
   }
 
@@ -60,7 +60,7 @@ export class FrontProxy implements Disposable {
     }
   }
 
-  /** Connects to the instance whose turn it is, or to the next that answers. */
+  /** Connects to the next instance in rotation that answers. */
   async #connect(): Promise<{ server: Deno.Conn; instance: number } | undefined> {
     const ports = this.#options.ports();
     const first = this.#turn++;

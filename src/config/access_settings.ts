@@ -42,7 +42,7 @@ export const ACCESS = {
   publicKeyJwk: setting({
     name: "PUBLIC_KEY_JWK",
     default: "derived",
-    summary: "Its public key, base64 of its JWK; checked to be the partner when given",
+    summary: "Its public key, base64 of its JWK; checked against the private key when it is set",
     read(reader) {
       const { text } = reader;
       if (text === undefined) return undefined;
@@ -127,7 +127,7 @@ export const ACCESS = {
   trustedProxies: setting({
     name: "TRUSTED_PROXIES",
     default: "none",
-    summary: "Addresses or CIDR ranges of the proxies whose X-Forwarded-For is believed",
+    summary: "Addresses or CIDR ranges of the proxies whose X-Forwarded-For is trusted",
     read(reader) {
       const proxies = reader.list() ?? [];
       reader.attempt(() => checkProxies(proxies), "Try: TRUSTED_PROXIES=10.0.0.0/8");
@@ -138,7 +138,7 @@ export const ACCESS = {
     name: "MAX_TOKEN_TTL",
     default: "none",
     summary:
-      "How long a room token may be valid, as in 30d: longer ones are neither made nor taken",
+      "How long a room token may be valid, as in 30d; longer ones are neither issued nor accepted",
     read(reader) {
       const { text } = reader;
       if (text !== undefined) reader.attempt(() => parseDuration(text), "Try: 30d");

@@ -47,7 +47,7 @@ export interface Config {
   readonly limits: Partial<Limits>;
 }
 
-/** Authentication is off, or on with all that it takes. */
+/** Authentication is off, or on with everything that it needs. */
 export type AuthConfig = { readonly enabled: false } | {
   readonly enabled: true;
   readonly privateKeyJwk: string;

@@ -36,7 +36,7 @@ export async function readEnvironment(): Promise<Environment> {
       const value = Deno.env.get(name);
       if (value) values.set(name, value);
     } catch {
-      problems.push(`${name} is not valid UTF-8. Set it anew`);
+      problems.push(`${name} is not valid UTF-8. Set it again`);
     }
   }
   const file = await readEnvFile();

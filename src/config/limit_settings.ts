@@ -45,7 +45,7 @@ const TEXTS: Readonly<
   },
   maxSendBufferBytes: {
     name: "MAX_SEND_BUFFER_BYTES",
-    summary: "Bytes that wait for a client which reads slowly",
+    summary: "Bytes that wait for a client that reads slowly",
     whenExceeded: "close 1013, and the peer is removed at once",
   },
   maxConnections: {
@@ -55,7 +55,7 @@ const TEXTS: Readonly<
   },
   maxConnectionsPerIp: {
     name: "MAX_CONNECTIONS_PER_IP",
-    summary: "Sockets of one address (an IPv6 /64); off, for offices share one",
+    summary: "Sockets of one address (an IPv6 /64); off, because an office shares one",
     whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
   },
   maxPendingConnections: {
@@ -65,14 +65,15 @@ const TEXTS: Readonly<
   },
   maxPendingConnectionsPerIp: {
     name: "MAX_PENDING_CONNECTIONS_PER_IP",
-    summary: "Sockets of one address that have not joined, refused ones that linger included",
+    summary:
+      "Sockets of one address that have not joined, including refused ones that are still open",
     whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
   },
   maxRefusedConnections: {
     name: "MAX_REFUSED_CONNECTIONS",
     summary:
-      "Sockets that were told to close and have not gone, or a quarter of all sockets if less",
-    whenExceeded: "who is refused gets HTTP 401 or 403, no upgrade",
+      "Sockets that were told to close and are still open, or a quarter of all sockets if that is less",
+    whenExceeded: "refused clients get HTTP 401 or 403, no upgrade",
   },
   maxPeersPerRoom: {
     name: "MAX_PEERS_PER_ROOM",
@@ -81,8 +82,8 @@ const TEXTS: Readonly<
   },
   maxFailedAuthPerMinute: {
     name: "MAX_FAILED_AUTH_PER_MINUTE",
-    summary: "Tokens and admin secrets of one address that do not hold, in a minute",
-    whenExceeded: "HTTP 429, Retry-After, nothing is verified, not even what would hold",
+    summary: "Invalid tokens and admin secrets of one address in a minute",
+    whenExceeded: "HTTP 429, Retry-After; nothing is verified, not even a valid token",
   },
   maxMemoryMb: {
     name: "MAX_MEMORY_MB",

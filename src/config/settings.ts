@@ -20,35 +20,36 @@ export const GENERAL = {
   port: setting({
     name: "PORT",
     default: String(DEFAULTS.port),
-    summary: "Port to listen on; 0 takes a free one",
+    summary: "Port to listen on; 0 chooses a free one",
     read: (reader) => reader.integer(DEFAULTS.port, 0, 65_535) ?? DEFAULTS.port,
   }),
   ...ACCESS,
   registerTimeoutMs: setting({
     name: "REGISTER_TIMEOUT_MS",
     default: String(DEFAULTS.registerTimeoutMs),
-    summary: "How long a client without a room token may take to register, then close 4002",
+    summary: "Milliseconds in which a client without a room token has to register, else close 4002",
     read: (reader) =>
       reader.integer(DEFAULTS.registerTimeoutMs, 0, MAX_INTEGER) ?? DEFAULTS.registerTimeoutMs,
   }),
   idleTimeoutSeconds: setting({
     name: "IDLE_TIMEOUT_SECONDS",
     default: String(DEFAULTS.idleTimeoutSeconds),
-    summary: "How long a client may give no sign of life, then its peer is removed; 0 for ever",
+    summary: "Seconds without a sign of life after which a client's peer is removed; 0 is never",
     read: (reader) =>
       reader.integer(DEFAULTS.idleTimeoutSeconds, 0, 86_400) ?? DEFAULTS.idleTimeoutSeconds,
   }),
   drainSeconds: setting({
     name: "DRAIN_SECONDS",
     default: String(DEFAULTS.drainSeconds),
-    summary: "How long a stop spreads its closes, so that clients do not all come back at once",
+    summary:
+      "Seconds over which a stop spreads its closes, so that clients do not all reconnect at once",
     read: (reader) => reader.integer(DEFAULTS.drainSeconds, 0, 3600) ?? DEFAULTS.drainSeconds,
   }),
   redisUrl: setting({
     name: "REDIS_URL",
     default: "none",
     summary:
-      "Redis that makes all instances which share it one server: redis:// or rediss:// (TLS)",
+      "Redis through which all instances that share it are one server: redis:// or rediss:// (TLS)",
     read(reader) {
       const { text } = reader;
       // The URL may contain a password: it is not shown.

@@ -1,17 +1,17 @@
-/** Time as the server sees it, so that tests can run it. */
+/** The time and the timers of the server, behind an interface, so that tests can move the time. */
 
-/** What a clock names a pending call by. */
+/** Identifies a pending call. */
 export type Timer = ReturnType<typeof setTimeout> | number;
 
 /** The time and the timers that the server uses. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
-  /** Milliseconds since some moment in the past, by a clock that never goes back. */
+  /** Milliseconds since a fixed moment in the past, by a clock that never goes back. */
   elapsed(): number;
   /** Calls `callback` once, `delayMs` milliseconds from now. */
   setTimeout(callback: () => void, delayMs: number): Timer;
-  /** Takes back a call that has not happened yet; any other timer is ignored. */
+  /** Cancels a call that has not happened yet; any other timer is ignored. */
   clearTimeout(timer: Timer): void;
 }
 

@@ -3,7 +3,7 @@
  * line and the tests of the docs read it here. The defaults of limits are in `access/limits.ts`.
  */
 
-/** What applies to an option that nobody sets. */
+/** The value of each option that is not set. */
 export const DEFAULTS = {
   /** Address to listen on. */
   host: "0.0.0.0",

@@ -5,7 +5,7 @@
 
 import { DEFAULTS } from "./defaults.ts";
 
-/** What varies in a log line. */
+/** The variables of a log line. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /** Where the server reports what happens; any logger with these four methods fits. */
@@ -35,13 +35,13 @@ export const LOG_FORMATS: readonly LogFormat[] = ["pretty", "json"];
 /** A logger that writes nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A logger that passes everything on and swallows what the other throws: no log is worth a peer. */
+/** A logger that calls another and ignores what it throws: a lost log line must harm no peer. */
 export function neverThrowing(logger: Logger): Logger {
   const guard = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) => {
     try {
       logger[name](message, fields);
     } catch {
-      // There is nowhere left to say it.
+      // There is no other place to report it.
     }
   };
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
@@ -112,7 +112,7 @@ function jsonLine(time: string, level: string, message: string, fields?: LogFiel
   return JSON.stringify({ time, level, message, ...fields });
 }
 
-/** Values are quoted as JSON, so that nothing a client names can break a line or draw on it. */
+/** Values are quoted as JSON, so that no name of a client can break a line or control a terminal. */
 function prettyLine(time: string, level: string, message: string, fields?: LogFields): string {
   let line = `${time.slice(11, 19)} ${level.toUpperCase().padEnd(5)} ${message}`;
   for (const [name, value] of Object.entries(fields ?? {})) {

@@ -1,6 +1,6 @@
 /**
- * Watches the memory of the process. Deno has no bound for a message that arrives in fragments, so
- * what cannot be refused has to be noticed.
+ * Watches the memory of the process, because Deno has no limit for a message that arrives in
+ * fragments: its memory cannot be refused, only noticed.
  */
 
 import type { Clock, Timer } from "./clock.ts";
@@ -11,11 +11,11 @@ export const MEGABYTE = 1_048_576;
 /** How often the memory is read, in milliseconds. */
 const READ_MS = 1000;
 
-/** What a watch has to say. */
+/** What a watch reports. */
 export interface MemoryEvents {
-  /** The process has more than it may: every second for as long as it has, the first time as news. */
+  /** The process uses more than the limit: called every second; `isFirst` is true the first time. */
   exceeded(residentBytes: number, isFirst: boolean): void;
-  /** It is back within its bounds. */
+  /** The process is within the limit again. */
   recovered(residentBytes: number): void;
 }
 
@@ -46,12 +46,12 @@ export class MemoryWatch {
     this.#read = read;
   }
 
-  /** Watches from the first call on: a server that nobody has connected to needs no watch. */
+  /** Starts to watch, at the first connection: a server without connections needs no watch. */
   start(): void {
     if (this.#timer === undefined && this.#maxBytes < Infinity && !this.#isClosed) this.#schedule();
   }
 
-  /** Whether the process had more than it may at the last look. */
+  /** Whether the process used more than the limit when its memory was last read. */
   get isExceeded(): boolean {
     return this.#isExceeded;
   }

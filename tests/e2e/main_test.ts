@@ -178,7 +178,7 @@ Deno.test("main: a setting that is not valid UTF-8 is named, and neither shown n
   const script = `ADMIN_SECRET=$(printf 'hush-\\351-hush') PORT=x exec "$0" "$@"`;
   await using server = start("sh", ["-c", script, Deno.execPath(), "run", ...PERMISSIONS, MAIN]);
   assertEquals(await server.exited, 1);
-  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it anew\nPORT must be /);
+  assertMatch(server.stderr(), /^ADMIN_SECRET is not valid UTF-8\. Set it again\nPORT must be /);
   assert(!/hush|at file:/.test(server.stderr()));
 });
 
@@ -242,7 +242,7 @@ Deno.test("main: it goes on listening after it ran out of file descriptors", asy
 });
 
 Deno.test("main: start, the binary and the image have the same permissions, and may read every setting", async () => {
-  const { start, compile } = metadata.tasks;
+  const { start, "compile:to": compile } = metadata.tasks;
   const { server } = metadata.permissions;
   const command = /^CMD (\[[\s\S]*\])/m.exec(await Deno.readTextFile(`${ROOT}Dockerfile`))?.[1] ??
     "";
@@ -253,4 +253,21 @@ Deno.test("main: start, the binary and the image have the same permissions, and 
   assertEquals(permissionsOf(compile.command), ["-P=server", "--no-prompt", "--allow-read=.env"]);
   assertEquals(server.read, [".env"]);
   assertEquals(server.env, SETTINGS.map(({ name }) => name));
+});
+
+Deno.test("main: the binary has the permissions of start, and reads .env where it is run", async () => {
+  await using folder = await temporaryFolder();
+  const output = `${folder.path}/client-db-sync`;
+  const { code, stderr } = await runDeno(
+    ["task", "--quiet", "compile:to", "--output", output, "main.ts"],
+    { cwd: ROOT, env: { DENORT_BIN: Deno.execPath() } }, // The base of a binary cannot be had here.
+  );
+  assertEquals(code, 0, stderr);
+  const { net, env, sys } = metadata.permissions.server;
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(output));
+  const granted = text.slice(text.lastIndexOf('"permissions":{"allow_env"'));
+  for (const [kind, names] of Object.entries({ env, net, read: [".env"], sys })) {
+    assertStringIncludes(granted, `"allow_${kind}":${JSON.stringify(names)}`);
+  }
+  assertStringIncludes(granted, '"prompt":false');
 });

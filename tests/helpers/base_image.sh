@@ -10,7 +10,7 @@ mkdir -p "$root/bin" "$root/etc" "$root/tmp" "$root/deno-dir"
 cp "$(command -v busybox)" "$root/bin/busybox"
 for name in sh wget id; do ln -s busybox "$root/bin/$name"; done
 cp "$deno" "$root/bin/deno"
-ldd "$deno" | grep -o '/[^ ]*' | while read -r library; do
+ldd "$deno" "$root/bin/busybox" 2>/dev/null | grep -o '/[^ ]*\.so[^ ]*' | while read -r library; do
   mkdir -p "$root${library%/*}"
   cp -L "$library" "$root$library"
 done
