@@ -95,6 +95,22 @@ export class Cluster {
     });
   }
 
+  /**
+   * Withdraws the join of a peer that disconnected before its answer reached it. What the claim has
+   * written by then is removed behind it; an answer that comes later finds no entry and removes it.
+   */
+  cancelJoin(peer: Peer): void {
+    const entry = this.#localMembers.ofPeer(peer);
+    if (entry === undefined) return;
+    const room = this.#options.registry.get(entry.room);
+    if (room?.has(peer)) return this.#options.registry.leave(room, peer);
+    this.#localMembers.delete(entry);
+    if (!this.isUp) return;
+    this.#options.backplane.leave(entry.room, peer.id, this.#localMembers.memberId(entry));
+    this.#remoteMembers.restoreConflict(entry);
+    this.#remoteMembers.dropIfUnused(entry.room);
+  }
+
   #joinHere(room: string, peer: Peer): JoinResult {
     const entered = this.#options.registry.join(room, peer);
     if (entered.room.has(peer)) this.#add(room, peer);

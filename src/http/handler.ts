@@ -92,6 +92,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const context: SessionContext = {
     ...rooms,
     join: (room, peer) => (cluster ?? registry).join(room, peer),
+    cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
     authorizeConsumer: createConsumerAuthorizer({
       verify: verifyConsumer,

@@ -1,12 +1,10 @@
 /**
- * One socket: what it hears, what it is sent, and that it is closed once. It guards the session
- * behind it against everything that is no text of a sensible size, and the process against whatever
- * the session throws. Its socket calls `handleEvent`, so that no connection needs closures of its own.
+ * One socket: what comes in, what goes out, and that it is closed once. It protects the session behind
+ * it from everything that is no text of a sensible size, and the process from whatever the session
+ * throws. Its socket calls `handleEvent`, so that no connection needs closures of its own.
  */
 
 import type { Address } from "../access/address.ts";
-import type { Phase, TrackedConnection } from "./connections.ts";
-import type { SessionContext, SocketLike } from "./context.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -14,17 +12,26 @@ import {
   isOverBytes,
   type ServerMessage,
 } from "../protocol/messages.ts";
+import type { SignalOutcome } from "../rooms/peer.ts";
+import type { Timer } from "../runtime/clock.ts";
 import { failureFields } from "../runtime/logger.ts";
+import type { Phase, TrackedConnection } from "./connections.ts";
+import type { SessionContext, SocketLike } from "./context.ts";
+import { FrameQueue } from "./frame_queue.ts";
+import { Outbox } from "./outbox.ts";
+import { RateLimit } from "./rate_limit.ts";
 import { terminate } from "./terminate.ts";
 
-/** What a connection tells the session behind it. */
+/** What a connection calls on the session behind it. */
 export interface Receiver {
   /** The socket has opened. */
   onOpen(): void;
-  /** A text has come. */
+  /** A text frame has come. Not called while {@linkcode Receiver.isAwaiting}. */
   onMessage(text: string): void;
-  /** The socket is closed or lost: once, and the last that is heard of it. */
+  /** The socket is closed or lost. Called once; no other call follows. */
   onEnd(): void;
+  /** Whether a verdict is awaited: until it is there, frames stay in the connection's queue. */
+  readonly isAwaiting: boolean;
   /** Whether the connection is closed after the others when the server stops. */
   readonly closesLast: boolean;
 }
@@ -43,10 +50,17 @@ export type ConnectionContext = Pick<
   "clock" | "connections" | "isClosing" | "limits" | "logger"
 >;
 
-const SOCKET_OPEN = 1;
+/** The close frame is sent once nothing has come from the client for so long, in milliseconds. */
+const QUIET_MS = 50;
 
-/** UTF-16 units of all messages that may wait while a token is being verified. */
-const MAX_BUFFERED_LENGTH = 65536;
+/** How long the first frame of a client may take to arrive after the socket has opened. */
+const FIRST_FRAME_MS = 250;
+
+/** How long the close frame is held back at most, in milliseconds. */
+const MAX_HOLD_MS = 1000;
+
+/** Frames that are read while the close frame is held back; a client that sends more floods. */
+const MAX_FRAMES_HELD = 2000;
 
 /** The connection of one socket. */
 export class Connection implements TrackedConnection, EventListenerObject {
@@ -55,32 +69,40 @@ export class Connection implements TrackedConnection, EventListenerObject {
   readonly #socket: SocketLike;
   readonly #receiver: Receiver;
   readonly #context: ConnectionContext;
-  #hasEnded = false;
-  /** What comes while the session is not to be disturbed. */
-  #buffered: string[] | undefined;
-  #bufferedLength = 0;
+  readonly #outbox: Outbox;
+  readonly #messageRate: RateLimit;
   #maxMessageBytes: number;
-  /**
-   * When what was received will have been paid for at the rate that is allowed: a token bucket as
-   * one number (GCRA, ITU-T I.371).
-   */
-  #theoreticalArrivalTime = 0;
-  /** Bytes that waited to be written when that was last seen, or fewer: never more. */
-  #bufferedAtLastCheck = 0;
-  /** Whether some waited at the last look. */
-  #hadBufferedBytes = false;
-  /** Whether some have been written since. */
-  #hasWritten = false;
+  /** The frames that came while the session awaits a verdict. */
+  #queue: FrameQueue | undefined;
+  #hasEnded = false;
+  #closeReason: CloseReason | undefined;
+  #closeTimer: Timer | undefined;
+  #framesWhileClosing = 0;
+  /** When the last frame came, or at first the moment up to which a first frame is expected. */
+  #lastReceivedAt = 0;
 
   constructor({ socket, receiver, context, address }: ConnectionOptions) {
+    const { maxPendingMessageBytes, maxSendBufferBytes, maxMessagesPerSecond, messageBurst } =
+      context.limits;
     this.address = address;
-    this.#maxMessageBytes = context.limits.maxPendingMessageBytes;
+    this.#maxMessageBytes = maxPendingMessageBytes;
     this.#socket = socket;
     this.#receiver = receiver;
     this.#context = context;
+    this.#outbox = new Outbox(socket, maxSendBufferBytes);
+    this.#messageRate = new RateLimit(maxMessagesPerSecond, messageBurst);
   }
 
-  /** Takes the socket's `open`, `message` and `close`. A throw would end the process: none leaves. */
+  /** Why the server closes the socket, once it does; the close frame follows when it is safe. */
+  get closeReason(): CloseReason | undefined {
+    return this.#closeReason;
+  }
+
+  get closesLast(): boolean {
+    return this.#receiver.closesLast;
+  }
+
+  /** Handles the socket's `open`, `message` and `close`. A throw would end the process: none escapes. */
   handleEvent(event: Event): void {
     try {
       switch (event.type) {
@@ -96,7 +118,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
     }
   }
 
-  /** Runs what a timer calls, under the same guard. */
+  /** Runs what a timer calls. A throw would end the process: none escapes. */
   run(act: () => void): void {
     try {
       act();
@@ -105,88 +127,96 @@ export class Connection implements TrackedConnection, EventListenerObject {
     }
   }
 
-  /** Takes one message, as it came. */
+  /** Handles one message of the socket, text or binary. */
   receive(data: unknown): void {
-    if (this.#hasEnded) return;
-    if (this.#isOverRate()) return this.close(CLOSE.tooManyMessages);
-    if (typeof data !== "string") return this.#receiveBinary(data, this.#maxMessageBytes);
+    const now = this.#lastReceivedAt = this.#context.clock.elapsed();
+    if (this.#hasEnded) return this.#receiveWhileClosing();
+    if (this.#messageRate.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
+    if (typeof data !== "string") return this.#receiveBinary(data);
     if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
-    this.#deliver(data);
+    if (!this.#receiver.isAwaiting) return this.#receiver.onMessage(data);
+    this.#queue ??= new FrameQueue();
+    if (!this.#queue.push(data)) this.close(CLOSE.messageTooBig);
   }
 
-  #isOverRate(): boolean {
-    const { maxMessagesPerSecond, messageBurst } = this.#context.limits;
-    const now = this.#context.clock.elapsed();
-    this.#theoreticalArrivalTime = Math.max(this.#theoreticalArrivalTime, now) +
-      1000 / maxMessagesPerSecond;
-    // A little for what rounding makes of the sum.
-    return (this.#theoreticalArrivalTime - now) * maxMessagesPerSecond >
-      (messageBurst + 0.0001) * 1000;
-  }
-
-  #deliver(text: string): void {
-    if (this.#hasEnded) return;
-    if (this.#buffered === undefined) return this.#receiver.onMessage(text);
-    this.#bufferedLength += text.length;
-    if (this.#bufferedLength > MAX_BUFFERED_LENGTH) return this.close(CLOSE.messageTooBig);
-    this.#buffered.push(text);
-  }
-
-  #receiveBinary(data: unknown, max: number): void {
-    if (data instanceof ArrayBuffer && data.byteLength > max) {
+  #receiveBinary(data: unknown): void {
+    if (data instanceof ArrayBuffer && data.byteLength > this.#maxMessageBytes) {
       return this.close(CLOSE.messageTooBig);
     }
-    if (this.#buffered !== undefined) return; // Nobody yet is answered.
+    if (this.#receiver.isAwaiting) return; // An unauthenticated client gets no answer.
     const message = "Send text frames, not binary ones";
     this.sendMessage({ type: "error", code: "INVALID_MESSAGE", message });
   }
 
-  /** Keeps what comes from now on, within a bound, until `resume`. */
-  pause(): void {
-    this.#buffered = [];
-    this.#bufferedLength = 0;
-  }
-
-  /** Keeps a text that was handed over too soon, before what has come since. */
+  /** Puts a frame back in front of the queue because the session awaits a verdict on it first. */
   requeue(text: string): void {
-    this.#deliver(text);
+    if (this.#hasEnded) return;
+    this.#queue ??= new FrameQueue();
+    this.#queue.unshift(text);
   }
 
-  /** Hands over what came meanwhile, in order, and then what comes. */
+  /** Hands the queued frames to the session, in order, until it awaits a verdict again. */
   resume(): void {
-    const early = this.#buffered ?? [];
-    this.#buffered = undefined;
-    for (const text of early) this.#deliver(text);
-  }
-
-  /** Sends a frame; `false` when the client can no longer be reached. */
-  send(text: string): boolean {
-    if (this.#hasEnded || this.#socket.readyState !== SOCKET_OPEN) return false;
-    const waiting = this.#socket.bufferedAmount;
-    if (waiting > this.#context.limits.maxSendBufferBytes) {
-      this.close(CLOSE.readsTooSlowly);
-      return false;
+    const queue = this.#queue;
+    while (queue !== undefined && !this.#hasEnded && !this.#receiver.isAwaiting) {
+      const text = queue.shift();
+      if (text === undefined) {
+        this.#queue = undefined;
+        return;
+      }
+      this.#receiver.onMessage(text);
     }
-    if (waiting < this.#bufferedAtLastCheck) this.#hasWritten = true;
-    this.#bufferedAtLastCheck = waiting + text.length;
-    this.#socket.send(text);
-    return true;
   }
 
-  /** Sends a message of the server's own. */
-  sendMessage(message: ServerMessage): void {
-    this.send(encode(message));
+  /** Sends a frame of the server's own; `false` when it cannot be sent. */
+  send(text: string): boolean {
+    return !this.#hasEnded && this.#outbox.send(text);
+  }
+
+  /** Sends a frame that another peer made. */
+  signal(text: string, sender: object): SignalOutcome {
+    return this.#hasEnded ? "unreachable" : this.#outbox.signal(text, sender);
+  }
+
+  /** Sends a message of the server's own; `false` when it cannot be sent. */
+  sendMessage(message: ServerMessage): boolean {
+    return this.send(encode(message));
   }
 
   /**
-   * Closes the socket; the session ends first, for the client may never answer. The close frame goes
-   * out a turn later: Deno drops a connection without one when a frame is read right after it.
+   * Ends the session, for the client may never answer, and closes the socket once the client is quiet:
+   * Deno 2.9 ends the connection without the close frame when it reads a frame right after sending one,
+   * and clients send from `onopen`.
    */
-  close({ code, reason }: CloseReason): void {
+  close(reason: CloseReason): void {
     if (!this.#end()) return;
-    this.#context.connections.setPhase(this, "closing");
-    this.#context.logger.debug("Connection closed", { code, reason });
-    this.#context.clock.setTimeout(() => this.#socket.close(code, reason), 0);
+    this.#closeReason = reason;
+    this.#context.connections.markClosing(this);
+    this.#context.logger.debug("Connection closed", { ...reason });
+    this.#closeWhenQuiet(reason, this.#context.clock.elapsed() + MAX_HOLD_MS);
+  }
+
+  #closeWhenQuiet(reason: CloseReason, latest: number): void {
+    const { clock } = this.#context;
+    const remaining = Math.min(this.#lastReceivedAt + QUIET_MS, latest) - clock.elapsed();
+    // In steps, because the first frame may bring the end of the wait nearer.
+    this.#closeTimer = clock.setTimeout(() => {
+      if (remaining > 0) this.#closeWhenQuiet(reason, latest);
+      else this.#socket.close(reason.code, reason.reason);
+    }, Math.min(Math.max(remaining, 0), QUIET_MS));
+  }
+
+  /** A frame of a client that is being closed is read and dropped; a flood ends the wait. */
+  #receiveWhileClosing(): void {
+    const reason = this.#closeReason;
+    if (reason === undefined || ++this.#framesWhileClosing !== MAX_FRAMES_HELD) return;
+    this.#stopCloseTimer();
+    this.#socket.close(reason.code, reason.reason);
+  }
+
+  #stopCloseTimer(): void {
+    if (this.#closeTimer !== undefined) this.#context.clock.clearTimeout(this.#closeTimer);
+    this.#closeTimer = undefined;
   }
 
   terminate(): void {
@@ -194,36 +224,27 @@ export class Connection implements TrackedConnection, EventListenerObject {
   }
 
   /**
-   * Closes a client that has read nothing since the last look though something was waiting for it:
-   * its pings wait behind that, so that the idle timeout never finds it.
+   * Closes a client that has read nothing since the last check although something waited for it: its
+   * pings wait behind that, so that the idle timeout never notices.
    */
   closeIfStalled(): void {
-    const waiting = this.#socket.bufferedAmount;
-    const isStuck = this.#hadBufferedBytes && !this.#hasWritten &&
-      waiting >= this.#bufferedAtLastCheck;
-    this.#bufferedAtLastCheck = waiting;
-    this.#hadBufferedBytes = waiting > 0;
-    this.#hasWritten = false;
-    if (isStuck) this.close(CLOSE.readsTooSlowly);
+    if (this.#outbox.checkStalled()) this.close(CLOSE.readsTooSlowly);
   }
 
-  get closesLast(): boolean {
-    return this.#receiver.closesLast;
-  }
-
-  /** Closes the socket because of an error of ours. */
+  /** Closes the socket because of a failure of the server's own. */
   fail(cause: unknown): void {
     this.#context.logger.error("A session failed", failureFields(cause));
     this.close(CLOSE.internalError);
   }
 
-  /** Takes note that its client has joined a room: it may send bigger messages. */
+  /** Lets the client send bigger messages, because it has joined a room. */
   markJoined(): void {
     this.#maxMessageBytes = this.#context.limits.maxMessageBytes;
     this.#context.connections.setPhase(this, "joined");
   }
 
   #onOpen(): void {
+    this.#lastReceivedAt = this.#context.clock.elapsed() + FIRST_FRAME_MS - QUIET_MS;
     this.#context.connections.setPhase(this, "pending");
     if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);
     else this.#receiver.onOpen();
@@ -231,13 +252,14 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   #onClose(): void {
     if (this.#end()) this.#context.logger.debug("Connection lost");
+    this.#stopCloseTimer();
     this.#context.connections.setPhase(this, "closed");
   }
 
   #end(): boolean {
     if (this.#hasEnded) return false;
     this.#hasEnded = true;
-    this.#buffered = undefined;
+    this.#queue = undefined;
     this.#receiver.onEnd();
     return true;
   }

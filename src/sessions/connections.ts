@@ -1,71 +1,56 @@
 /**
- * Which sockets there are, by what has become of each, and how many more there may be. One that was
- * told to close stays until its client answers or its time is over; and of a client that resets its
- * connection during the handshake Deno 2.9 never says anything again.
+ * Which sockets there are, in which phase each is, and how many more there may be. A socket that was
+ * told to close stays until its client answers or its deadline is over; and of a client that resets
+ * its connection during the handshake Deno 2.9 reports nothing ever again.
  */
 
 import type { Address } from "../access/address.ts";
-import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Limits } from "../access/limits.ts";
-import { TimeoutSet } from "./timeout_set.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
+import { type Phase, PHASES } from "./phases.ts";
+import { TimeoutSet } from "./timeout_set.ts";
 
-/**
- * `opening` since its upgrade, `pending` once open, `joined` a room; `refused` once it was told to
- * close before that, `closing` if after; `neverOpened` if it did not open in time, `closed` for good.
- */
-export type Phase =
-  | "opening"
-  | "pending"
-  | "joined"
-  | "refused"
-  | "closing"
-  | "neverOpened"
-  | "closed";
+export type { Phase };
 
 /** A socket that can be told to close. */
 export interface TrackedConnection {
-  /** Whose it is. */
+  /** The client's address. */
   readonly address: Address;
-  /** What has become of it; only {@linkcode Connections} changes it. */
+  /** The phase that the socket is in; only {@linkcode Connections} changes it. */
   phase: Phase;
-  /** Ends the connection. */
-  close(why: CloseReason): void;
+  /** Tells the client to close the socket. */
+  close(reason: CloseReason): void;
   /** Ends the connection of a client that did not answer its close. */
   terminate(): void;
-  /** Ends the connection if its client has stopped reading. */
+  /** Closes the socket if its client has stopped reading. */
   closeIfStalled(): void;
-  /** Whether it is told to close after the others when the server stops. */
+  /** Whether the socket is closed after the others when the server stops. */
   readonly closesLast: boolean;
 }
 
-/** Why there is no room for another socket. */
+/** The limit that leaves no room for another socket. */
 export type ExceededLimit = "server" | "pending" | "address" | "pending of address";
 
-/** How long an upgraded socket may take to open, in milliseconds, before it is given up. */
-const OPEN_TIMEOUT_MS = 2000;
-
-/** How long a client may take to answer its close, in milliseconds. */
-const CLOSE_ANSWER_TIMEOUT_MS = 5000;
+/** Joined sockets that are closed in a second while the server stops. */
+const CLOSES_PER_SECOND = 500;
 
 /** How often sockets are closed while the server drains, in milliseconds. */
 const DRAIN_STEP_MS = 10;
 
-/** Of the sockets that there were when file descriptors ran out, one in so many is not filled again. */
+/** After file descriptors ran out, one in so many of the sockets that there were is not replaced. */
 const RESERVE = 16;
 
-/** How long that holds, in milliseconds: something else may have had them. */
+/** How long that reserve is kept, in milliseconds: something else may have used the descriptors. */
 const RESERVE_MS = 60_000;
 
-/** One in so many sockets may be a refused one, so that those who are let in find room. */
+/** One in so many sockets may be a refused one, so that accepted clients find room. */
 const REFUSED_SHARE = 4;
-
-type PhaseCounts = Record<Phase, number>;
 
 /** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
   readonly clock: Clock;
-  /** Milliseconds between two looks for clients that have stopped reading; 0 never looks. */
+  /** Milliseconds between two checks for clients that have stopped reading; 0 never checks. */
   readonly checkMs: number;
   readonly limits: Limits;
 }
@@ -76,9 +61,9 @@ export class Connections {
   readonly #checkMs: number;
   readonly #limits: Limits;
   readonly #connections = new Set<TrackedConnection>();
-  readonly #opening: TimeoutSet<TrackedConnection>;
-  readonly #closing: TimeoutSet<TrackedConnection>;
-  readonly #countByPhase: PhaseCounts = {
+  /** The sockets of each phase that has a deadline. */
+  readonly #deadlines = new Map<Phase, TimeoutSet<TrackedConnection>>();
+  readonly #countByPhase: Record<Phase, number> = {
     opening: 0,
     pending: 0,
     joined: 0,
@@ -93,22 +78,17 @@ export class Connections {
   #reducedUntil = 0;
   #flowTimer: Timer | undefined;
   #isShut = false;
-  #whenGone: (() => void) | undefined;
+  #whenEmpty: (() => void) | undefined;
 
   constructor({ clock, checkMs, limits }: ConnectionsOptions) {
     this.#clock = clock;
     this.#checkMs = checkMs;
     this.#limits = limits;
-    this.#opening = new TimeoutSet({
-      clock,
-      withinMs: OPEN_TIMEOUT_MS,
-      onTimeout: (socket) => this.setPhase(socket, "neverOpened"),
-    });
-    this.#closing = new TimeoutSet({
-      clock,
-      withinMs: CLOSE_ANSWER_TIMEOUT_MS,
-      onTimeout: (socket) => socket.terminate(),
-    });
+    for (const phase of ["opening", "refused", "closing"] as const) {
+      const { deadlineMs } = PHASES[phase];
+      const onTimeout = (connection: TrackedConnection) => this.#onDeadline(connection);
+      this.#deadlines.set(phase, new TimeoutSet({ clock, withinMs: deadlineMs, onTimeout }));
+    }
   }
 
   /** How many sockets are upgraded and have not joined. */
@@ -116,18 +96,18 @@ export class Connections {
     return this.#countByPhase.opening + this.#countByPhase.pending;
   }
 
-  /** How many sockets were told to close and have not gone yet. */
+  /** How many sockets were told to close and are not closed yet. */
   get closing(): number {
     return this.#countByPhase.closing + this.#countByPhase.refused;
   }
 
-  /** Whether there are so many of them that who is refused is to get no socket. */
+  /** Whether so many are closing that a client has to be verified before it gets a socket. */
   get mustVerifyBeforeUpgrade(): boolean {
     const share = Math.max(Math.floor(this.#capacity() / REFUSED_SHARE), 1);
     return this.closing >= Math.min(this.#limits.maxRefusedConnections, share);
   }
 
-  /** How many sockets were upgraded and never heard of again. */
+  /** How many sockets were upgraded and have never opened. */
   get neverOpened(): number {
     return this.#countByPhase.neverOpened;
   }
@@ -137,7 +117,7 @@ export class Connections {
     return this.#connections.size;
   }
 
-  /** What is full for another socket of this address, if anything is. */
+  /** The limit that another socket of this address would exceed, if there is one. */
   exceededLimit(address: Address): ExceededLimit | undefined {
     const limits = this.#limits;
     if (this.#connections.size >= this.#capacity()) return "server";
@@ -150,10 +130,10 @@ export class Connections {
   }
 
   /**
-   * Takes note that the process has no file descriptor left: for a minute no more sockets fit than
-   * there were, less a reserve.
+   * Reduces the capacity because the process has no file descriptor left: for a minute to the number
+   * of sockets that there were, less a reserve.
    *
-   * @returns How many, or `Infinity` when so few sockets cannot be the reason.
+   * @returns The capacity; `Infinity` when there were so few sockets that they cannot be the reason.
    */
   reduceCapacity(): number {
     const isOurs = this.#peakSize >= RESERVE;
@@ -168,71 +148,81 @@ export class Connections {
   add(connection: TrackedConnection): void {
     this.#connections.add(connection);
     this.#peakSize = Math.max(this.#peakSize, this.#connections.size);
-    this.#opening.add(connection);
     this.#countByPhase.opening++;
-    this.#count(connection, 1, 1);
+    this.#deadlines.get("opening")?.add(connection);
+    this.#count(connection, PHASES.opening.sockets, PHASES.opening.pending);
   }
 
-  /** Counts a socket as what it has become; one that has gone stays so, since Deno may say it twice. */
-  setPhase(connection: TrackedConnection, next: Phase): void {
-    const { phase: before } = connection;
-    const phase = next === "closing" && isPending(before) ? "refused" : next;
+  /** Counts a socket that was told to close. */
+  markClosing(connection: TrackedConnection): void {
+    this.setPhase(connection, PHASES[connection.phase].pending ? "refused" : "closing");
+  }
+
+  /** Moves a socket to another phase; one that is closed stays so, since Deno may report it twice. */
+  setPhase(connection: TrackedConnection, phase: Phase): void {
+    const before = connection.phase;
     if (before === phase || before === "closed") return;
     connection.phase = phase;
     this.#countByPhase[before]--;
     this.#countByPhase[phase]++;
-    if (before === "opening") this.#opening.delete(connection);
-    if (isClosing(before)) this.#closing.delete(connection);
-    if (isClosing(phase) && !this.#isShut) this.#closing.add(connection);
-    const wasThere = before !== "neverOpened";
-    const isThere = phase !== "neverOpened" && phase !== "closed";
-    if (isThere) this.#connections.add(connection);
+    this.#deadlines.get(before)?.delete(connection);
+    if (!this.#isShut) this.#deadlines.get(phase)?.add(connection);
+    const [was, is] = [PHASES[before], PHASES[phase]];
+    if (is.sockets) this.#connections.add(connection);
     else this.#connections.delete(connection);
-    this.#count(
-      connection,
-      Number(isThere) - Number(wasThere),
-      Number(isPending(phase)) - Number(isPending(before)),
-    );
+    this.#count(connection, is.sockets - was.sockets, is.pending - was.pending);
     this.#watch();
-    if (this.#connections.size === 0) this.#whenGone?.();
+    if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
-  /** Ends every socket that was told to close and has not gone. */
+  /** Ends every socket that was told to close and is not closed yet. */
   terminateClosing(): void {
-    this.#closing.flush();
+    for (const phase of ["refused", "closing"] as const) this.#deadlines.get(phase)?.flush();
   }
 
   /** Closes every socket that has opened and not joined. */
-  closePending(why: CloseReason): void {
+  closePending(reason: CloseReason): void {
     for (const connection of [...this.#connections]) {
-      if (connection.phase === "pending") connection.close(why);
+      if (connection.phase === "pending") connection.close(reason);
     }
   }
 
   /**
-   * Tells every socket to close, spread evenly over `drainMs` milliseconds, those that never come
-   * back last, waits until all have gone, `graceMs` milliseconds at most, and ends the others.
+   * Closes every socket: pending ones at once, joined ones at a rate of 500 a second or faster, so
+   * that their clients do not all come back at once, and those that never come back last. Then waits
+   * until all are closed and ends the others.
+   *
+   * @param drainMs How long the closes may be spread, in milliseconds.
+   * @param answerMs How long to wait for the answers to the last ones, in milliseconds.
    */
   async shutDown(drainMs: number, answerMs: number): Promise<void> {
     this.closePending(CLOSE.shuttingDown);
     const joined = [...this.#connections].filter(({ phase }) => phase === "joined");
     const first = joined.filter(({ closesLast }) => !closesLast);
+    const spreadMs = Math.min(first.length * 1000 / CLOSES_PER_SECOND, drainMs);
     const start = this.#clock.elapsed();
     for (let closed = 0; closed < first.length;) {
-      const due = drainMs > 0 ? (this.#clock.elapsed() - start) / drainMs * first.length : Infinity;
+      const due = spreadMs > 0
+        ? (this.#clock.elapsed() - start) / spreadMs * first.length
+        : Infinity;
       for (; closed <= due && closed < first.length; closed++) {
         first[closed]?.close(CLOSE.shuttingDown);
       }
       if (closed < first.length) await this.#sleep(DRAIN_STEP_MS);
     }
     for (const connection of [...this.#connections]) connection.close(CLOSE.shuttingDown);
-    if (this.#connections.size > 0) await this.#sleep(answerMs, (wake) => this.#whenGone = wake);
-    this.#whenGone = undefined;
+    if (this.#connections.size > 0) await this.#sleep(answerMs, (wake) => this.#whenEmpty = wake);
+    this.#whenEmpty = undefined;
     this.terminateClosing();
     this.#isShut = true;
-    this.#opening.stop();
-    this.#closing.stop();
+    for (const deadline of this.#deadlines.values()) deadline.stop();
     this.#watch();
+  }
+
+  /** What is due for a socket that stayed in a phase for too long. */
+  #onDeadline(connection: TrackedConnection): void {
+    if (connection.phase === "opening") this.setPhase(connection, "neverOpened");
+    else connection.terminate();
   }
 
   /** How many sockets there may be. */
@@ -260,7 +250,7 @@ export class Connections {
     if (own.sockets === 0) this.#byAddress.delete(address);
   }
 
-  /** Keeps one timer going for as long as there is a socket. */
+  /** Keeps one timer running for as long as there is a socket. */
   #watch(): void {
     if (this.#connections.size === 0 || this.#isShut) {
       if (this.#flowTimer !== undefined) this.#clock.clearTimeout(this.#flowTimer);
@@ -273,17 +263,8 @@ export class Connections {
   #check(): void {
     this.#flowTimer = undefined;
     for (const connection of [...this.#connections]) {
-      if (!isClosing(connection.phase)) connection.closeIfStalled();
+      if (!PHASES[connection.phase].isClosing) connection.closeIfStalled();
     }
     this.#watch();
   }
-}
-
-function isClosing(phase: Phase): boolean {
-  return phase === "closing" || phase === "refused";
-}
-
-/** Whether its client has not joined, and holds a socket all the same. */
-function isPending(phase: Phase): boolean {
-  return phase === "opening" || phase === "pending" || phase === "refused";
 }

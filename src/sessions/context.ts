@@ -26,6 +26,8 @@ export interface SessionContext {
   readonly registry: SignalingRegistry;
   /** Lets a peer join a room; a promise only where other instances have to be asked. */
   readonly join: (room: string, peer: Peer) => JoinResult | Promise<JoinResult>;
+  /** Withdraws the join of a peer that disconnected before the promise of `join` was settled. */
+  readonly cancelJoin: (peer: Peer) => void;
   readonly director: Director;
   readonly connections: Connections;
   readonly authorizeConsumer: ConsumerAuthorizer;

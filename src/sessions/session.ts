@@ -1,24 +1,38 @@
 /**
- * Who a connection is: verifying, pending, joined, ended. A session acts for its own connection
- * alone and is itself the peer that its room knows; it sees no key, and of tokens only whether they
- * hold.
+ * Who a connection is in its room. A message starts in `Connection.receive`, comes here as
+ * `onMessage`, and goes on to `Room.relay`. A session acts for its own connection alone and is itself
+ * the peer that its room knows; it sees no key, and of tokens only the verdict.
+ *
+ * Two machines describe one socket. `Connections` keeps its phase (phases.ts):
+ *
+ * ```
+ * opening ── the socket opens ──▶ pending ── the room accepts it ──▶ joined
+ *    │ 2 s pass                      │ close()                          │ close()
+ *    ▼                               ▼                                  ▼
+ * neverOpened                     refused                            closing
+ *
+ * every phase ── the client answers the close, or the connection is lost ──▶ closed
+ * ```
+ *
+ * The session has its state (session_state.ts):
+ *
+ * ```
+ * unopened ── onOpen ──▶ verifying ── the host or the room token admits it ──▶ unregistered
+ * unregistered ── register as a consumer ──▶ verifying ── its token is valid ──┐
+ *      └── register, a signal, or silence ──▶ joining ◀────────────────────────┘
+ * joining ── the claim succeeds ──▶ joined
+ * joined ── register as a consumer ──▶ verifying ── its token is valid ──▶ joined
+ *
+ * every state ── close(), or the connection is lost ──▶ ended
+ * ```
+ *
+ * `verifying` and `joining` await one promise each and are left out where the answer is known at once.
+ * In them the connection keeps the client's frames, so that the session awaits at most one thing at a
+ * time and no frame overtakes another.
  */
 
 import type { Address } from "../access/address.ts";
 import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
-import type { Timer } from "../runtime/clock.ts";
-import { Connection, type Receiver } from "./connection.ts";
-import { closeLoser } from "../rooms/names.ts";
-import { isEligible } from "../rooms/director.ts";
-import type { SessionContext, SocketLike } from "./context.ts";
-import {
-  afterHeartbeat,
-  afterRegister,
-  DEFAULT_SERVING_STATE,
-  type Peer,
-  type ServingState,
-  type SignalOutcome,
-} from "../rooms/peer.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -30,28 +44,29 @@ import {
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
+import { isEligible } from "../rooms/director.ts";
+import {
+  afterHeartbeat,
+  afterRegister,
+  DEFAULT_SERVING_STATE,
+  type Peer,
+  type ServingState,
+  type SignalOutcome,
+} from "../rooms/peer.ts";
+import { closeLoser } from "../rooms/names.ts";
 import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
+import { Connection, type Receiver } from "./connection.ts";
+import type { SessionContext, SocketLike } from "./context.ts";
+import { Deadline } from "./deadline.ts";
+import { type Awaiting, ENDED, type State, UNREGISTERED } from "./session_state.ts";
 
 /**
- * How long a socket may stay silent before it joins by itself, in milliseconds: clients of version
- * 0.1 never register.
+ * How long a client may stay silent before it joins by itself, in milliseconds: clients of version 0.1
+ * never register, and their URLs name no room.
  */
 export const SILENT_JOIN_MS = 250;
 
-/** `verifying` keeps the room of a peer that has joined before. */
-type State =
-  | { readonly name: "opening"; readonly admission: Admission | Promise<Admission> }
-  | {
-    readonly name: "verifying";
-    readonly room: Room | undefined;
-    readonly timer: Timer | undefined;
-  }
-  | { readonly name: "pending"; readonly timer: Timer | undefined }
-  | { readonly name: "joined"; readonly room: Room }
-  | { readonly name: "ended" };
-
-const ENDED: State = { name: "ended" };
 const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
 
 /** Options of {@linkcode Session}. */
@@ -73,13 +88,15 @@ export class Session implements Peer, Receiver {
   servingState: ServingState = DEFAULT_SERVING_STATE;
   joinOrder = 0;
   readonly #context: SessionContext;
+  readonly #deadline: Deadline;
   #identity = NO_IDENTITY;
   #state: State;
 
   constructor({ socket, admission, context, address }: SessionOptions) {
     this.connection = new Connection({ socket, receiver: this, context, address });
     this.#context = context;
-    this.#state = { name: "opening", admission };
+    this.#deadline = new Deadline(context.clock, (act) => this.connection.run(act));
+    this.#state = { kind: "unopened", admission };
   }
 
   get id(): string {
@@ -87,19 +104,11 @@ export class Session implements Peer, Receiver {
   }
 
   get isClosed(): boolean {
-    return this.#state.name === "ended";
+    return this.#state.kind === "ended";
   }
 
-  send(text: string): boolean {
-    return this.connection.send(text);
-  }
-
-  signal(text: string): SignalOutcome {
-    return this.connection.send(text) ? "sent" : "unreachable";
-  }
-
-  close(reason: CloseReason): void {
-    this.connection.close(reason);
+  get isAwaiting(): boolean {
+    return this.#state.kind === "verifying" || this.#state.kind === "joining";
   }
 
   /** A consumer never reconnects: it is the last to be closed. */
@@ -107,20 +116,30 @@ export class Session implements Peer, Receiver {
     return this.role === "consumer";
   }
 
+  send(text: string): boolean {
+    return this.connection.send(text);
+  }
+
+  signal(text: string, sender: Peer): SignalOutcome {
+    return this.connection.signal(text, sender);
+  }
+
+  close(reason: CloseReason): void {
+    this.connection.close(reason);
+  }
+
   onOpen(): void {
-    if (this.#state.name !== "opening") return;
+    if (this.#state.kind !== "unopened") return;
     const { admission } = this.#state;
-    if (admission instanceof Promise) this.#verify(undefined, admission, this.#admit);
-    else this.#admit(admission);
+    if (!(admission instanceof Promise)) return this.#onAdmission(admission);
+    this.#await({ kind: "verifying", room: undefined }, admission, (settled) => {
+      this.#onAdmission(settled);
+    });
   }
 
   onMessage(text: string): void {
     const message = parseClientMessage(text);
     switch (message.type) {
-      case "offer":
-      case "answer":
-      case "ice-candidate":
-        return this.#signal(message, text);
       case "register":
         return this.#register(message);
       case "heartbeat":
@@ -129,61 +148,57 @@ export class Session implements Peer, Receiver {
         return this.#sendInvalidMessage(message.problem);
       case "unknown":
         return;
+      default:
+        return this.#signal(message, text);
     }
   }
 
   onEnd(): void {
     const state = this.#state;
-    this.#stopTimer();
+    this.#deadline.clear();
     this.#state = ENDED;
-    const room = state.name === "joined" || state.name === "verifying" ? state.room : undefined;
+    if (state.kind === "joining") this.#context.cancelJoin(this);
+    const room = state.kind === "joined" || state.kind === "verifying" ? state.room : undefined;
     if (room === undefined) return;
     this.#context.registry.leave(room, this);
     this.#context.logger.debug("Peer left", { room: room.name, nodeId: this.id });
   }
 
-  /** Reads nothing else until the verdict is there, then goes on with what came meanwhile. */
-  #verify<Verdict>(
-    room: Room | undefined,
+  /** Reads nothing until the verdict is there, acts on it, and goes on with what came meanwhile. */
+  #await<Verdict>(
+    state: Awaiting,
     verdict: Promise<Verdict>,
-    act: (this: this, verdict: Verdict, room: Room | undefined) => void,
+    act: (verdict: Verdict) => void,
   ): void {
-    const timer = this.#closeAfterRegisterTimeout();
-    const state: State = { name: "verifying", room, timer };
     this.#state = state;
-    this.connection.pause();
+    this.#closeAfterRegisterTimeout();
     verdict.then((value) => {
       if (this.#state !== state) return;
-      this.#stopTimer();
-      act.call(this, value, room);
+      this.#deadline.clear();
+      act(value);
       this.connection.resume();
     }).catch((cause) => this.connection.fail(cause));
   }
 
-  #admit(admission: Admission): void {
+  #onAdmission(admission: Admission): void {
     if ("refusal" in admission) {
       this.#context.logger.debug("Connection refused", { ...admission.refusal });
       return this.connection.close(admission.refusal);
     }
     this.#identity = admission.identity;
-    const timer = this.#identity.canJoinAsNormal
-      ? this.#after(SILENT_JOIN_MS, () => this.#join("normal", undefined))
-      : this.#closeAfterRegisterTimeout();
-    this.#state = { name: "pending", timer };
+    this.#state = UNREGISTERED;
+    if (!this.#identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
+    else this.#deadline.set(SILENT_JOIN_MS, () => this.#join("normal", undefined));
   }
 
-  #closeAfterRegisterTimeout(): Timer | undefined {
-    const { registerTimeoutMs } = this.#context;
-    if (registerTimeoutMs === 0) return undefined;
-    return this.#after(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
-  }
-
-  #after(delayMs: number, act: () => void): Timer {
-    return this.#context.clock.setTimeout(() => this.connection.run(act), delayMs);
+  #closeAfterRegisterTimeout(): void {
+    this.#deadline.set(this.#context.registerTimeoutMs, () => {
+      this.connection.close(CLOSE.registrationTimeout);
+    });
   }
 
   #register(message: ParsedRegister): void {
-    const room = this.#state.name === "joined" ? this.#state.room : undefined;
+    const room = this.#state.kind === "joined" ? this.#state.room : undefined;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
     if (!this.#identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
     this.servingState = afterRegister(this.servingState, message);
@@ -193,12 +208,13 @@ export class Session implements Peer, Receiver {
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
     const { address } = this.connection;
     const verdict = this.#context.authorizeConsumer(token, this.#identity.room, address);
-    if (!(verdict instanceof Promise)) return this.#admitConsumer(verdict, room);
-    this.#stopTimer();
-    this.#verify(room, verdict, this.#admitConsumer);
+    if (!(verdict instanceof Promise)) return this.#onConsumerVerdict(verdict, room);
+    this.#await({ kind: "verifying", room }, verdict, (settled) => {
+      this.#onConsumerVerdict(settled, room);
+    });
   }
 
-  #admitConsumer(verdict: ConsumerVerdict, room: Room | undefined): void {
+  #onConsumerVerdict(verdict: ConsumerVerdict, room: Room | undefined): void {
     if (verdict.kind === "accepted") {
       this.consumerIdentity = verdict.identity;
       return this.#join("consumer", room);
@@ -214,64 +230,61 @@ export class Session implements Peer, Receiver {
     const before = this.servingState;
     const now = this.#context.clock.elapsed();
     this.servingState = afterHeartbeat(before, message, now);
-    const isNews = before.heartbeatAt === undefined ||
+    const isChange = before.heartbeatAt === undefined ||
       isEligible(before, now) !== isEligible(this.servingState, now);
-    if (isNews && this.#state.name === "joined") {
+    if (isChange && this.#state.kind === "joined") {
       this.#context.registry.update(this.#state.room, this);
     }
   }
 
   #signal(message: SignalMessage, text: string): void {
-    if (this.#state.name === "pending") {
+    if (this.#state.kind === "unregistered") {
       if (!this.#identity.canJoinAsNormal) return this.#sendInvalidMessage("Register first");
       this.#join("normal", undefined);
+      if (this.isAwaiting) return this.connection.requeue(text);
     }
-    if (this.#state.name === "verifying") return this.connection.requeue(text);
-    if (this.#state.name !== "joined") return;
+    if (this.#state.kind !== "joined") return;
     const outcome = this.#state.room.relay(this, message, text);
     if (outcome === "not found") this.connection.sendMessage(peerNotFound(message.to));
     else if (outcome === "busy") this.connection.sendMessage(peerBusy(message.to));
   }
 
-  /** Takes a role in the room, be it by joining or by changing one it had. */
+  /** Joins the room in a role, or changes the role of a peer that has joined it. */
   #join(role: Role, joined: Room | undefined): void {
-    this.#stopTimer();
+    this.#deadline.clear();
     this.role = role;
+    if (role === "normal") this.consumerIdentity = "";
     if (joined !== undefined) {
-      this.#state = { name: "joined", room: joined };
+      this.#state = { kind: "joined", room: joined };
       this.#context.registry.update(joined, this);
       return this.#sendPeerOrServerList(joined, undefined);
     }
-    const outcome = this.#context.join(this.#identity.room, this);
-    if (outcome instanceof Promise) this.#verify(undefined, outcome, this.#onJoined);
-    else this.#onJoined(outcome);
+    const result = this.#context.join(this.#identity.room, this);
+    if (!(result instanceof Promise)) return this.#onJoined(result);
+    this.#await({ kind: "joining" }, result, (settled) => this.#onJoined(settled));
   }
 
   #onJoined({ room, outcome, rotation }: JoinResult): void {
     if (outcome.kind === "idInUse") return this.connection.close(CLOSE.nodeIdInUse);
     if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
-    this.#state = { name: "joined", room };
+    this.#state = { kind: "joined", room };
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);
     this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
     this.#sendPeerOrServerList(room, rotation);
   }
 
+  /** Answers a `register`; a client that has not read so much that there is no room for it is closed. */
   #sendPeerOrServerList(room: Room, rotation: number | undefined): void {
-    this.connection.sendMessage(
+    const isSent = this.connection.sendMessage(
       this.role === "normal"
         ? { type: "peer-list", peers: room.otherNormalIds(this) }
         : { type: "server-list", servers: this.#context.director.register(room, this, rotation) },
     );
+    if (!isSent) this.connection.close(CLOSE.readsTooSlowly);
   }
 
   #sendInvalidMessage(problem: string): void {
     this.connection.sendMessage({ type: "error", code: "INVALID_MESSAGE", message: problem });
-  }
-
-  #stopTimer(): void {
-    const state = this.#state;
-    if (state.name !== "pending" && state.name !== "verifying") return;
-    if (state.timer !== undefined) this.#context.clock.clearTimeout(state.timer);
   }
 }

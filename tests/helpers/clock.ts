@@ -1,9 +1,11 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test moves it, from an origin of its own for each kind of time. */
 
 import type { Clock, Timer } from "../../src/runtime/clock.ts";
 
+const EPOCH = Date.UTC(2026, 0, 1);
+
 export class FakeClock implements Clock {
-  #now = Date.UTC(2026, 0, 1);
+  #elapsed = 1000;
   #lastId = 0;
   readonly #calls = new Map<number, { at: number; callback: () => void }>();
 
@@ -13,20 +15,15 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#now;
+    return EPOCH + this.#elapsed;
   }
 
   elapsed(): number {
-    return this.#now;
+    return this.#elapsed;
   }
 
-  /** What is to be called without a delay is called at once. */
   setTimeout(callback: () => void, delayMs: number): number {
-    if (delayMs === 0) {
-      callback();
-      return 0;
-    }
-    this.#calls.set(++this.#lastId, { at: this.#now + delayMs, callback });
+    this.#calls.set(++this.#lastId, { at: this.#elapsed + delayMs, callback });
     return this.#lastId;
   }
 
@@ -36,16 +33,16 @@ export class FakeClock implements Clock {
 
   /** Moves the time on and makes every call that falls due, in order. */
   tick(ms: number): void {
-    const end = this.#now + ms;
+    const end = this.#elapsed + ms;
     while (true) {
       const [next] = [...this.#calls].filter(([, { at }]) => at <= end)
         .sort(([a, x], [b, y]) => x.at - y.at || a - b);
       if (next === undefined) break;
       const [id, { at, callback }] = next;
       this.#calls.delete(id);
-      this.#now = at;
+      this.#elapsed = at;
       callback();
     }
-    this.#now = end;
+    this.#elapsed = end;
   }
 }

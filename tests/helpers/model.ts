@@ -20,17 +20,20 @@ export interface ModelClient {
   readonly name: string;
   readonly room: string;
   readonly who: "normal" | "stranger" | "refused";
+  /** Whether its joins wait for other instances. */
+  readonly isSlow: boolean;
   state: "opening" | "pending" | "joined" | "closing" | "closed";
   role: Role;
-  /** What it said while a verdict on it is awaited. */
-  early: Said[] | undefined;
+  /** What is awaited about it, and what it said since. */
+  awaited: "verdict" | "join" | undefined;
+  early: Said[];
   deadline: { at: number; order: number; act: () => void } | undefined;
   closedWith: CloseReason | undefined;
   /** Frames that it must get in this step. */
   expected: Record<string, unknown>[];
   /** Whether its connection is dead without anybody knowing. */
   hasVanished: boolean;
-  /** Whether more waits for it than may. */
+  /** Whether so much waits for it that nothing is added. */
   isFull: boolean;
   /** Whether it has stopped reading, and whether that was seen before. */
   isStalled: boolean;
@@ -60,15 +63,17 @@ export class Model {
     this.#maxPeers = maxPeers;
   }
 
-  connect(name: string, room: string, who: ModelClient["who"]): ModelClient {
+  connect(name: string, room: string, who: ModelClient["who"], isSlow: boolean): ModelClient {
     const client: ModelClient = {
       index: this.clients.length,
       name,
       room,
       who,
+      isSlow,
       state: "opening",
       role: "normal",
-      early: undefined,
+      awaited: undefined,
+      early: [],
       deadline: undefined,
       closedWith: undefined,
       expected: [],
@@ -84,13 +89,14 @@ export class Model {
   /** The socket has opened; the verdict on its token is there already, or is awaited. */
   open(client: ModelClient, isAdmitted: boolean): void {
     client.state = "pending";
-    this.#await(client);
+    this.#await(client, "verdict");
     if (isAdmitted) this.admit(client);
   }
 
   /** The verdict on its token has come. */
   admit(client: ModelClient): void {
-    if (client.state !== "pending" || client.early === undefined) return;
+    if (client.state !== "pending" || client.awaited === undefined) return;
+    client.awaited = undefined;
     if (client.who === "refused") return this.#end(client, CLOSE.invalidToken);
     if (client.who === "stranger") this.#closeAfter(client, 10_000);
     else this.#set(client, 250, () => this.#enter(client, "normal"));
@@ -99,15 +105,24 @@ export class Model {
 
   /** The verdict on its consumer token has come. */
   consumerVerdict(client: ModelClient, refusal: CloseReason | null): void {
-    if (isEnded(client) || client.early === undefined) return;
-    client.deadline = undefined;
+    if (isEnded(client) || client.awaited !== "verdict") return;
+    client.deadline = client.awaited = undefined;
     this.#judge(client, refusal);
+    this.#goOn(client);
+  }
+
+  /** The other instances have answered its join, or did not. */
+  joinAnswered(client: ModelClient, isAnswered: boolean): void {
+    if (isEnded(client) || client.awaited !== "join") return;
+    client.deadline = client.awaited = undefined;
+    if (isAnswered) this.#joined(client, client.role);
+    else this.#end(client, CLOSE.internalError);
     this.#goOn(client);
   }
 
   say(client: ModelClient, said: Said): void {
     if (isEnded(client)) return;
-    if (client.early !== undefined) return void client.early.push(said);
+    if (client.awaited !== undefined) return void client.early.push(said);
     if (said.kind === "garbage") return this.#complain(client);
     if (said.kind === "signal") return this.#signal(client, said);
     if (said.role === "normal") {
@@ -116,7 +131,7 @@ export class Model {
     }
     if (said.token === "good") return this.#judge(client, null);
     if (said.token === "bad") return this.#judge(client, CLOSE.invalidConsumerToken);
-    this.#await(client);
+    this.#await(client, "verdict");
   }
 
   /** The client has closed its socket, or has confirmed that the server did. */
@@ -166,15 +181,13 @@ export class Model {
     this.#nextLook = { ...this.#nextLook, at: this.now + LOOK_MS, order: this.#order++ };
   }
 
-  #await(client: ModelClient): void {
-    client.early = [];
+  #await(client: ModelClient, what: "verdict" | "join"): void {
+    client.awaited = what;
     this.#closeAfter(client, 10_000);
   }
 
   #goOn(client: ModelClient): void {
-    const early = client.early ?? [];
-    client.early = undefined;
-    for (const said of early) this.say(client, said);
+    for (const said of client.early.splice(0)) this.say(client, said);
   }
 
   #judge(client: ModelClient, refusal: CloseReason | null): void {
@@ -185,6 +198,12 @@ export class Model {
 
   #enter(client: ModelClient, role: Role): void {
     client.deadline = undefined;
+    client.role = role;
+    if (client.isSlow && client.state !== "joined") this.#await(client, "join");
+    else this.#joined(client, role);
+  }
+
+  #joined(client: ModelClient, role: Role): void {
     const members = this.rooms.get(client.room) ?? [];
     const member = members.find(({ name }) => name === client.name);
     if (client.state === "joined" && member !== undefined) member.role = role;
@@ -201,16 +220,18 @@ export class Model {
       this.rooms.set(client.room, [...members, { name: client.name, role, owner: client }]);
     }
     client.state = "joined";
-    client.role = role;
     this.#changed(client.room);
+    if (client.isFull || client.hasVanished) return this.#end(client, CLOSE.readsTooSlowly);
     const peers = this.normals(client.room).filter((name) => name !== client.name);
     this.#tell(client, role === "normal" ? { type: "peer-list", peers } : { type: "server-list" });
   }
 
-  #signal(client: ModelClient, { type, to, mark }: Said & { kind: "signal" }): void {
+  #signal(client: ModelClient, said: Said & { kind: "signal" }): void {
+    const { type, to, mark } = said;
     if (client.state === "pending") {
       if (client.who === "stranger") return this.#complain(client);
       this.#enter(client, "normal");
+      if (client.awaited !== undefined) return void client.early.unshift(said);
     }
     if (client.state !== "joined") return;
     const target = this.rooms.get(client.room)?.find(({ name }) => name === to)?.owner;
@@ -219,6 +240,10 @@ export class Model {
       if (!this.#isWanted(client, target, type)) return;
       const frame = { type, to, from: client.name, fromRole: client.role, mark };
       if (this.#tell(target, frame)) return;
+      if (target.isFull && !target.hasVanished) {
+        this.#tell(client, { type: "error", code: "PEER_BUSY", to });
+        return;
+      }
     }
     this.#tell(client, { type: "error", code: "PEER_NOT_FOUND", to });
   }
@@ -241,10 +266,8 @@ export class Model {
   }
 
   #tell(client: ModelClient, frame: Record<string, unknown>): boolean {
-    if (isEnded(client) || client.hasVanished) return false;
-    if (!client.isFull) return client.expected.push(frame) > 0;
-    this.#end(client, CLOSE.readsTooSlowly);
-    return false;
+    if (isEnded(client) || client.hasVanished || client.isFull) return false;
+    return client.expected.push(frame) > 0;
   }
 
   #end(client: ModelClient, why: CloseReason): void {
@@ -255,7 +278,8 @@ export class Model {
   }
 
   #leave(client: ModelClient): void {
-    client.deadline = client.early = undefined;
+    client.deadline = client.awaited = undefined;
+    client.early = [];
     const members = this.rooms.get(client.room) ?? [];
     const others = members.filter(({ owner }) => owner !== client);
     if (others.length === members.length) return;

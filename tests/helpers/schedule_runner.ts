@@ -7,7 +7,9 @@ import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { type Actor, checkFrames, checkState, PUSH_MS, StrictSocket } from "./actor.ts";
 import { isEnded, LOOK_MS, Model, type ModelClient, type Said } from "./model.ts";
 import type { Step } from "./schedules.ts";
-import { MAX_PEERS, SessionFixture } from "./session_fixture.ts";
+import { FAILED_JOIN, MAX_PEERS, SessionFixture } from "./session_fixture.ts";
+
+type ActorStep = Exclude<Step, { op: "connect" | "time" | "pressure" }>;
 
 const MAX_SEND_BUFFER_BYTES = 1_000_000;
 
@@ -18,6 +20,8 @@ export class ScheduleRunner {
   /** Who sent the message of each mark. */
   readonly #senders: ModelClient[] = [];
   readonly #start: number;
+  /** How many joins have failed. */
+  #failures = 0;
 
   /** How many lists named whoever got them. */
   get toldOfItself(): number {
@@ -38,6 +42,8 @@ export class ScheduleRunner {
     Object.assign(this.world, { connections });
     Object.assign(this.world.context, { connections });
     this.#start = clock.now();
+    this.world.isJoinSlow = (connection) =>
+      this.#actors.find(({ session }) => session === connection)?.client.isSlow ?? false;
   }
 
   /** Runs it, with one client that is there all the time, so that looks come at a steady pace. */
@@ -48,6 +54,7 @@ export class ScheduleRunner {
       room: "lobby",
       who: "normal",
       isLate: false,
+      isSlow: false,
       isOpen: true,
     });
     for (const each of steps) await this.#step(each);
@@ -61,7 +68,7 @@ export class ScheduleRunner {
     const { registry, connections } = this.world;
     assertEquals([registry.peers, registry.rooms], [0, 0]);
     assertEquals([connections.size, connections.closing, connections.neverOpened], [0, 0, 0]);
-    assertEquals(this.world.errors, []);
+    this.#checkErrors();
   }
 
   async #step(each: Step): Promise<void> {
@@ -90,8 +97,8 @@ export class ScheduleRunner {
     }
   }
 
-  #connect({ name, room, who, isLate, isOpen }: Step & { op: "connect" }): void {
-    const client = this.#model.connect(name, room, who);
+  #connect({ name, room, who, isLate, isSlow, isOpen }: Step & { op: "connect" }): void {
+    const client = this.#model.connect(name, room, who, isSlow);
     const socket = new StrictSocket(() => this.world.clock.now() - this.#start);
     const identity = { room, nodeId: name, canJoinAsNormal: who === "normal" };
     const admission: Admission = who === "refused" ? { refusal: CLOSE.invalidToken } : { identity };
@@ -126,7 +133,7 @@ export class ScheduleRunner {
     this.#model.gone(client);
   }
 
-  #act(actor: Actor, each: Exclude<Step, { op: "connect" | "time" | "pressure" }>): void {
+  #act(actor: Actor, each: ActorStep): void {
     const { client, socket } = actor;
     const mayAct = client.state !== "opening" && !client.hasVanished;
     switch (each.op) {
@@ -149,6 +156,13 @@ export class ScheduleRunner {
         client.isStalled = socket.isStalled = false;
         socket.bufferedAmount = 0;
         return;
+      case "pipeline":
+        for (const frame of each.frames) {
+          if (!isEnded(client)) this.#act(actor, frame);
+        }
+        return;
+      case "answer":
+        return this.#answer(actor, each.pick % 9 > 0);
       case "verdict":
         return this.#decide(actor, each.pick % 3 === 0 ? CLOSE.invalidConsumerToken : null);
       case "garbage":
@@ -168,6 +182,14 @@ export class ScheduleRunner {
     }
   }
 
+  /** Lets the join of an actor be answered, or fail. */
+  #answer({ client, session }: Actor, isAnswered: boolean): void {
+    if (!this.world.joins.has(session)) return;
+    if (!isAnswered) this.#failures++;
+    this.world.answerJoin(session, isAnswered);
+    this.#model.joinAnswered(client, isAnswered);
+  }
+
   /** Sends a signal that says to be of somebody else. */
   #signal(actor: Actor, { type, to, isFull }: Step & { op: "signal" }): void {
     const { client } = actor;
@@ -178,12 +200,12 @@ export class ScheduleRunner {
     this.#withFull(full, () => this.#say(actor, { kind: "signal", type, to, mark }, text));
   }
 
-  /** Does something while more waits for this actor than may. */
+  /** Does something while so much waits for this actor that nothing is added. */
   #withFull(actor: Actor | undefined, act: () => void): void {
     if (actor === undefined) return act();
     const { client, socket } = actor;
     const before = socket.bufferedAmount;
-    socket.bufferedAmount = MAX_SEND_BUFFER_BYTES + 1;
+    socket.bufferedAmount = 2 * MAX_SEND_BUFFER_BYTES + 1;
     client.isFull = true;
     act();
     client.isFull = false;
@@ -214,8 +236,13 @@ export class ScheduleRunner {
     this.#checkCounts();
   }
 
+  #checkErrors(): void {
+    const expected = `A session failed: Error: ${FAILED_JOIN}`;
+    assertEquals(this.world.errors, Array(this.#failures).fill(expected));
+  }
+
   #checkCounts(): void {
-    const { registry, connections, errors } = this.world;
+    const { registry, connections } = this.world;
     const members = [...this.#model.rooms.values()].reduce((sum, { length }) => sum + length, 0);
     assertEquals([registry.peers, registry.rooms], [members, this.#model.rooms.size]);
     const isLost = ({ session }: Actor) => session.phase === "neverOpened";
@@ -230,7 +257,7 @@ export class ScheduleRunner {
         inState("opening", "pending", "joined", "closing"),
       ],
     );
-    assertEquals(errors, []);
+    this.#checkErrors();
   }
 }
 

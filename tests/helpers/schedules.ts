@@ -16,6 +16,7 @@ const connect = fc.record({
     { weight: 1, arbitrary: fc.constant("refused" as const) },
   ),
   isLate: fc.constantFrom(false, false, true),
+  isSlow: fc.constantFrom(false, false, true),
   isOpen: isRare.map((rare) => !rare),
 });
 const register = fc.record({
@@ -34,8 +35,26 @@ const signal = fc.record({
   isFull: isRare,
 });
 const onOne = fc.record({
-  op: fc.constantFrom("open", "open", "close", "vanish", "stall", "recover", "garbage", "verdict"),
+  op: fc.constantFrom(
+    "open" as const,
+    "open" as const,
+    "close" as const,
+    "vanish" as const,
+    "stall" as const,
+    "recover" as const,
+    "garbage" as const,
+  ),
   pick,
+});
+const settle = fc.record({
+  op: fc.constantFrom("verdict" as const, "answer" as const),
+  pick,
+});
+/** Frames that a client sends without waiting for anything. */
+const pipeline = fc.record({
+  op: fc.constant("pipeline" as const),
+  pick,
+  frames: fc.array(fc.oneof(register, signal), { minLength: 2, maxLength: 6 }),
 });
 const time = fc.record({
   op: fc.constant("time" as const),
@@ -46,7 +65,9 @@ const step = fc.oneof(
   { weight: 6, arbitrary: connect },
   { weight: 6, arbitrary: register },
   { weight: 9, arbitrary: signal },
-  { weight: 6, arbitrary: onOne },
+  { weight: 5, arbitrary: onOne },
+  { weight: 4, arbitrary: settle },
+  { weight: 3, arbitrary: pipeline },
   { weight: 3, arbitrary: time },
   { weight: 1, arbitrary: pressure },
 );

@@ -8,6 +8,8 @@ import { createRooms } from "../../src/rooms/rooms.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
+import type { JoinResult } from "../../src/rooms/registry.ts";
+import type { Peer } from "../../src/rooms/peer.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "./clock.ts";
@@ -28,6 +30,9 @@ export type FakeAuthorizer = (
   room: string,
 ) => FakeVerdict | Promise<FakeVerdict>;
 
+/** What a join is rejected with that fails. */
+export const FAILED_JOIN = "The join failed";
+
 /** Peers that a room takes. */
 export const MAX_PEERS = 5;
 
@@ -40,6 +45,10 @@ export class SessionFixture {
   readonly limits: Limits;
   readonly connections: Connections;
   isClosing = false;
+  /** Whether the join of a connection waits until `answerJoin`, as it does with other instances. */
+  isJoinSlow: (connection: Connection) => boolean = () => false;
+  /** The connections whose join is under way. */
+  readonly joins = new Map<Connection, (isAnswered: boolean) => void>();
   readonly errors: string[] = [];
 
   readonly context: SessionContext;
@@ -54,7 +63,8 @@ export class SessionFixture {
     this.connections = new Connections({ clock: this.clock, checkMs: 0, limits: this.limits });
     this.context = {
       registry: this.registry,
-      join: (room, peer) => this.registry.join(room, peer),
+      join: (room, peer) => this.#join(room, peer),
+      cancelJoin: (peer) => this.#cancelJoin(peer),
       director: this.director,
       authorizeConsumer: (token, room) => {
         const found = consumers(token, room);
@@ -72,6 +82,32 @@ export class SessionFixture {
     };
   }
 
+  /** Answers the join of a connection, or lets it fail. */
+  answerJoin(connection: Connection, isAnswered = true): void {
+    const answer = this.joins.get(connection);
+    this.joins.delete(connection);
+    answer?.(isAnswered);
+  }
+
+  #join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
+    if (!(peer instanceof Session) || !this.isJoinSlow(peer.connection)) {
+      return this.registry.join(room, peer);
+    }
+    const { connection } = peer;
+    if (this.joins.has(connection)) throw new Error("A peer joins once at a time");
+    return new Promise((resolve, reject) => {
+      this.joins.set(connection, (isAnswered) => {
+        if (isAnswered) resolve(this.registry.join(room, peer));
+        else reject(new Error(FAILED_JOIN));
+      });
+    });
+  }
+
+  #cancelJoin(peer: Peer): void {
+    if (peer instanceof Session) this.joins.delete(peer.connection);
+    for (const room of this.registry.all()) this.registry.leave(room, peer);
+  }
+
   /** A session whose socket has just been upgraded. */
   start(socket: FakeSocket, admission: Admission | Promise<Admission>): Connection {
     const { connection } = new Session({
@@ -80,6 +116,7 @@ export class SessionFixture {
       context: this.context,
       address: undefined,
     });
+    socket.owner = connection;
     this.connections.add(connection);
     return connection;
   }

@@ -1,7 +1,8 @@
 /** A socket that never touches a network: it records what a session does with it. */
 
+import { assertEquals } from "@std/assert";
 import type { SocketLike } from "../../src/sessions/context.ts";
-import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
+import type { CloseReason } from "../../src/protocol/messages.ts";
 
 export class FakeSocket implements SocketLike {
   readyState = 1;
@@ -9,19 +10,24 @@ export class FakeSocket implements SocketLike {
   /** The frames that were sent, parsed. */
   // deno-lint-ignore no-explicit-any
   readonly sent: any[] = [];
-  /** The entry of `CLOSE` that was sent as a close frame, if any. */
-  closedWith: CloseReason | undefined;
+  /** The connection that the socket belongs to. */
+  owner: { readonly closeReason: CloseReason | undefined } | undefined;
+  /** The close frame that was sent, if any. */
+  closeFrame: { code: number; reason: string } | undefined;
+
+  /** Why the server closes the socket, if it does; the close frame may follow later. */
+  get closedWith(): CloseReason | undefined {
+    return this.owner?.closeReason;
+  }
 
   send(text: string): void {
     this.sent.push(JSON.parse(text));
   }
 
   close(code: number, reason: string): void {
-    if (this.closedWith !== undefined) throw new Error("A socket is closed once");
-    this.closedWith = Object.values(CLOSE).find((why) =>
-      why.code === code && why.reason === reason
-    );
-    if (this.closedWith === undefined) throw new Error(`${code} ${reason} is not in CLOSE`);
+    if (this.closeFrame !== undefined) throw new Error("A socket is closed once");
+    this.closeFrame = { code, reason };
+    assertEquals(this.closeFrame, { code: this.closedWith?.code, reason: this.closedWith?.reason });
     this.readyState = 2;
   }
 }

@@ -25,7 +25,7 @@ class FakeConnection implements TrackedConnection {
 
   close(): void {
     if (this.phase === "closing" || this.phase === "refused") return;
-    this.#connections.setPhase(this, "closing");
+    this.#connections.markClosing(this);
     this.onClose();
   }
 
@@ -84,7 +84,7 @@ Deno.test("Connections.shutDown() has nothing to wait for without sockets", asyn
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Connections.shutDown() spreads its closes evenly, pending ones first, consumers last", async () => {
+Deno.test("Connections.shutDown() closes 500 sockets a second, pending ones first, consumers last", async () => {
   const { clock, connections } = connectionsOf();
   const start = clock.elapsed();
   const closes: [string, number][] = [];
@@ -100,9 +100,25 @@ Deno.test("Connections.shutDown() spreads its closes evenly, pending ones first,
   await done;
   assertEquals(closes, [
     ["pending", 0],
-    ...Array.from({ length: 10 }, (_, n): [string, number] => [`normal ${n}`, n * 100]),
-    ["consumer", 900],
+    ...Array.from({ length: 10 }, (_, n): [string, number] => [
+      `normal ${n}`,
+      n === 0 ? 0 : n <= 5 ? 10 : 20,
+    ]),
+    ["consumer", 20],
   ]);
+});
+
+Deno.test("Connections.shutDown() closes faster than that where it has not the time", async () => {
+  const { clock, connections } = connectionsOf();
+  const start = clock.elapsed();
+  const times: number[] = [];
+  for (let n = 0; n < 1000; n++) {
+    new FakeConnection(connections).onClose = () => times.push(clock.elapsed() - start);
+  }
+  const done = connections.shutDown(1000, 300);
+  await pass(clock, 1400);
+  await done;
+  assertEquals([times[0], times[499], times[999]], [0, 500, 1000]);
 });
 
 Deno.test("Connections looks after sockets with one timer, and with none when all are gone", () => {
@@ -159,7 +175,7 @@ Deno.test("Connections.crowd() tells what is full, for the address and in all", 
   assertEquals(connections.exceededLimit(undefined), undefined);
   connections.setPhase(a, "joined");
   const c = pending();
-  connections.setPhase(b, "closing");
+  connections.markClosing(b);
   assertEquals(connections.exceededLimit(here), "address");
   for (let n = 0; n < 1; n++) new FakeConnection(connections, { phase: "opening", address: there });
   assertEquals(connections.exceededLimit(there), "server");

@@ -44,7 +44,14 @@ Deno.test(`model: in ${SCHEDULES} schedules no list names the client that gets i
   await check(({ toldOfItself }) => assertEquals(toldOfItself, 0));
 });
 
-const client = { op: "connect", room: "hall", who: "normal", isLate: false, isOpen: true } as const;
+const client = {
+  op: "connect",
+  room: "hall",
+  who: "normal",
+  isLate: false,
+  isSlow: false,
+  isOpen: true,
+} as const;
 const register = { op: "register", token: "good", isFull: false } as const;
 
 Deno.test("model: a consumer hears of a newcomer though another left before it heard of one", async () => {

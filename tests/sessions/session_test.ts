@@ -124,14 +124,18 @@ Deno.test("a session closes for a message over the limit, counted in bytes", () 
   assertEquals(world.registry.peers, 0);
 });
 
-Deno.test("a session whose client reads too slowly is closed, and the sender is told", () => {
-  const world = new SessionFixture();
-  const [a, b] = [world.join("a"), world.join("b")];
-  b.socket.bufferedAmount = 101;
-  a.session.receive(offer("b"));
-  assertEquals(b.socket.closedWith, CLOSE.readsTooSlowly);
-  assertEquals(a.socket.sent[0].code, "PEER_NOT_FOUND");
-  assertEquals(world.registry.peers, 1);
+Deno.test("a session that fills another's buffer is told so, and others still reach it", () => {
+  const world = new SessionFixture({ maxSendBufferBytes: 16_000, maxMessageBytes: 16_000 });
+  const [a, b, c] = [world.join("a"), world.join("b"), world.join("c")];
+  b.socket.send = () => b.socket.bufferedAmount += 5000;
+  const big = JSON.stringify({ type: "offer", to: "b", sdp: "x".repeat(5000) });
+  for (let n = 0; n < 5; n++) a.session.receive(big);
+  const told = { type: "error", code: "PEER_BUSY", to: "b" };
+  const message = "Peer b has not read what you sent it before";
+  assertEquals(a.socket.sent, [{ ...told, message }, { ...told, message }]);
+  c.session.receive(offer("b"));
+  assertEquals([c.socket.sent, b.socket.bufferedAmount], [[], 20_000]);
+  assertEquals([b.socket.closedWith, world.registry.peers], [undefined, 3]);
 });
 
 Deno.test("a session that fails ends alone, with 1011", () => {
