@@ -22,7 +22,8 @@ import type { SignalingHandler, SignalingHandlerOptions } from "./handler_option
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
-import { splitUrl } from "./url.ts";
+import { malformedRequest } from "./responses.ts";
+import { isValidHost, splitUrl } from "./url.ts";
 
 /** Milliseconds that clients have to answer their close when the handler stops. */
 const CLOSE_ANSWER_MS = 300;
@@ -130,6 +131,8 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
+      // With a malformed Host, not even the path of the URL is certain.
+      if (!isValidHost(request.headers.get("host"))) return malformedRequest();
       if (!isOurs(splitUrl(request.url).pathname)) return null;
       const remote = remoteAddressOf(info);
       if (remote === undefined) warnOfNoAddresses(info === undefined ? NO_INFO : NO_ADDRESSES);
