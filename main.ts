@@ -181,6 +181,7 @@ function announce(
   secretIsInFile: boolean,
 ): void {
   logger.info(`Listening on ${url}`, { host, port, auth: auth.enabled ? "enabled" : "disabled" });
+  if (!url.startsWith("http:")) return; // On a Unix socket, clients know another URL.
   const webSocket = `${url.replace("http", "ws")}/signal`;
   if (!auth.enabled) return logger.info(`Connect to ${webSocket}?room=my-room`);
   const source = secretIsInFile ? ". ./.env; " : "";

@@ -182,6 +182,7 @@ export function admit(
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
       const decide = ({ sub }: TokenClaims) => member(sub, nodeId ?? sub);
       const known = policy.cache.get(token);
+      if (known === "expired") return { refusal: CLOSE.invalidToken };
       if (known !== undefined) return decide(known);
       return verifyRoomToken(policy, token, address).then(
         (attempt) =>
@@ -210,6 +211,7 @@ async function verifyRoomToken(
     () => verdictOf(verifyToken(token, publicKey, options)),
   );
   if (attempt.kind === "valid") cache.add(token, attempt.value);
+  if (attempt.kind === "expired") cache.addExpired(token);
   return attempt;
 }
 

@@ -13,7 +13,8 @@ import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { createFetchedKeys } from "./fetched_keys.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
 import { decodeJwks, readAlgorithms, readJwksUrl } from "./key_set.ts";
-import { MAX_TOKEN_LENGTH } from "./room_tokens.ts";
+import { checkSpelling } from "./token_text.ts";
+import { checkTimes } from "./token_times.ts";
 
 /** How consumer tokens are verified. */
 export interface ConsumerAuthOptions {
@@ -39,6 +40,13 @@ export interface ConsumerAuthOptions {
   algorithms?: readonly string[];
   /** A claim, a string or an array of strings, that must contain the room; none when absent. */
   roomClaim?: string;
+  /**
+   * Seconds by which the provider's clock may be ahead of this one, so that `nbf` lies in the future.
+   * `exp` is exact.
+   *
+   * @default {60}
+   */
+  clockToleranceSeconds?: number;
 }
 
 /**
@@ -105,18 +113,18 @@ export function makeConsumerVerifier(
   const options = {
     algorithms: [...algorithms],
     requiredClaims: ["exp"],
+    clockTolerance: config.clockToleranceSeconds ?? DEFAULTS.clockToleranceSeconds,
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   };
   return async (token, room) => {
-    if (token.length > MAX_TOKEN_LENGTH) {
-      throw new InvalidTokenError("The token is too long", { reason: "malformed" });
-    }
-    const currentDate = new Date(clock.now());
-    const payload = await verifyWithAny(token, getKey, { ...options, currentDate })
+    checkSpelling(token);
+    const now = clock.now();
+    const payload = await verifyWithAny(token, getKey, { ...options, currentDate: new Date(now) })
       .catch((cause) => {
         throw toInvalidTokenError(cause) ?? cause;
       });
+    checkTimes(payload, now);
     if (roomClaim !== undefined && room !== undefined && !names(payload[roomClaim], room)) {
       const message = `The token is not for this room (${roomClaim})`;
       throw new InvalidTokenError(message, { reason: "claims", claim: roomClaim });

@@ -66,7 +66,7 @@ export class InvalidTokenError extends SignalingError {
 export function toInvalidTokenError(cause: unknown): InvalidTokenError | undefined {
   if (cause instanceof InvalidTokenError) return cause;
   if (cause instanceof JWTExpired) {
-    return new InvalidTokenError("The token has expired", {
+    return new InvalidTokenError("The token has expired (exp)", {
       reason: "expired",
       claim: "exp",
       cause,

@@ -7,18 +7,18 @@ import { SignJWT } from "jose/jwt/sign";
 import { jwtVerify } from "jose/jwt/verify";
 import { isLongerThan, MAX_ROOM_LENGTH } from "../protocol/messages.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { SignalingError } from "../runtime/errors.ts";
 import { parseSignedDuration } from "./duration.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
+import { checkSpelling } from "./token_text.ts";
+import { checkTimes } from "./token_times.ts";
 
 /** The `iss` of every room token. */
 export const TOKEN_ISSUER = "aikofy:client-db-sync";
 
 /** The `aud` of every room token. */
 export const TOKEN_AUDIENCE = "aikofy:client-db";
-
-/** Characters that a token has at most; a longer one is refused unread. */
-export const MAX_TOKEN_LENGTH = 8192;
 
 /** What a room token says. */
 export interface TokenClaims {
@@ -60,6 +60,13 @@ export interface IssueTokenResponse {
 export interface TokenOptions {
   /** The longest lifetime of a token, in seconds; unlimited when absent. */
   maxTtlSeconds?: number | undefined;
+  /**
+   * Seconds by which the clock of the issuer may be ahead of this one, so that `nbf` lies in the
+   * future. `exp` is exact.
+   *
+   * @default {60}
+   */
+  clockToleranceSeconds?: number | undefined;
   /** The time; that of the machine when absent. */
   clock?: Pick<Clock, "now"> | undefined;
 }
@@ -189,10 +196,12 @@ export async function verifyToken(
   publicKey: CryptoKey,
   options: TokenOptions = {},
 ): Promise<TokenClaims> {
-  const { clock = systemClock, maxTtlSeconds = Infinity } = options;
-  if (token.length > MAX_TOKEN_LENGTH) {
-    throw new InvalidTokenError("The token is too long", { reason: "malformed" });
-  }
+  const {
+    clock = systemClock,
+    clockToleranceSeconds = DEFAULTS.clockToleranceSeconds,
+    maxTtlSeconds,
+  } = options;
+  checkSpelling(token);
   const now = clock.now();
   const { payload } = await jwtVerify(token, publicKey, {
     algorithms: ["EdDSA", "Ed25519"],
@@ -200,20 +209,15 @@ export async function verifyToken(
     audience: TOKEN_AUDIENCE,
     requiredClaims: ["exp", "sub"],
     currentDate: new Date(now),
+    clockTolerance: clockToleranceSeconds,
   }).catch((cause) => {
     throw toInvalidTokenError(cause) ?? cause;
   });
-  const { sub, iss, aud, exp, iat } = payload;
-  if (
-    typeof sub !== "string" || sub === "" || iss === undefined || aud === undefined ||
-    exp === undefined
-  ) {
+  const exp = checkTimes(payload, now, maxTtlSeconds);
+  const { sub, iss, aud, iat } = payload;
+  if (typeof sub !== "string" || sub === "" || iss === undefined || aud === undefined) {
     const message = "The token's subject must be a non-empty string (sub)";
     throw new InvalidTokenError(message, { reason: "claims", claim: "sub" });
-  }
-  if (exp - (iat ?? now / 1000) > maxTtlSeconds) {
-    const message = "The token is valid for too long (exp)";
-    throw new InvalidTokenError(message, { reason: "claims", claim: "exp" });
   }
   return { sub, iss, aud, exp, ...(iat === undefined ? {} : { iat }) };
 }

@@ -1,39 +1,72 @@
 /**
- * Room tokens that were verified, so that clients which come back do not cost a verification each. A
- * token is remembered whole: any other text, even one with the same signature, is verified.
+ * Tokens that were verified, so that clients which come back do not cost a verification each: room
+ * tokens that are valid, and tokens of any kind whose signature is valid and that have expired. A
+ * token is remembered whole: any other text, even with the same signature, is verified.
  */
 
-import type { TokenClaims } from "./room_tokens.ts";
 import type { Clock } from "../runtime/clock.ts";
+import type { TokenClaims } from "./room_tokens.ts";
+import { copyText } from "./token_text.ts";
 
-/** Tokens that are remembered; beyond, the one that came first is forgotten. */
+/** Tokens of each kind that are remembered; beyond, the one that came first is forgotten. */
 const MAX_TOKENS = 10_000;
 
-/** What verified tokens say, until they expire. */
+/** Tokens whose signature is valid and that have expired, which no clock makes valid again. */
+export class ExpiredTokens {
+  readonly #tokens = new Set<string>();
+
+  /** Whether a token is known to have expired. */
+  has(token: string): boolean {
+    return this.#tokens.has(token);
+  }
+
+  /** Remembers a token that has expired. */
+  add(token: string): void {
+    makeRoom(this.#tokens);
+    this.#tokens.add(copyText(token));
+  }
+}
+
+/** What verified room tokens say, until they expire, and which have expired. */
 export class TokenCache {
   readonly #clock: Clock;
   readonly #tokens = new Map<string, TokenClaims>();
+  readonly #expired = new ExpiredTokens();
 
+  /** Creates an empty cache. */
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** What a token says, if it was verified and has not expired since. */
-  get(token: string): TokenClaims | undefined {
+  /** What a token says, or that it has expired; `undefined` if it is not known. */
+  get(token: string): TokenClaims | "expired" | undefined {
     const claims = this.#tokens.get(token);
-    if (claims === undefined || this.#clock.now() < claims.exp * 1000) return claims;
+    if (claims === undefined) return this.#expired.has(token) ? "expired" : undefined;
+    if (this.#clock.now() < claims.exp * 1000) return claims;
     this.#tokens.delete(token);
-    return undefined;
+    this.#expired.add(token);
+    return "expired";
   }
 
-  /** Remembers a token that was verified. */
+  /** Remembers a token that is valid. */
   add(token: string, claims: TokenClaims): void {
-    if (this.#tokens.size >= MAX_TOKENS) {
-      for (const oldest of this.#tokens.keys()) {
-        this.#tokens.delete(oldest);
-        break;
-      }
-    }
-    this.#tokens.set(token, claims);
+    makeRoom(this.#tokens);
+    this.#tokens.set(copyText(token), claims);
+  }
+
+  /** Remembers a token whose signature is valid and that has expired. */
+  addExpired(token: string): void {
+    this.#expired.add(token);
+  }
+}
+
+/** Forgets the oldest entry of a collection that is full. */
+function makeRoom(
+  collection: { readonly size: number; keys(): Iterable<string>; delete(key: string): boolean },
+): void {
+  if (collection.size < MAX_TOKENS) return;
+  for (const oldest of collection.keys()) {
+    collection.delete(oldest);
+    return;
   }
 }

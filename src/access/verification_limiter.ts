@@ -11,13 +11,22 @@ import { type InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts"
 /** Verifications of one kind that run at once. */
 const MAX_RUNNING = 4;
 
-/** What a verification found out. */
+/** What the verification of a token found out. */
 export type Verdict<T> =
   | { readonly kind: "valid"; readonly value: T }
-  | { readonly kind: "invalid"; readonly error?: InvalidTokenError };
+  /** Nobody guessed this token, since its signature is valid: it counts against no limit. */
+  | { readonly kind: "expired"; readonly error: InvalidTokenError }
+  | { readonly kind: "invalid"; readonly error: InvalidTokenError };
 
-/** What became of an attempt; `throttled` is one that was not verified, with the time to wait. */
-export type Attempt<T> = Verdict<T> | { readonly kind: "throttled"; readonly seconds: number };
+/** An attempt that was not verified, because the address has failed too often. */
+export interface Throttled {
+  readonly kind: "throttled";
+  /** Until the address may try again. */
+  readonly seconds: number;
+}
+
+/** What became of an attempt with a token. */
+export type Attempt<T> = Verdict<T> | Throttled;
 
 /** Limits the verification of one kind of token or secret. */
 export class VerificationLimiter {
@@ -30,13 +39,16 @@ export class VerificationLimiter {
   }
 
   /**
-   * Verifies a token or secret as soon as others have finished, and counts it if it is invalid.
+   * Verifies a token or secret as soon as others have finished, and counts it if it is `invalid`.
    *
    * @param address Whose it is.
    * @param verify Finds out whether it is valid. What it throws says nothing about the client: it is
    * not counted and reaches the caller.
    */
-  async attempt<T>(address: Address, verify: () => Promise<Verdict<T>>): Promise<Attempt<T>> {
+  async attempt<V extends { readonly kind: "valid" | "expired" | "invalid" }>(
+    address: Address,
+    verify: () => Promise<V>,
+  ): Promise<V | Throttled> {
     using _permit = await this.#running.acquire();
     const seconds = this.#failures.retryAfter(address);
     if (seconds > 0) return { kind: "throttled", seconds };
@@ -53,6 +65,6 @@ export async function verdictOf<T>(verification: Promise<T>): Promise<Verdict<T>
   } catch (cause) {
     const error = toInvalidTokenError(cause);
     if (error === undefined) throw cause;
-    return { kind: "invalid", error };
+    return { kind: error.reason === "expired" ? "expired" : "invalid", error };
   }
 }

@@ -22,13 +22,17 @@ import type { SignalingHandler, SignalingHandlerOptions } from "./handler_option
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
-import { splitUrl } from "./url.ts";
+import { malformedRequest } from "./responses.ts";
+import { isValidHost, splitUrl } from "./url.ts";
 
 /** Milliseconds that clients have to answer their close when the handler stops. */
 const CLOSE_ANSWER_MS = 300;
 
 /** A socket is looked at this often within its idle timeout, in case its client stopped reading. */
 const CHECKS_PER_IDLE_TIMEOUT = 2;
+
+const NO_INFO = "Limits per address are off: fetch(request, info) needs the info of Deno.serve";
+const NO_ADDRESSES = "Limits per address are off: the listener's socket tells no client addresses";
 
 const MEGABYTE = 1_048_576;
 
@@ -67,6 +71,8 @@ export interface HandlerParts {
   readonly addressOf: AddressReader;
   readonly failures: FailureLimiter;
   readonly connections: Connections;
+  /** Says in the log, once, that clients have no address. */
+  readonly warnOfNoAddresses: () => void;
 }
 
 /** Builds a signaling handler: this is the wiring of the server. */
@@ -115,14 +121,23 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     failures,
     memory,
   });
+  let hasWarned = false;
+  const warnOfNoAddresses = (message = NO_ADDRESSES) => {
+    if (!hasWarned) logger.warn(message);
+    hasWarned = true;
+  };
   const { idleTimeoutSeconds: idleTimeout } = options;
   const isOurs = (pathname: string) => path === null || pathname === path;
 
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
+      // With a malformed Host, not even the path of the URL is certain.
+      if (!isValidHost(request.headers.get("host"))) return malformedRequest();
       if (!isOurs(splitUrl(request.url).pathname)) return null;
-      return await upgrade(request, remoteAddressOf(info), upgradeOnDeno(request, idleTimeout));
+      const remote = remoteAddressOf(info);
+      if (remote === undefined) warnOfNoAddresses(info === undefined ? NO_INFO : NO_ADDRESSES);
+      return await upgrade(request, remote, upgradeOnDeno(request, idleTimeout));
     },
     handleUpgrade: createNodeUpgrade({ upgrade, isOurs, idleTimeout }),
     async issueToken(request) {
@@ -156,7 +171,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     },
   };
   cluster?.start();
-  return { handler, addressOf, failures, connections };
+  return { handler, addressOf, failures, connections, warnOfNoAddresses };
 }
 
 function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressReader {

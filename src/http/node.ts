@@ -3,9 +3,9 @@
  * structures, and how an `upgrade` event becomes a request like any other.
  */
 
-import { errorResponse, STATUS_CODE } from "./responses.ts";
+import { malformedRequest, STATUS_CODE } from "./responses.ts";
 import type { UpgradeHandler } from "./upgrade.ts";
-import { splitUrl } from "./url.ts";
+import { isValidHost, splitUrl } from "./url.ts";
 
 /** What is read of a `node:http` request (`IncomingMessage`). */
 export interface NodeRequest {
@@ -21,7 +21,7 @@ export interface NodeRequest {
 export interface NodeSocket {
   /** The address of the client, or of the proxy in front. */
   readonly remoteAddress?: string | undefined;
-  /** Whether the connection is gone, or Deno has taken it over. */
+  /** Whether the connection is closed, or Deno has taken it over. */
   destroyed: boolean;
   /** Stops reading. */
   pause(): unknown;
@@ -29,7 +29,7 @@ export interface NodeSocket {
   resume(): unknown;
   /** Ends the connection, and tells its server. */
   destroy(): unknown;
-  /** Hears of errors; one that nobody hears of ends the process. */
+  /** Adds a listener of errors; an error without a listener ends the process. */
   on(event: "error", listener: () => void): unknown;
   /** Sends a text and ends the connection. */
   end(text: string): unknown;
@@ -37,7 +37,7 @@ export interface NodeSocket {
 
 /** The URL of a request target, which may be a URL already (RFC 9112, section 3.2.2). */
 export function toUrl(target = "/"): string {
-  return target.startsWith("http://") ? target : `http://localhost${target}`;
+  return /^https?:\/\//i.test(target) ? target : `http://localhost${target}`;
 }
 
 /** A node request as a standard one, or `null` when it cannot be. */
@@ -47,25 +47,31 @@ function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request
     for (const [name, value] of Object.entries(headers)) {
       for (const one of [value ?? []].flat()) request.headers.append(name, one);
     }
-    return request;
+    return isValidHost(request.headers.get("host")) ? request : null;
   } catch {
     return null;
   }
 }
 
 /** Answers on the socket itself, and ends it, unless the answer was an upgrade. */
-async function writeResponse(socket: NodeSocket, response: Response): Promise<void> {
+async function writeResponse(
+  socket: NodeSocket,
+  response: Response,
+  hasBody: boolean,
+): Promise<void> {
   if (response.status === STATUS_CODE.SwitchingProtocols) return;
   const body = await response.text();
   response.headers.set("connection", "close");
   response.headers.set("content-length", String(new TextEncoder().encode(body).byteLength));
   const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  socket.end(`HTTP/1.1 ${response.status} ${response.statusText}\r\n${headers}\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${response.status} ${response.statusText}\r\n${headers}\r\n${hasBody ? body : ""}`,
+  );
   socket.resume(); // Or its file descriptor stays open when the client has left.
 }
 
 /**
- * Tells a node server that the connection of an upgraded socket is gone. Deno takes the connection
+ * Tells a node server that the connection of an upgraded socket is closed. Deno takes the connection
  * out of the socket and only marks that as destroyed: the server's `close()` would wait for ever.
  */
 function release(socket: NodeSocket): void {
@@ -92,7 +98,7 @@ export function createNodeUpgrade(
     socket.on("error", () => {}); // Or a client's reset ends the process.
     socket.pause(); // Or Deno loses the client's first message.
     const response = request === null
-      ? errorResponse(STATUS_CODE.BadRequest, "The request is malformed")
+      ? malformedRequest()
       : upgrade(request, socket.remoteAddress, (protocol) => {
         // One name alone: Deno reads a list only with a space after each comma.
         if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
@@ -103,8 +109,9 @@ export function createNodeUpgrade(
         upgraded.socket.addEventListener("close", () => release(socket), { once: true });
         return upgraded;
       });
-    if (response instanceof Promise) response.then((settled) => writeResponse(socket, settled));
-    else writeResponse(socket, response);
+    const write = (settled: Response) => writeResponse(socket, settled, req.method !== "HEAD");
+    if (response instanceof Promise) response.then(write);
+    else write(response);
     return true;
   };
 }

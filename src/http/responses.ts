@@ -16,7 +16,12 @@ export function errorResponse(status: number, error: string, headers?: HeadersIn
   return json({ error }, status, headers);
 }
 
-/** The answer to a method that a path does not take. */
+/** The answer to a request whose head is malformed. */
+export function malformedRequest(): Response {
+  return errorResponse(STATUS_CODE.BadRequest, "The request is malformed");
+}
+
+/** The answer to a method that a path does not accept. */
 export function methodNotAllowed(allowed: readonly string[]): Response {
   const allow = allowed.join(", ");
   return errorResponse(STATUS_CODE.MethodNotAllowed, `Use ${allow} here`, { allow });

@@ -123,8 +123,8 @@ async function tokenRoute(
       address,
       async () =>
         await isAdminSecret(presentedSecret(request.headers))
-          ? { kind: "valid", value: true }
-          : { kind: "invalid" },
+          ? { kind: "valid" as const }
+          : { kind: "invalid" as const },
     );
     switch (attempt.kind) {
       case "valid":

@@ -1,16 +1,17 @@
 /**
- * The standalone server: owns the listener, keeps it listening, and stops it. Routes and signaling
- * are others' work.
+ * The standalone server: a signaling handler, its routes and a listener, and how they stop together.
  */
 
 import { fitsHeader } from "../access/secrets.ts";
-import { type Clock, systemClock, type Timer } from "../runtime/clock.ts";
+import { systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
-import { type Logger, silentLogger } from "../runtime/logger.ts";
-import { STATUS_CODE } from "./responses.ts";
+import { silentLogger } from "../runtime/logger.ts";
+import { type ListenAddress, Listener } from "./listener.ts";
 import { createRoutes } from "./routes.ts";
+
+export type { ListenAddress };
 
 /** Options of {@linkcode createServer}. */
 export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
@@ -44,16 +45,6 @@ export interface ListenOptions {
   host?: string;
 }
 
-/** Where a server listens. */
-export interface ListenAddress {
-  /** The address. */
-  readonly host: string;
-  /** The port, never 0. */
-  readonly port: number;
-  /** Where to reach it from the same machine, such as `http://127.0.0.1:8080`. */
-  readonly url: string;
-}
-
 /** A standalone signaling server. */
 export interface SignalingServer extends AsyncDisposable {
   /**
@@ -82,17 +73,6 @@ export interface SignalingServer extends AsyncDisposable {
    */
   close(options?: { drainMs?: number }): Promise<void>;
 }
-
-type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
-
-/** How long running requests may take to finish once every socket has been told to close. */
-const REQUEST_GRACE_MS = 400;
-
-/** How long an answer that Deno calls sent may take to leave the process. */
-const FLUSH_MS = 50;
-
-/** How long to wait before listening again after the system refused to accept a connection. */
-const RELISTEN_MS = 200;
 
 /**
  * Creates a standalone signaling server.
@@ -166,7 +146,9 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
       if (draining) throw new TypeError("The server has been closed");
       listener = new Listener({ fetch, onFailure: listenerFailed, clock, logger });
       try {
-        return listener.listen(host, port);
+        const address = listener.listen(host, port);
+        if (!address.url.startsWith("http:")) endpoint.warnOfNoAddresses();
+        return address;
       } catch (error) {
         listener = undefined;
         throw error;
@@ -177,110 +159,4 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     close,
     [Symbol.asyncDispose]: () => close(),
   };
-}
-
-interface ListenerOptions {
-  readonly fetch: Fetch;
-  /** Called when the system refused to accept a connection. */
-  readonly onFailure: () => void;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
-/**
- * A `Deno.serve` that goes on listening and can be stopped. Deno ends the accept loop for good when
- * the process runs out of file descriptors, while the connections that it has go on; and its own
- * `shutdown()` waits for ever on a client that left in the middle of its handshake.
- */
-class Listener {
-  readonly #options: ListenerOptions;
-  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #abort = new AbortController();
-  #retry: Timer | undefined;
-  #running = 0;
-  #whenIdle: (() => void) | undefined;
-
-  constructor(options: ListenerOptions) {
-    this.#options = options;
-  }
-
-  listen(hostname: string, port: number): ListenAddress {
-    const { addr } = this.#serve(hostname, port);
-    return { host: addr.hostname, port: addr.port, url: localUrl(addr) };
-  }
-
-  /** Gives running requests a while to be answered, then ends every connection. */
-  async close(): Promise<void> {
-    if (this.#retry !== undefined) this.#options.clock.clearTimeout(this.#retry);
-    const server = this.#server;
-    this.#server = undefined;
-    if (server === undefined) return;
-    await this.#idle();
-    await new Promise<void>((resolve) => this.#options.clock.setTimeout(resolve, FLUSH_MS));
-    this.#abort.abort();
-    await server.finished;
-  }
-
-  #serve(hostname: string, port: number): Deno.HttpServer<Deno.NetAddr> {
-    const abort = new AbortController();
-    const server = Deno.serve(
-      { hostname, port, signal: abort.signal, onListen() {} },
-      (request, info) => this.#answer(request, info),
-    );
-    this.#server = server;
-    this.#abort = abort;
-    server.finished.catch((cause) => {
-      if (this.#server !== server) return;
-      this.#server = undefined;
-      this.#options.logger.error("The listener failed; listening again", { cause: String(cause) });
-      this.#options.onFailure();
-      this.#serveAgain(hostname, server.addr.port);
-    });
-    return server;
-  }
-
-  #serveAgain(hostname: string, port: number): void {
-    this.#retry = this.#options.clock.setTimeout(() => {
-      try {
-        this.#serve(hostname, port);
-      } catch (cause) {
-        this.#options.logger.error("Listening again failed; trying once more", {
-          cause: String(cause),
-        });
-        this.#serveAgain(hostname, port);
-      }
-    }, RELISTEN_MS);
-  }
-
-  /** Resolves once no request is running, or once they have had their time. */
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      if (this.#running === 0) return resolve();
-      const timer = this.#options.clock.setTimeout(resolve, REQUEST_GRACE_MS);
-      this.#whenIdle = () => {
-        this.#options.clock.clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
-  /** Counts a request until its answer is sent; an upgraded socket is the handler's to close. */
-  async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
-    this.#running++;
-    const sent = info.completed;
-    const response = await this.#options.fetch(request, info);
-    if (response.status === STATUS_CODE.SwitchingProtocols) this.#answered();
-    else sent.then(() => this.#answered(), () => this.#answered());
-    return response;
-  }
-
-  #answered(): void {
-    if (--this.#running === 0) this.#whenIdle?.();
-  }
-}
-
-/** A URL for this machine: the unspecified addresses are for listening, not for connecting. */
-function localUrl({ hostname, port }: Deno.NetAddr): string {
-  const host = hostname === "0.0.0.0" ? "127.0.0.1" : hostname === "::" ? "::1" : hostname;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -1,4 +1,18 @@
-/** The parts of a request's URL, without the cost of a `URL` object and without a throw. */
+/**
+ * The parts of a request's URL, without the cost of a `URL` object and without a throw, and whether
+ * they can be relied on.
+ */
+
+const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i;
+
+/**
+ * Whether a `Host` header is a host, with or without a port (RFC 9112, section 3.2; RFC 3986, section
+ * 3.2.2). Deno writes it into the URL as it is: `x/token?` there would replace the path of the request
+ * line. Absent, as in HTTP/1.0 and HTTP/2, it is valid.
+ */
+export function isValidHost(host: string | null): boolean {
+  return host === null || HOST.test(host);
+}
 
 /** The path of an absolute URL and its query without the question mark. */
 export function splitUrl(url: string): { pathname: string; query: string } {

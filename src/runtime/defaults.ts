@@ -11,6 +11,8 @@ export const DEFAULTS = {
   port: 8080,
   /** Milliseconds until a client without a room token has to register. */
   registerTimeoutMs: 10_000,
+  /** Seconds by which the clock of a token's issuer may be ahead. */
+  clockToleranceSeconds: 60,
   /** Seconds without a sign of life after which a peer is removed. */
   idleTimeoutSeconds: 30,
   /** Seconds over which closes are spread. */

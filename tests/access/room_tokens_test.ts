@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { SignJWT } from "jose";
+import { CompactSign, SignJWT } from "jose";
 import {
   generateKeyPairJwk,
   InvalidTokenError,
@@ -111,6 +111,117 @@ Deno.test("verifyToken() refuses forged, foreign and malformed tokens", async ()
   ];
   for (const text of bad) {
     await assertRejects(() => verifyToken(text, publicKey), InvalidTokenError);
+  }
+});
+
+/** Signs claims as they are written, numbers such as 1e999 included. */
+function signText(claims: string, privateKey: CryptoKey): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(claims)).setProtectedHeader({ alg: "EdDSA" })
+    .sign(privateKey);
+}
+
+Deno.test("verifyToken() accepts one spelling of a token and no other", async () => {
+  const { privateKey, publicKey } = await newKeys();
+  // The length of each part leaves another number of bits over.
+  for (const subject of ["r", "rr", "rrr"]) {
+    const { token } = await issueToken(privateKey, { ttl: "1h", subject });
+    await verifyToken(token, publicKey);
+    const [header = "", payload = "", signature = ""] = token.split(".");
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const others = [header, payload, signature].flatMap((part, index) =>
+      [...alphabet].map((last) => {
+        const parts = [header, payload, signature];
+        parts[index] = part.slice(0, -1) + last;
+        return parts.join(".");
+      })
+    ).filter((text) => text !== token);
+    const padded = [" ", "\n", "\t", "=", "==", "\u00a0"].flatMap((extra) => [
+      extra + token,
+      token + extra,
+      [header + extra, payload, signature].join("."),
+      [header, payload + extra, signature].join("."),
+      [header, payload.slice(0, 4) + extra + payload.slice(4), signature].join("."),
+    ]);
+    const plain = token.replaceAll("-", "+").replaceAll("_", "/");
+    for (const text of [...others, ...padded, ...plain === token ? [] : [plain]]) {
+      await assertRejects(() => verifyToken(text, publicKey), InvalidTokenError);
+    }
+  }
+});
+
+Deno.test("verifyToken() bounds the lifetime of a token whatever its iat says", async () => {
+  const { privateKey, publicKey } = await newKeys();
+  const now = Math.floor(Date.now() / 1000);
+  const verify = async (times: string, maxTtlSeconds?: number) => {
+    const claims = `{"sub":"r","iss":"${TOKEN_ISSUER}","aud":"${TOKEN_AUDIENCE}",${times}}`;
+    return await verifyToken(await signText(claims, privateKey), publicKey, { maxTtlSeconds });
+  };
+  await verify(`"iat":${now},"exp":${now + 3600}`, 3600);
+  await verify(`"exp":${now + 3500}`, 3600);
+  const tooLong = [
+    `"iat":${now},"exp":${now + 3700}`,
+    `"exp":${now + 3700}`,
+    `"iat":${now + 1_000_000},"exp":${now + 1_003_600}`,
+    `"iat":1e999,"exp":1e999`,
+    `"iat":-1e999,"exp":${now + 60}`,
+  ];
+  for (const times of tooLong) {
+    const error = await assertRejects(() => verify(times, 3600), InvalidTokenError);
+    assertEquals(error.reason, "claims", times);
+  }
+  for (const times of ['"exp":1e999', `"exp":${now + 60},"iat":1e999`]) {
+    await assertRejects(() => verify(times), InvalidTokenError);
+  }
+});
+
+Deno.test("verifyToken() forgives a clock that is a minute behind, or as much as it is told", async () => {
+  const { privateKey, publicKey } = await newKeys();
+  const now = Math.floor(Date.now() / 1000);
+  const sign = (claims: Record<string, unknown>) =>
+    new SignJWT({ sub: "r", iss: TOKEN_ISSUER, aud: TOKEN_AUDIENCE, exp: now + 600, ...claims })
+      .setProtectedHeader({ alg: "EdDSA" }).sign(privateKey);
+  await verifyToken(await sign({ nbf: now + 55, iat: now + 55 }), publicKey);
+  await verifyToken(await sign({ nbf: now + 295 }), publicKey, { clockToleranceSeconds: 300 });
+  for (const [nbf, options] of [[70, {}], [2, { clockToleranceSeconds: 0 }]] as const) {
+    const token = await sign({ nbf: now + nbf });
+    const error = await assertRejects(
+      () => verifyToken(token, publicKey, options),
+      InvalidTokenError,
+    );
+    assertEquals([error.reason, error.claim], ["claims", "nbf"]);
+  }
+  const expired = await sign({ exp: now - 1 });
+  const error = await assertRejects(() => verifyToken(expired, publicKey), InvalidTokenError);
+  assertEquals(error.reason, "expired");
+});
+
+Deno.test("verifyToken() says what is wrong with a token, and in which claim", async () => {
+  const { privateKey, publicKey } = await newKeys();
+  const foreign = await newKeys();
+  const now = Date.now() / 1000;
+  const sign = (claims: Record<string, unknown>, key = privateKey) =>
+    new SignJWT({ sub: "r", iss: TOKEN_ISSUER, aud: TOKEN_AUDIENCE, exp: now + 60, ...claims })
+      .setProtectedHeader({ alg: "EdDSA" }).sign(key);
+  const cases: [string, string, string | undefined][] = [
+    ["a.b", "malformed", undefined],
+    ["x".repeat(9000), "malformed", undefined],
+    [await sign({}, foreign.privateKey), "signature", undefined],
+    [await sign({ exp: now - 5 }), "expired", "exp"],
+    [await sign({ exp: now + 9000 }), "claims", "exp"],
+    [await sign({ exp: undefined }), "claims", "exp"],
+    [await sign({ iss: "else" }), "claims", "iss"],
+    [await sign({ aud: "else" }), "claims", "aud"],
+    [await sign({ nbf: now + 600 }), "claims", "nbf"],
+    [await sign({ sub: 5 }), "claims", "sub"],
+    [await sign({ sub: "" }), "claims", "sub"],
+  ];
+  for (const [token, reason, claim] of cases) {
+    const error = await assertRejects(
+      () => verifyToken(token, publicKey, { maxTtlSeconds: 3600 }),
+      InvalidTokenError,
+    );
+    assertEquals([error.reason, error.claim], [reason, claim], error.message);
+    if (claim !== undefined) assert(error.message.includes(`${claim}`), error.message);
   }
 });
 

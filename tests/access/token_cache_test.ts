@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { FakeClock } from "../helpers/clock.ts";
 
@@ -11,12 +11,13 @@ Deno.test("TokenCache knows a token until it expires, and no other", () => {
   const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;
   tokens.add("h.p.s", claims(exp));
-  assertEquals(tokens.get("h.p.s")?.exp, exp);
+  assertEquals(tokens.get("h.p.s"), claims(exp));
   assertEquals([tokens.get("h.q.s"), tokens.get("")], [undefined, undefined]);
   clock.tick(59_999);
-  assertEquals(tokens.get("h.p.s")?.sub, "room");
+  assertEquals(tokens.get("h.p.s"), claims(exp));
   clock.tick(1);
-  assertEquals(tokens.get("h.p.s"), undefined);
+  assertEquals(tokens.get("h.p.s"), "expired");
+  assertEquals(tokens.get("h.p.s"), "expired");
 });
 
 Deno.test("TokenCache remembers a bounded number, the latest", () => {
@@ -24,5 +25,28 @@ Deno.test("TokenCache remembers a bounded number, the latest", () => {
   const tokens = new TokenCache(clock);
   const exp = clock.now() / 1000 + 60;
   for (let n = 0; n <= 10_000; n++) tokens.add(`token ${n}`, claims(exp));
-  assertEquals([tokens.get("token 0"), tokens.get("token 1")?.exp], [undefined, exp]);
+  assertEquals([tokens.get("token 0"), tokens.get("token 1")], [undefined, claims(exp)]);
+});
+
+Deno.test("TokenCache knows tokens that had expired when they came, and forgets no valid one for them", () => {
+  const clock = new FakeClock();
+  const tokens = new TokenCache(clock);
+  const exp = clock.now() / 1000 + 60;
+  tokens.add("valid", claims(exp));
+  for (let n = 0; n <= 10_000; n++) tokens.addExpired(`token ${n}`);
+  assertEquals([tokens.get("token 0"), tokens.get("token 10000")], [undefined, "expired"]);
+  assertEquals(tokens.get("valid"), claims(exp));
+});
+
+Deno.test("TokenCache keeps no URL alive that a token was part of", () => {
+  const clock = new FakeClock();
+  const tokens = new TokenCache(clock);
+  const before = Deno.memoryUsage().heapUsed;
+  for (let n = 0; n < 2000; n++) {
+    const url = `/signal?token=header.payload${n}.signature&pad=`.padEnd(40_000, String(n));
+    tokens.add(url.slice(14, url.indexOf("&")), claims(clock.now() / 1000 + 60));
+    tokens.addExpired(url.slice(15, url.indexOf("&")));
+  }
+  const grown = Deno.memoryUsage().heapUsed - before;
+  assert(grown < 40_000_000, `${grown} bytes more`); // the URLs have 80 MB
 });

@@ -22,7 +22,7 @@ function good(): Promise<Verdict<string>> {
   return Promise.resolve({ kind: "valid", value: "good" });
 }
 
-function bad(): Promise<Verdict<never>> {
+function bad(): Promise<{ kind: "invalid" }> {
   return Promise.resolve({ kind: "invalid" });
 }
 
@@ -53,6 +53,19 @@ Deno.test("VerificationLimiter.attempt() counts the failures of all that share a
   await limiter.attempt(HERE, bad);
   await other.attempt(HERE, bad);
   assertEquals(failures.retryAfter(HERE), 60);
+});
+
+Deno.test("VerificationLimiter.attempt() counts no token that has expired", async () => {
+  const { failures, limiter } = limiterOf(1);
+  const error = new InvalidTokenError("The token has expired", { reason: "expired" });
+  for (let n = 0; n < 3; n++) {
+    const attempt = await limiter.attempt(
+      HERE,
+      () => Promise.resolve({ kind: "expired" as const, error }),
+    );
+    assertEquals(attempt, { kind: "expired", error });
+  }
+  assertEquals(failures.retryAfter(HERE), 0);
 });
 
 Deno.test("VerificationLimiter.attempt() counts nobody whose address is unknown", async () => {
@@ -105,7 +118,9 @@ Deno.test("VerificationLimiter.attempt() refuses those that waited while others 
 
 Deno.test("verdictOf() takes an InvalidTokenError for a verdict, and nothing else", async () => {
   assertEquals(await verdictOf(Promise.resolve(5)), { kind: "valid", value: 5 });
-  const error = new InvalidTokenError("The token has expired", { reason: "expired" });
-  assertEquals(await verdictOf(Promise.reject(error)), { kind: "invalid", error });
+  const expired = new InvalidTokenError("The token has expired", { reason: "expired" });
+  assertEquals(await verdictOf(Promise.reject(expired)), { kind: "expired", error: expired });
+  const forged = new InvalidTokenError("Forged", { reason: "signature" });
+  assertEquals(await verdictOf(Promise.reject(forged)), { kind: "invalid", error: forged });
   await assertRejects(() => verdictOf(Promise.reject(new TypeError("a bug"))), TypeError, "a bug");
 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { splitUrl } from "../../src/http/url.ts";
+import { isValidHost, splitUrl } from "../../src/http/url.ts";
 
 Deno.test("splitUrl() agrees with URL on what a server is asked for", () => {
   const urls = [
@@ -18,5 +18,16 @@ Deno.test("splitUrl() agrees with URL on what a server is asked for", () => {
   for (const url of urls) {
     const { pathname, search } = new URL(url);
     assertEquals(splitUrl(url), { pathname, query: search.slice(1) }, url);
+  }
+});
+
+Deno.test("isValidHost() accepts a host with or without a port, and nothing that ends it in a URL", () => {
+  for (const host of [null, "", "h", "h:", "h:1", "[::1]", "[::1]:8080", "1.2.3.4", "a-b_c.d%20"]) {
+    assertEquals(isValidHost(host), true, String(host));
+  }
+  for (const end of ["/", "?", "#", "@", "\\", " ", "\t", "[", "]", ":", '"', "<", "ä", "\u0000"]) {
+    for (const host of [`h${end}x`, `${end}x`, `h${end}:1`]) {
+      assertEquals(isValidHost(host), false, host);
+    }
   }
 });

@@ -23,12 +23,6 @@ const mutation = fc.tuple(
   fc.oneof(fc.constantFrom("A", ".", "=", " ", ""), fc.string()),
 );
 
-/** The bytes of a token's three parts, as far as they are base64url. */
-function bytesOf(token: string): string {
-  const [header, payload, signature = ""] = token.split(".");
-  return [header, payload, atob(signature.replaceAll("-", "+").replaceAll("_", "/"))].join(".");
-}
-
 property(
   "a token opens its own room under its own key",
   fc.tuple(subject, fc.integer({ min: 1, max: 999 })),
@@ -45,12 +39,11 @@ property(
   },
 );
 
-property("a token with other bytes is refused", mutation, 2000, async ([at, cut, put]) => {
+property("a token with another spelling is refused", mutation, 2000, async ([at, cut, put]) => {
   const mutated = sample.slice(0, at) + put + sample.slice(at + cut);
   try {
     const { sub } = await verifyToken(mutated, publicKey);
-    // The last character of base64 has bits that stand for nothing.
-    assertEquals([sub, bytesOf(mutated)], ["room", bytesOf(sample)]);
+    assertEquals([sub, mutated], ["room", sample]);
   } catch (error) {
     if (!(error instanceof InvalidTokenError)) throw error;
     assert(mutated !== sample);
