@@ -15,7 +15,8 @@ import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { CLOSE } from "../protocol/messages.ts";
 import { createRooms } from "../rooms/rooms.ts";
-import { MemoryWatch } from "../runtime/memory_watch.ts";
+import { failureFields } from "../runtime/logger.ts";
+import { MEGABYTE, MemoryWatch } from "../runtime/memory_watch.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
@@ -33,8 +34,6 @@ const CHECKS_PER_IDLE_TIMEOUT = 2;
 
 const NO_INFO = "Limits per address are off: fetch(request, info) needs the info of Deno.serve";
 const NO_ADDRESSES = "Limits per address are off: the listener's socket tells no client addresses";
-
-const MEGABYTE = 1_048_576;
 
 /**
  * Creates a signaling handler.
@@ -210,6 +209,7 @@ function watchMemory({ clock, limits, logger }: ResolvedOptions, sockets: Connec
         sockets.closePending(CLOSE.outOfMemory);
       },
       recovered: (bytes) => logger.info("Memory is within its limit again", megabytes(bytes)),
+      failed: (cause) => logger.error("The memory cannot be watched", failureFields(cause)),
     },
   });
 }

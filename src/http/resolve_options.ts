@@ -7,6 +7,7 @@ import { parseDuration } from "../access/duration.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
 
@@ -38,9 +39,9 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     path = "/signal",
     clock = systemClock,
     logger = silentLogger,
-    registerTimeoutMs = 10_000,
-    idleTimeoutSeconds = 30,
-    drainSeconds = 3,
+    registerTimeoutMs = DEFAULTS.registerTimeoutMs,
+    idleTimeoutSeconds = DEFAULTS.idleTimeoutSeconds,
+    drainSeconds = DEFAULTS.drainSeconds,
     trustedProxies = [],
     maxTokenTtl,
   } = options;

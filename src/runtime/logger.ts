@@ -108,22 +108,28 @@ export function createLogger(options: LoggerOptions): Logger {
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** Every character that draws nothing by itself: control, format, line and paragraph separators. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** `JSON.stringify` leaves some of them as they are: a line shows none, and reads back the same. */
 function jsonLine(time: string, level: string, message: string, fields?: LogFields): string {
-  return JSON.stringify({ time, level, message, ...fields });
+  return JSON.stringify({ time, level, message, ...fields }).replace(UNPRINTABLE, escapeJson);
+}
+
+/** Each code unit as JSON escapes it. */
+function escapeJson(character: string): string {
+  let escaped = "";
+  for (let index = 0; index < character.length; index++) {
+    escaped += `\\u${character.charCodeAt(index).toString(16).padStart(4, "0")}`;
+  }
+  return escaped;
 }
 
 /** Values are quoted as JSON, so that no name of a client can break a line or control a terminal. */
 function prettyLine(time: string, level: string, message: string, fields?: LogFields): string {
   let line = `${time.slice(11, 19)} ${level.toUpperCase().padEnd(5)} ${message}`;
   for (const [name, value] of Object.entries(fields ?? {})) {
-    if (value !== undefined) line += ` ${name}=${escapeUnprintable(JSON.stringify(value))}`;
+    if (value !== undefined) line += ` ${name}=${JSON.stringify(value)}`;
   }
-  return line;
-}
-
-function escapeUnprintable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
+  return line.replace(UNPRINTABLE, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

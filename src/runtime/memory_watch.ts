@@ -17,6 +17,8 @@ export interface MemoryEvents {
   exceeded(residentBytes: number, isFirst: boolean): void;
   /** The process is within the limit again. */
   recovered(residentBytes: number): void;
+  /** The memory could not be read, or a callback threw: called once, until that works again. */
+  failed?(cause: unknown): void;
 }
 
 /** Options of {@linkcode MemoryWatch}. */
@@ -37,6 +39,7 @@ export class MemoryWatch {
   readonly #read: () => number;
   #timer: Timer | undefined;
   #isExceeded = false;
+  #hasFailed = false;
   #isClosed = false;
 
   constructor({ clock, maxBytes, events, read = readResident }: MemoryWatchOptions) {
@@ -67,12 +70,22 @@ export class MemoryWatch {
   }
 
   #check(): void {
-    const bytes = this.#read();
+    try {
+      this.#compare(this.#read());
+      this.#hasFailed = false;
+    } catch (cause) {
+      if (!this.#hasFailed) this.#events.failed?.(cause);
+      this.#hasFailed = true;
+    } finally {
+      if (!this.#isClosed) this.#schedule();
+    }
+  }
+
+  #compare(bytes: number): void {
     const wasExceeded = this.#isExceeded;
     this.#isExceeded = bytes > this.#maxBytes;
     if (this.#isExceeded) this.#events.exceeded(bytes, !wasExceeded);
     else if (wasExceeded) this.#events.recovered(bytes);
-    this.#schedule();
   }
 }
 

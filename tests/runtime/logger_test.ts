@@ -41,6 +41,23 @@ Deno.test("createLogger() lets no value break a pretty line or draw on the termi
   ]);
 });
 
+Deno.test("createLogger() escapes in JSON what a terminal or an editor takes for a control", () => {
+  const nodeId = "\u007f\u0085\u009b31m\u200b\u202e\u2028\ufeff\u{e0001}é😀";
+  const [line = ""] = logged("error", "json", { nodeId });
+  assertEquals(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line), false, line);
+  assertEquals(JSON.parse(line).nodeId, nodeId);
+  assertEquals(line.includes("é😀"), true, "what can be shown is shown");
+});
+
+Deno.test("createLogger() lets no message break a line", () => {
+  for (const format of ["json", "pretty"] as const) {
+    const lines: string[] = [];
+    const logger = createLogger({ format, write: (line) => lines.push(line) });
+    logger.info("a\nb\u009b31m");
+    assertEquals(/\p{Cc}/u.test(lines.join("")), false, lines.join(""));
+  }
+});
+
 Deno.test("neverThrowing() swallows what a logger throws", () => {
   const logger = neverThrowing(createLogger({
     write: () => {
