@@ -148,6 +148,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       memory.close();
       await connections.shutDown(drainMs, CLOSE_ANSWER_MS);
       negotiations.close();
+      rooms.director.close();
       await cluster?.close();
     },
     [Symbol.asyncDispose]() {
