@@ -1,21 +1,16 @@
 /** What a list costs when a consumer registers, and what it costs when a server keeps changing. */
 
 import { type Clock, systemClock, type Timer } from "../src/runtime/clock.ts";
-import { Director } from "../src/rooms/director.ts";
-import { Negotiations } from "../src/rooms/negotiations.ts";
-import { Room } from "../src/rooms/room.ts";
 import { createRooms } from "../src/rooms/rooms.ts";
 import { SilentPeer } from "../tests/helpers/peer.ts";
 
 for (const size of [2, 50, 1000]) {
-  const room = new Room("room", {
-    negotiations: new Negotiations(systemClock),
-    maxPeers: Infinity,
-  });
-  for (let number = 0; number < size; number++) room.join(new SilentPeer(`server-${number}`));
+  const { registry, director } = createRooms({ clock: systemClock });
   const consumer = new SilentPeer("consumer", "consumer");
-  room.join(consumer);
-  const director = new Director(systemClock);
+  const { room } = registry.join("room", consumer);
+  for (let number = 0; number < size; number++) {
+    registry.join("room", new SilentPeer(`server-${number}`));
+  }
   const group = `${size} servers`;
   Deno.bench(`the ids, ${group}`, { group, baseline: true }, () => {
     room.normals().map(({ id }) => id);
@@ -59,7 +54,7 @@ class SteppingClock implements Clock {
 
 for (const size of [1, 500]) {
   const clock = new SteppingClock();
-  const { registry, director } = createRooms({ clock, maxPeersPerRoom: Infinity });
+  const { registry, director } = createRooms({ clock });
   const flapping = new SilentPeer("server");
   const { room } = registry.join("room", flapping);
   for (let number = 0; number < size; number++) {

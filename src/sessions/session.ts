@@ -8,7 +8,7 @@ import type { Address } from "../access/address.ts";
 import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
 import type { Timer } from "../runtime/clock.ts";
 import { Connection, type Receiver } from "./connection.ts";
-import { closeLoser } from "../rooms/names.ts";
+import { closeLoser, JOIN_REFUSALS } from "../rooms/names.ts";
 import { isEligible } from "../rooms/director.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import {
@@ -238,6 +238,8 @@ export class Session implements Peer, Receiver {
     this.#stopTimer();
     this.role = role;
     if (joined !== undefined) {
+      const limit = joined.exceededLimit(this);
+      if (limit !== undefined) return this.connection.close(JOIN_REFUSALS[limit]);
       this.#state = { name: "joined", room: joined };
       this.#context.registry.update(joined, this);
       return this.#sendPeerOrServerList(joined, undefined);
@@ -248,8 +250,9 @@ export class Session implements Peer, Receiver {
   }
 
   #onJoined({ room, outcome, rotation }: JoinResult): void {
-    if (outcome.kind === "idInUse") return this.connection.close(CLOSE.nodeIdInUse);
-    if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
+    if (outcome.kind !== "joined" && outcome.kind !== "replaced") {
+      return this.connection.close(JOIN_REFUSALS[outcome.kind]);
+    }
     this.#state = { name: "joined", room };
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);

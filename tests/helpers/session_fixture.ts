@@ -28,12 +28,17 @@ export type FakeAuthorizer = (
   room: string,
 ) => FakeVerdict | Promise<FakeVerdict>;
 
-/** Peers that a room takes. */
+/** Normal peers that a room accepts, and as many consumers. */
 export const MAX_PEERS = 5;
 
 export class SessionFixture {
   readonly clock = new FakeClock();
-  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: MAX_PEERS });
+  readonly rooms = createRooms({
+    clock: this.clock,
+    maxPeersPerRoom: MAX_PEERS,
+    maxConsumersPerRoom: MAX_PEERS,
+    maxConsumersPerIdentity: MAX_PEERS - 1,
+  });
   readonly registry = this.rooms.registry;
   readonly negotiations = this.rooms.negotiations;
   readonly director = this.rooms.director;

@@ -9,7 +9,7 @@ import { generator } from "../helpers/random.ts";
 
 class Fixture {
   readonly clock = new FakeClock();
-  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: Infinity });
+  readonly rooms = createRooms({ clock: this.clock });
   readonly director = this.rooms.director;
   readonly registry = this.rooms.registry;
   readonly room: Room;
