@@ -6,7 +6,7 @@ import { createRooms } from "../src/rooms/rooms.ts";
 import { SilentPeer } from "../tests/helpers/peer.ts";
 
 for (const size of [2, 50, 1000]) {
-  const { registry } = createRooms({ clock: systemClock, maxPeersPerRoom: Infinity });
+  const { registry } = createRooms({ clock: systemClock });
   for (let number = 1; number < size; number++) {
     registry.join("room", new SilentPeer(`peer-${number}`));
   }

@@ -1,16 +1,15 @@
 /** What relaying one message costs without a socket, beside parsing, stamping and stringifying it. */
 
 import { systemClock } from "../src/runtime/clock.ts";
-import { Negotiations } from "../src/rooms/negotiations.ts";
 import { parseClientMessage, type SignalMessage } from "../src/protocol/messages.ts";
-import { Room } from "../src/rooms/room.ts";
+import { createRooms } from "../src/rooms/rooms.ts";
 import { SilentPeer } from "../tests/helpers/peer.ts";
 import { signalText } from "./_messages.ts";
 
-const room = new Room("room", { negotiations: new Negotiations(systemClock), maxPeers: Infinity });
 const sender = new SilentPeer("from");
-room.join(sender);
-room.join(new SilentPeer("to"));
+const { registry } = createRooms({ clock: systemClock });
+const { room } = registry.join("room", sender);
+registry.join("room", new SilentPeer("to"));
 
 for (const [group, size] of [["offer, 600 B", 600], ["offer, 3 kB", 3000]] as const) {
   const text = signalText("offer", size);

@@ -28,8 +28,12 @@ export interface Limits {
    * or 403 instead of a close code.
    */
   readonly maxRefusedConnections: number;
-  /** Peers in one room. Beyond: close 1013. */
+  /** Normal peers in one room. Beyond: close 1013. */
   readonly maxPeersPerRoom: number;
+  /** Consumers in one room; they take no normal peer's place. Beyond: close 1013. */
+  readonly maxConsumersPerRoom: number;
+  /** Consumers in one room with tokens of one issuer and subject. Beyond: close 1013. */
+  readonly maxConsumersPerIdentity: number;
   /** Tokens and secrets of one address that did not hold, a minute. Beyond: HTTP 429. */
   readonly maxFailedAuthPerMinute: number;
   /** Megabytes (2^20 bytes) that the process may have resident. Beyond: HTTP 503. */
@@ -49,6 +53,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxPendingConnectionsPerIp: 100,
   maxRefusedConnections: 1000,
   maxPeersPerRoom: 1000,
+  maxConsumersPerRoom: 1000,
+  maxConsumersPerIdentity: 20,
   maxFailedAuthPerMinute: 60,
   maxMemoryMb: 0,
 };

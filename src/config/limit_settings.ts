@@ -77,7 +77,17 @@ const TEXTS: Readonly<
   },
   maxPeersPerRoom: {
     name: "MAX_PEERS_PER_ROOM",
-    summary: "Peers in one room",
+    summary: "Normal peers in one room",
+    whenExceeded: "close 1013",
+  },
+  maxConsumersPerRoom: {
+    name: "MAX_CONSUMERS_PER_ROOM",
+    summary: "Consumers in one room, beside its normal peers",
+    whenExceeded: "close 1013",
+  },
+  maxConsumersPerIdentity: {
+    name: "MAX_CONSUMERS_PER_IDENTITY",
+    summary: "Consumers in one room whose tokens have the same issuer and subject",
     whenExceeded: "close 1013",
   },
   maxFailedAuthPerMinute: {

@@ -84,7 +84,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const verifyConsumer = given.consumerAuth &&
     makeConsumerVerifier(given.consumerAuth, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
-  const rooms = createRooms({ clock, maxPeersPerRoom: limits.maxPeersPerRoom });
+  const rooms = createRooms({ clock, ...limits });
   const { registry, negotiations } = rooms;
   const cluster = await createCluster(given, { ...options, registry, failures });
   const connections = new Connections({
@@ -163,6 +163,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       memory.close();
       await connections.shutDown(drainMs, CLOSE_ANSWER_MS);
       negotiations.close();
+      rooms.director.close();
       await cluster?.close();
     },
     [Symbol.asyncDispose]() {

@@ -141,8 +141,10 @@ export const CLOSE = {
   internalError: { code: 1011, reason: "internal error", status: 500 },
   /** The client has stopped reading. Come back. */
   readsTooSlowly: { code: 1013, reason: "client reads too slowly", status: 503 },
-  /** The room has as many peers as it may. Come back. */
+  /** The room has as many peers of this role as it may. Come back. */
   roomFull: { code: 1013, reason: "room is full", status: 503 },
+  /** The room has as many consumers of this issuer and subject as it may. Come back. */
+  identityFull: { code: 1013, reason: "too many consumers of one identity", status: 503 },
   /** The process is short of memory and the socket had not joined. Come back. */
   outOfMemory: { code: 1013, reason: "server is short of memory", status: 503 },
   /** The identity provider's keys cannot be had, so that no consumer can be verified. Come back. */

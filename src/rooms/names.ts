@@ -1,12 +1,25 @@
 /**
- * Who keeps an id that two peers of a room want. The rule is a pure function, so that every backplane
- * can apply it; who is where is the room's own.
+ * Who keeps an id that two peers of a room want, and how the other one is closed. The rule is a pure
+ * function, so that every backplane can apply it; the room knows who has which id.
  */
 
-import { CLOSE } from "../protocol/messages.ts";
+import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Peer } from "./peer.ts";
 
-/** What the rule looks at. */
+/**
+ * Why a peer may not join: its id is in use by a peer that keeps it; the room has as many peers of its
+ * role as it may; or as many consumers of its identity.
+ */
+export type JoinRefusal = "idInUse" | "full" | "identityFull";
+
+/** How a peer that may not join is closed. */
+export const JOIN_REFUSALS: Readonly<Record<JoinRefusal, CloseReason>> = {
+  idInUse: CLOSE.nodeIdInUse,
+  full: CLOSE.roomFull,
+  identityFull: CLOSE.identityFull,
+};
+
+/** What the rule compares. */
 export type NameClaim = Pick<Peer, "role" | "consumerIdentity">;
 
 /**

@@ -4,9 +4,10 @@
  * of a change misses it.
  */
 
+import type { JoinRefusal } from "./names.ts";
 import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
-import { type JoinOutcome, Room, type RoomOptions } from "./room.ts";
+import { type JoinOutcome, Room, type RoomLimits, type RoomOptions } from "./room.ts";
 
 /** An attempt to join, with the room it was made on. */
 export interface JoinResult {
@@ -23,8 +24,7 @@ export type ChangeListener = (room: Room, peer: Peer) => void;
 export interface RegistryOptions {
   /** The offers and answers of all rooms. */
   readonly negotiations: Negotiations;
-  /** Peers in one room at most; `Infinity` is no limit. */
-  readonly maxPeersPerRoom: number;
+  readonly limits: RoomLimits;
 }
 
 /** All rooms of one server. */
@@ -34,8 +34,8 @@ export class SignalingRegistry {
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
-  constructor({ negotiations, maxPeersPerRoom }: RegistryOptions) {
-    this.#roomOptions = { negotiations, maxPeers: maxPeersPerRoom };
+  constructor(options: RegistryOptions) {
+    this.#roomOptions = options;
   }
 
   /** Calls a listener for every join, leave, replacement and update from now on. */
@@ -83,7 +83,7 @@ export class SignalingRegistry {
   }
 
   /** What a peer is told that may not join. */
-  refuse(name: string, kind: "idInUse" | "full"): JoinResult {
+  refuse(name: string, kind: JoinRefusal): JoinResult {
     return { room: this.#roomOf(name), outcome: { kind } };
   }
 

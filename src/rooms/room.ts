@@ -5,7 +5,7 @@
  */
 
 import type { Negotiations } from "./negotiations.ts";
-import { mayTakeOver } from "./names.ts";
+import { type JoinRefusal, mayTakeOver } from "./names.ts";
 import type { Peer, SignalOutcome } from "./peer.ts";
 import { encode, type SignalMessage } from "../protocol/messages.ts";
 import { withSender } from "../protocol/with_sender.ts";
@@ -14,8 +14,17 @@ import { withSender } from "../protocol/with_sender.ts";
 export type JoinOutcome =
   | { readonly kind: "joined" }
   | { readonly kind: "replaced"; readonly old: Peer }
-  | { readonly kind: "idInUse" }
-  | { readonly kind: "full" };
+  | { readonly kind: JoinRefusal };
+
+/** How many peers a room may have; `Infinity` is no limit. */
+export interface RoomLimits {
+  /** Normal peers. */
+  readonly maxPeersPerRoom: number;
+  /** Consumers. */
+  readonly maxConsumersPerRoom: number;
+  /** Consumers of one identity, where it is known. */
+  readonly maxConsumersPerIdentity: number;
+}
 
 /**
  * What came of a signal: it was handed over; its target has too much of this sender waiting, so that
@@ -28,8 +37,7 @@ export type RelayOutcome = "sent" | "busy" | "not found" | "duplicate";
 export interface RoomOptions {
   /** The offers and answers of all rooms. */
   readonly negotiations: Negotiations;
-  /** Peers in the room at most; `Infinity` is no limit. */
-  readonly maxPeers: number;
+  readonly limits: RoomLimits;
 }
 
 /** The peers of one room. */
@@ -37,14 +45,14 @@ export class Room {
   /** The room's name, unique in its registry. */
   readonly name: string;
   readonly #negotiations: Negotiations;
-  readonly #maxPeers: number;
+  readonly #limits: RoomLimits;
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
   #nextJoinOrder = 0;
   #localCount = 0;
 
-  constructor(name: string, { negotiations, maxPeers }: RoomOptions) {
-    this.#maxPeers = maxPeers;
+  constructor(name: string, { negotiations, limits }: RoomOptions) {
+    this.#limits = limits;
     this.name = name;
     this.#negotiations = negotiations;
   }
@@ -81,9 +89,28 @@ export class Room {
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
     if (old !== undefined && !mayTakeOver(peer, old)) return { kind: "idInUse" };
-    if (old === undefined && this.#peers.size >= this.#maxPeers) return { kind: "full" };
+    const limit = this.exceededLimit(peer);
+    if (limit !== undefined) return { kind: limit };
     this.place(peer, old?.joinOrder ?? this.#nextJoinOrder);
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
+  }
+
+  /** The limit that the room would exceed with this peer in the place of the one with its id. */
+  exceededLimit({ id, role, consumerIdentity }: Peer): "full" | "identityFull" | undefined {
+    const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = this.#limits;
+    const maxPeers = role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
+    const isIdentified = consumerIdentity !== "";
+    let peers = 0;
+    let ofIdentity = 0;
+    for (const other of this.#peers.values()) {
+      if (other.role !== role || other.id === id) continue;
+      peers++;
+      if (isIdentified && other.consumerIdentity === consumerIdentity) ofIdentity++;
+    }
+    if (peers >= maxPeers) return "full";
+    return role === "consumer" && ofIdentity >= maxConsumersPerIdentity
+      ? "identityFull"
+      : undefined;
   }
 
   /** Adds a peer that may join, in this place; returns whoever had its name. */

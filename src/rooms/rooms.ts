@@ -6,6 +6,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Director } from "./director.ts";
 import { Negotiations } from "./negotiations.ts";
+import type { RoomLimits } from "./room.ts";
 import { SignalingRegistry } from "./registry.ts";
 
 /** The parts that rooms are made of. */
@@ -15,18 +16,22 @@ export interface Rooms {
   readonly director: Director;
 }
 
-/** Options of {@linkcode createRooms}. */
-export interface RoomsOptions {
+/** Options of {@linkcode createRooms}; a limit that is absent is `Infinity`. */
+export interface RoomsOptions extends Partial<RoomLimits> {
   readonly clock: Clock;
-  /** Peers in one room at most; `Infinity` is no limit. */
-  readonly maxPeersPerRoom: number;
 }
 
 /** Creates a registry without rooms, whose changes the director follows. */
-export function createRooms({ clock, maxPeersPerRoom }: RoomsOptions): Rooms {
+export function createRooms({
+  clock,
+  maxPeersPerRoom = Infinity,
+  maxConsumersPerRoom = Infinity,
+  maxConsumersPerIdentity = Infinity,
+}: RoomsOptions): Rooms {
+  const limits = { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity };
   const negotiations = new Negotiations(clock);
   const director = new Director(clock);
-  const registry = new SignalingRegistry({ negotiations, maxPeersPerRoom });
+  const registry = new SignalingRegistry({ negotiations, limits });
   registry.subscribe((room, peer) => director.changed(room, peer));
   return { registry, negotiations, director };
 }

@@ -53,7 +53,7 @@ import {
   type ServingState,
   type SignalOutcome,
 } from "../rooms/peer.ts";
-import { closeLoser } from "../rooms/names.ts";
+import { closeLoser, JOIN_REFUSALS } from "../rooms/names.ts";
 import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
@@ -256,6 +256,8 @@ export class Session implements Peer, Receiver {
     if (role === "normal") this.consumerIdentity = "";
     if (joined !== undefined) {
       this.#state = { kind: "joined", room: joined };
+      const limit = joined.exceededLimit(this);
+      if (limit !== undefined) return this.connection.close(JOIN_REFUSALS[limit]);
       this.#context.registry.update(joined, this);
       return this.#sendPeerOrServerList(joined, undefined);
     }
@@ -265,8 +267,9 @@ export class Session implements Peer, Receiver {
   }
 
   #onJoined({ room, outcome, rotation }: JoinResult): void {
-    if (outcome.kind === "idInUse") return this.connection.close(CLOSE.nodeIdInUse);
-    if (outcome.kind === "full") return this.connection.close(CLOSE.roomFull);
+    if (outcome.kind !== "joined" && outcome.kind !== "replaced") {
+      return this.connection.close(JOIN_REFUSALS[outcome.kind]);
+    }
     this.#state = { kind: "joined", room };
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);

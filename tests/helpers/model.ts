@@ -206,17 +206,22 @@ export class Model {
   #joined(client: ModelClient, role: Role): void {
     const members = this.rooms.get(client.room) ?? [];
     const member = members.find(({ name }) => name === client.name);
-    if (client.state === "joined" && member !== undefined) member.role = role;
-    else if (member !== undefined) {
+    const isFull = members.filter((other) => other.role === role && other.name !== client.name)
+      .length >= this.#maxPeers;
+    if (client.state === "joined" && member !== undefined) {
+      if (isFull) return this.#end(client, CLOSE.roomFull);
+      member.role = role;
+    } else if (member !== undefined) {
       if (role === "consumer" && member.role === "normal") {
         return this.#end(client, CLOSE.nodeIdInUse);
       }
+      if (isFull) return this.#end(client, CLOSE.roomFull);
       const old = member.owner;
       const reason = member.role === role ? CLOSE.replaced : CLOSE.nodeIdInUse;
       Object.assign(member, { owner: client, role });
       this.#end(old, reason);
     } else {
-      if (members.length >= this.#maxPeers) return this.#end(client, CLOSE.roomFull);
+      if (isFull) return this.#end(client, CLOSE.roomFull);
       this.rooms.set(client.room, [...members, { name: client.name, role, owner: client }]);
     }
     client.state = "joined";

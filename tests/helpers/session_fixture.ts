@@ -33,12 +33,17 @@ export type FakeAuthorizer = (
 /** What a join is rejected with that fails. */
 export const FAILED_JOIN = "The join failed";
 
-/** Peers that a room takes. */
+/** Normal peers that a room accepts, and as many consumers. */
 export const MAX_PEERS = 5;
 
 export class SessionFixture {
   readonly clock = new FakeClock();
-  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: MAX_PEERS });
+  readonly rooms = createRooms({
+    clock: this.clock,
+    maxPeersPerRoom: MAX_PEERS,
+    maxConsumersPerRoom: MAX_PEERS,
+    maxConsumersPerIdentity: MAX_PEERS - 1,
+  });
   readonly registry = this.rooms.registry;
   readonly negotiations = this.rooms.negotiations;
   readonly director = this.rooms.director;

@@ -3,9 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { admit, type AuthPolicy, type ConnectRequest } from "../../src/access/admission.ts";
-import { Negotiations } from "../../src/rooms/negotiations.ts";
 import { parseClientMessage, type Role, type SignalMessage } from "../../src/protocol/messages.ts";
-import { Room } from "../../src/rooms/room.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import { splitUrl } from "../../src/http/url.ts";
 import { anyText, forgedOffer, frame, validMessage } from "../helpers/arbitraries.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -78,12 +77,13 @@ property(
   fc.tuple(forgedOffer, fc.constantFrom<Role>("normal", "consumer")),
   2000,
   ([text, role]) => {
-    const room = new Room("room", { negotiations: new Negotiations(new FakeClock()), maxPeers: 9 });
     const texts: string[] = [];
     const receiver = new FakePeer("b");
     receiver.send = (sent) => texts.push(sent) > 0;
     const sender = new FakePeer("a", role);
-    for (const peer of [sender, receiver]) room.join(peer);
+    const { registry } = createRooms({ clock: new FakeClock() });
+    const { room } = registry.join("room", sender);
+    registry.join("room", receiver);
     assertEquals(room.relay(sender, parseClientMessage(text) as SignalMessage, text), "sent");
     const [sent = ""] = texts;
     const relayed = JSON.parse(sent);

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { HEARTBEAT_TIMEOUT_MS, PUSH_INTERVAL_MS } from "../../src/rooms/director.ts";
 import type { ServingState } from "../../src/rooms/peer.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -9,7 +9,7 @@ import { generator } from "../helpers/random.ts";
 
 class Fixture {
   readonly clock = new FakeClock();
-  readonly rooms = createRooms({ clock: this.clock, maxPeersPerRoom: Infinity });
+  readonly rooms = createRooms({ clock: this.clock });
   readonly director = this.rooms.director;
   readonly registry = this.rooms.registry;
   readonly room: Room;
@@ -214,4 +214,60 @@ Deno.test("Director starts no timer for a room without consumers", () => {
   const stage = new Fixture();
   stage.join("a", { heartbeatAt: stage.clock.elapsed() });
   assertEquals(stage.clock.pending, 0);
+});
+
+Deno.test("Director examines a room at most once in 250 ms, however often a normal changes and whenever consumers came", () => {
+  const stage = new Fixture("a");
+  const consumers: FakePeer[] = [];
+  for (let n = 0; n < 50; n++) {
+    consumers.push(stage.consume().consumer);
+    stage.clock.tick(5);
+  }
+  let looks = 0;
+  const normals = stage.room.normals.bind(stage.room);
+  stage.room.normals = () => {
+    looks++;
+    return normals();
+  };
+  const flapping = stage.join("b");
+  for (let n = 0; n < 200; n++) { // a second
+    stage.set(flapping, { serveConsumers: n % 2 === 1 });
+    stage.clock.tick(5);
+  }
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  assert(looks <= 6, `${looks} looks`);
+  for (const consumer of consumers) {
+    const lists = stage.pushed(consumer);
+    assert(lists.length <= 5, `${lists.length} lists`);
+    assertEquals(lists.at(-1)?.toSorted(), ["a", "b"]);
+  }
+});
+
+Deno.test("Director sends no list and keeps no timer once it is closed", () => {
+  const stage = new Fixture("a");
+  const { consumer } = stage.consume();
+  stage.join("b");
+  stage.director.close();
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  stage.join("c");
+  assertEquals([stage.pushed(consumer), stage.clock.pending], [[], 0]);
+});
+
+Deno.test("Director pushes what changed while it sent lists", () => {
+  const stage = new Fixture("a");
+  const { consumer: first } = stage.consume();
+  const { consumer: second } = stage.consume();
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  const c = stage.join("c", { serveConsumers: false });
+  const send = first.send.bind(first);
+  first.send = (text) => {
+    if (!c.servingState.serveConsumers) stage.set(c, { serveConsumers: true });
+    return send(text);
+  };
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  stage.join("b");
+  stage.clock.tick(2 * PUSH_INTERVAL_MS);
+  for (const consumer of [first, second]) {
+    assertEquals(stage.pushed(consumer).at(-1)?.toSorted(), ["a", "b", "c"]);
+  }
 });

@@ -1,19 +1,30 @@
 import { assertEquals } from "@std/assert";
-import { Negotiations, REINTRODUCE_AFTER_MS } from "../../src/rooms/negotiations.ts";
+import { REINTRODUCE_AFTER_MS } from "../../src/rooms/negotiations.ts";
 import type { SignalMessage } from "../../src/protocol/messages.ts";
-import { Room } from "../../src/rooms/room.ts";
+import type { Room } from "../../src/rooms/room.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
 class Stage {
   readonly clock = new FakeClock();
-  readonly negotiations = new Negotiations(this.clock);
-  readonly room = new Room("room", { negotiations: this.negotiations, maxPeers: Infinity });
+  readonly rooms = createRooms({ clock: this.clock });
+  readonly negotiations = this.rooms.negotiations;
+
+  get room(): Room {
+    const room = this.rooms.registry.get("room");
+    if (room === undefined) throw new Error("Nobody has joined");
+    return room;
+  }
 
   join(id: string, role: "normal" | "consumer" = "normal"): FakePeer {
     const peer = new FakePeer(id, role);
-    this.room.join(peer);
+    this.rooms.registry.join("room", peer);
     return peer;
+  }
+
+  leave(peer: FakePeer): void {
+    this.rooms.registry.leave(this.room, peer);
   }
 
   signal(type: SignalMessage["type"], from: FakePeer, to: FakePeer): string {
@@ -121,7 +132,7 @@ Deno.test("nobody is healed who has left, been replaced, or is a consumer", () =
   stage.signal("offer", c, d);
   stage.signal("offer", x, a);
   stage.signal("offer", a, x);
-  stage.room.leave(b);
+  stage.leave(b);
   stage.join("c");
   stage.clock.tick(60_000);
   assertEquals([stage.negotiations.reintroductions, stage.clock.pending], [0, 0]);

@@ -5,7 +5,7 @@ import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
 function newRegistry(onChange: (room: { name: string }) => void = () => {}): SignalingRegistry {
-  const { registry } = createRooms({ clock: new FakeClock(), maxPeersPerRoom: Infinity });
+  const { registry } = createRooms({ clock: new FakeClock() });
   registry.subscribe(onChange);
   return registry;
 }

@@ -5,8 +5,11 @@ import { type RelayOutcome, Room } from "../../src/rooms/room.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
+const LIMITS = { maxPeersPerRoom: 3, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 2 };
+
 function roomOf(...peers: FakePeer[]): Room {
-  const room = new Room("room", { negotiations: new Negotiations(new FakeClock()), maxPeers: 5 });
+  const negotiations = new Negotiations(new FakeClock());
+  const room = new Room("room", { negotiations, limits: LIMITS });
   for (const peer of peers) room.join(peer);
   return room;
 }
@@ -68,6 +71,31 @@ Deno.test("Room.join() gives a consumer's id to a consumer of the same identity 
   assertEquals(room.join(ben), { kind: "idInUse" });
   assertEquals(room.join(nobody), { kind: "idInUse" });
   assertEquals(room.join(ada), { kind: "replaced", old: holder });
+});
+
+function consumer(id: string, consumerIdentity = ""): FakePeer {
+  return Object.assign(new FakePeer(id, "consumer"), { consumerIdentity });
+}
+
+Deno.test("Room.join() bounds normal peers and consumers apart, so that neither takes the other's place", () => {
+  const consumers = ["x", "y", "z"].map((id) => consumer(id));
+  const room = roomOf(...consumers);
+  assertEquals(room.join(consumer("w")), { kind: "full" });
+  for (const id of ["a", "b", "c"]) assertEquals(room.join(new FakePeer(id)).kind, "joined");
+  assertEquals(room.join(new FakePeer("d")), { kind: "full" });
+  assertEquals(room.join(new FakePeer("x")), { kind: "full" }); // It would be the fourth normal peer.
+  assertEquals(room.join(new FakePeer("a")).kind, "replaced");
+  room.leave(consumers[0] as FakePeer);
+  assertEquals(room.join(consumer("w")).kind, "joined");
+});
+
+Deno.test("Room.join() bounds the consumers of one identity, and of no identity only with all others", () => {
+  const room = roomOf(consumer("x", "ada"), consumer("y", "ada"));
+  assertEquals(room.join(consumer("z", "ada")), { kind: "identityFull" });
+  assertEquals(room.join(consumer("y", "ada")).kind, "replaced");
+  assertEquals(room.join(consumer("z", "ben")).kind, "joined");
+  const anyone = roomOf(consumer("x"), consumer("y"));
+  assertEquals(anyone.join(consumer("z")).kind, "joined");
 });
 
 Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched", () => {
