@@ -8,61 +8,76 @@ import { newProvider } from "../helpers/provider.ts";
 import { exchange, frame, handshake, openRaw } from "../helpers/raw.ts";
 import { signalUrl, startOpenServer } from "../helpers/server.ts";
 
-Deno.test("drain: normals are closed one after the other, consumers last, and nobody new is let in", async () => {
-  const server = await startOpenServer();
-  const closes: string[] = [];
-  const join = async (nodeId: string, role: string) => {
-    const client = await Client.connect(server.signal({ nodeId }));
-    client.send({ type: "register", role });
-    await client.next();
-    client.closed.then(({ code }) => closes.push(`${nodeId} ${code}`));
-    return client;
-  };
-  await join("consumer", "consumer");
-  const names = Array.from({ length: 10 }, (_, n) => `normal${n}`);
-  for (const name of names) await join(name, "normal");
-  const closed = server.close({ drainMs: 500 });
-  await until("half to be closed", () => closes.length >= 5);
-  assert(closes.length < 11, "they are not closed at once");
+/** Joins so many normal peers that closing them, at 500 a second, takes half a second. */
+const CROWD = 250;
+
+function joinCrowd(url: string, size = CROWD): Promise<Client[]> {
+  return Promise.all(
+    Array.from({ length: size }, (_, n) => Client.join(signalUrl(url, { nodeId: `normal${n}` }))),
+  );
+}
+
+Deno.test("drain: normals are closed at a rate, consumers last, and nobody new is let in", async () => {
+  const server = await startOpenServer({ limits: { maxPendingConnectionsPerIp: 0 } });
+  const consumer = await Client.connect(server.signal({ nodeId: "consumer" }));
+  consumer.send({ type: "register", role: "consumer" });
+  await consumer.next();
+  const normals = await joinCrowd(server.url);
+  const codes: string[] = [];
+  for (const { closed } of normals) closed.then(({ code }) => codes.push(`normal ${code}`));
+  consumer.closed.then(({ code }) => codes.push(`consumer ${code}`));
+  const closed = server.close({ drainMs: 3000 });
+  await until("a few to be closed", () => codes.length >= 5);
+  assert(codes.length < CROWD / 2, "they are not closed at once");
   const health = await fetch(`${server.url}/health`);
   assertEquals([health.status, (await health.json()).status], [503, "draining"]);
   const answer = await exchange(server.port, handshake("/signal"), /\r\n\r\n/);
   assertMatch(answer, /^HTTP\/1\.1 503 [\s\S]*retry-after: \d/i);
   await closed;
-  await until("all closes to arrive", () => closes.length === 11);
-  assertEquals(closes, [...names, "consumer"].map((name) => `${name} 1001`));
+  await until("all closes to arrive", () => codes.length > CROWD);
+  assertEquals(codes, [...Array(CROWD).fill("normal 1001"), "consumer 1001"]);
+});
+
+Deno.test("drain: three clients are closed at once", async () => {
+  const server = await startOpenServer();
+  const clients = await joinCrowd(server.url, 3);
+  const start = performance.now();
+  await server.close({ drainMs: 3000 });
+  for (const { closed } of clients) assertEquals((await closed).code, 1001);
+  assert(performance.now() - start < 1000);
 });
 
 Deno.test("drain: peers that are still there go on meeting", async () => {
-  const server = await startOpenServer();
-  const [first, a, b] = [
-    await Client.join(server.signal({ nodeId: "first" })),
+  const server = await startOpenServer({ limits: { maxPendingConnectionsPerIp: 0 } });
+  const crowd = await joinCrowd(server.url);
+  const [a, b] = [
     await Client.join(server.signal({ nodeId: "a" })),
     await Client.join(server.signal({ nodeId: "b" })),
   ];
   const closed = server.close({ drainMs: 1000 });
-  await first.closed;
+  await Promise.race(crowd.map(({ closed }) => closed));
   b.send({ type: "offer", to: "a", sdp: {} });
   assertEquals((await a.next("offer")).from, "b");
   await closed;
-  await Promise.all([a.closed, b.closed]);
+  await Promise.all([a, b, ...crowd].map(({ closed }) => closed));
 });
 
-Deno.test("main: DRAIN_SECONDS spreads the closes of a stop, and a second signal ends it at once", async () => {
-  await using server = serve({ env: { ...OPEN, DRAIN_SECONDS: "60" } });
+Deno.test("main: a stop closes sockets at a rate, and a second signal ends it at once", async () => {
+  await using server = serve({
+    env: { ...OPEN, DRAIN_SECONDS: "60", MAX_PENDING_CONNECTIONS_PER_IP: "0" },
+  });
   const { url } = await listening(server);
-  const a = await Client.join(signalUrl(url, { nodeId: "a" }));
-  const b = await Client.join(signalUrl(url, { nodeId: "b" }));
+  const crowd = await joinCrowd(url, 600);
+  const last = await Client.join(signalUrl(url, { nodeId: "last" }));
   server.kill("SIGTERM");
-  assertEquals((await a.closed).code, 1001);
   await until("health to say so", async () => {
     return (await (await fetch(`${url}/health`)).json()).status === "draining";
   });
   await new Promise((resolve) => setTimeout(resolve, 600)); // Sooner, it is the same signal.
-  assertEquals(b.socket.readyState, WebSocket.OPEN);
+  assertEquals(last.socket.readyState, WebSocket.OPEN);
   server.kill("SIGTERM");
   assertEquals(await server.exited, 1);
-  await b.closed;
+  await Promise.all([last, ...crowd].map(({ closed }) => closed));
 });
 
 Deno.test("main: out of file descriptors, it keeps some free and turns clients away with 503", async () => {
@@ -153,11 +168,11 @@ Deno.test("main: clients that stream unfinished messages are cut off, and the ot
   await using a = await Client.join(signalUrl(url, { token, nodeId: "a" }));
   await using b = await Client.join(signalUrl(url, { token, nodeId: "b" }));
   const streams = Array.from({ length: 4 }, () => streamForEver(port));
-  await server.line(/Too much memory/);
+  await server.line(/Memory limit exceeded/);
   b.send({ type: "offer", to: "a", sdp: {} });
   assertEquals((await a.next("offer")).from, "b");
   await Promise.all(streams); // Each is cut off.
-  await server.line(/Memory is back/);
+  await server.line(/Memory is within its limit again/);
   await using c = await Client.join(signalUrl(url, { token, nodeId: "c" }));
   assertEquals(c.peers, ["a", "b"]);
 });

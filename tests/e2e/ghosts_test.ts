@@ -213,14 +213,18 @@ Deno.test("ghosts: after a storm of 420 clients the peers are the sockets that l
     stayed.push(...clients.filter((client) => client !== undefined));
   }
   const clients = stayed.filter((client) => client instanceof Client);
-  const isLiving = ({ socket }: Client) => socket.readyState === WebSocket.OPEN;
+  const isLiving = (client: Client) => client.drain().then(() => true, () => false);
+  const living: string[] = [];
   await until("the count to be that of the living", async () => {
+    living.length = 0;
+    for (const client of clients) {
+      if (client.socket.readyState !== WebSocket.OPEN || !await isLiving(client)) continue;
+      living.push(new URL(client.socket.url).searchParams.get("nodeId") ?? "");
+    }
     const { pending } = server.stats();
-    return pending === 0 &&
-      (await server.health())["peers"] === clients.filter(isLiving).length + 1;
+    return pending === 0 && (await server.health())["peers"] === living.length + 1;
   });
-  const living = clients.filter(isLiving)
-    .map(({ socket }) => new URL(socket.url).searchParams.get("nodeId") ?? "").sort();
+  living.sort();
   assertEquals(new Set(living).size, living.length);
   await using newcomer = await Client.join(server.signal({ room: "room", nodeId: "newcomer" }));
   assertEquals(newcomer.peers.toSorted(), living);
