@@ -1,200 +1,232 @@
 /**
- * The backplane within one process: several handlers that form one server, and the twin against which
- * every other engine is checked.
+ * The backplane within one process: several handlers form one server. It is also the in-memory
+ * implementation against which every other backplane is checked.
  */
 
-import type {
-  Backplane,
-  BackplaneListener,
-  Envelope,
-  JoinOptions,
-  JoinReply,
-  Member,
-  MemberId,
-  OrderedMember,
-  RoomEvent,
+import {
+  type Backplane,
+  type BackplaneListener,
+  type Envelope,
+  isSameMember,
+  type JoinOptions,
+  type JoinReply,
+  type Member,
+  type MemberId,
+  type OrderedMember,
+  type RoomEvent,
 } from "./backplane.ts";
 
-interface HubRoom {
+/** Connects the handlers of one process. */
+export interface MemoryBackplane {
+  /** Creates the backplane of one more instance. */
+  connect(): Backplane;
+  /** How many rooms have a member. */
+  readonly rooms: number;
+}
+
+/**
+ * Creates what connects the handlers of one process, so that they form one server.
+ *
+ * @returns Its `connect` gives each handler a backplane of its own.
+ *
+ * @example Two handlers that are one server
+ * ```ts
+ * import { createSignalingHandler } from "@aikofy/client-db-sync";
+ * import { createMemoryBackplane } from "@aikofy/client-db-sync/backplane";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = createMemoryBackplane();
+ * const start = () => createSignalingHandler({ authEnabled: false, backplane: memory.connect() });
+ * await using first = await start();
+ * await using second = await start();
+ * assertEquals([first.stats().backplane, second.stats().backplane], ["up", "up"]);
+ * ```
+ */
+export function createMemoryBackplane(): MemoryBackplane {
+  const state = new MemoryState();
+  return {
+    connect: () => new MemoryConnection(state),
+    get rooms() {
+      return state.rooms.size;
+    },
+  };
+}
+
+/** A room, with how many members each instance has in it. */
+interface MemoryRoom {
   readonly members: Map<string, OrderedMember>;
+  readonly countByInstance: Map<string, number>;
   nextJoinOrder: number;
   rotation: number;
 }
 
-/** What connects the handlers of one process: give each of them a `connect()` of the same hub. */
-export class MemoryHub {
-  readonly #rooms = new Map<string, HubRoom>();
-  readonly #instances = new Map<string, MemoryBackplane>();
+/** What all connections share. */
+class MemoryState {
+  readonly rooms = new Map<string, MemoryRoom>();
+  readonly connections = new Map<string, MemoryConnection>();
   #lastInstance = 0;
 
-  /** A backplane for one more instance. */
-  connect(): Backplane {
-    return new MemoryBackplane(this);
-  }
-
-  /** How many rooms have a member. */
-  get rooms(): number {
-    return this.#rooms.size;
-  }
-
-  /** @ignore */
-  enter(backplane: MemoryBackplane): string {
+  add(connection: MemoryConnection): string {
     const instance = `m${++this.#lastInstance}`;
-    this.#instances.set(instance, backplane);
+    this.connections.set(instance, connection);
     return instance;
   }
 
-  /** Takes an instance out of every room. @ignore */
-  exit(instance: string): void {
-    if (!this.#instances.delete(instance)) return;
-    for (const [name, room] of this.#rooms) {
-      let isConcerned = false;
+  /** Removes an instance from every room. */
+  remove(instance: string): void {
+    if (!this.connections.delete(instance)) return;
+    for (const [name, room] of this.rooms) {
+      if (!room.countByInstance.delete(instance)) continue;
       for (const member of room.members.values()) {
-        if (member.instance !== instance) continue;
-        room.members.delete(member.id);
-        isConcerned = true;
+        if (member.instance === instance) room.members.delete(member.id);
       }
-      if (room.members.size === 0) this.#rooms.delete(name);
-      else if (isConcerned) this.#tell(room, { kind: "instance left", room: name, instance });
+      if (room.members.size === 0) this.rooms.delete(name);
+      else this.publish(room, { kind: "instance left", room: name, instance });
     }
   }
 
-  /** @ignore */
-  join(name: string, member: Member, options: JoinOptions): JoinReply {
-    const { isReclaim, maxPeers } = options;
-    const room = this.#rooms.get(name) ?? { members: new Map(), nextJoinOrder: 1, rotation: 0 };
-    const old = room.members.get(member.id);
+  join(name: string, member: Member, { isReclaim, maxPeers }: JoinOptions): JoinReply {
+    const room = this.rooms.get(name) ?? createRoom();
     const { instance } = member;
-    const isFirst = ![...room.members.values()].some((other) => other.instance === instance);
+    const isFirstHere = !room.countByInstance.has(instance);
+    const old = room.members.get(member.id);
     if (old !== undefined && !isSameMember(old, member)) {
       const isTaken = old.role !== member.role;
       if (isTaken || isReclaim && old.joinedAt > member.joinedAt) {
-        if (isReclaim && !isFirst) this.#tellRoom(name, room, instance, 0, isReclaim);
+        if (isReclaim && !isFirstHere) this.#publishSnapshot(name, room, instance, 0, isReclaim);
         return isTaken ? "idInUse" : "outdated";
       }
     }
     if (old === undefined && !isReclaim && room.members.size >= maxPeers) return "full";
-    this.#rooms.set(name, room);
-    const seated = { ...member, joinOrder: old?.joinOrder ?? room.nextJoinOrder++ };
-    room.members.set(member.id, seated);
-    if (member.role === "consumer") room.rotation++;
-    const rotation = member.role === "consumer" ? room.rotation : 0;
-    const event: RoomEvent = { kind: "joined", room: name, member: seated, rotation, isReclaim };
-    this.#tell(room, event, isFirst ? instance : undefined, old?.instance);
-    if (isFirst) this.#tellRoom(name, room, instance, rotation, isReclaim);
+    this.rooms.set(name, room);
+    const ordered = { ...member, joinOrder: old?.joinOrder ?? room.nextJoinOrder++ };
+    room.members.set(member.id, ordered);
+    count(room, instance, 1);
+    const rotation = member.role === "consumer" ? ++room.rotation : 0;
+    const joined: RoomEvent = { kind: "joined", room: name, member: ordered, rotation, isReclaim };
+    this.publish(room, joined, isFirstHere ? instance : undefined);
+    if (old !== undefined) count(room, old.instance, -1);
+    if (isFirstHere) this.#publishSnapshot(name, room, instance, rotation, isReclaim);
     return "joined";
   }
 
-  /** @ignore */
-  update(name: string, member: Member): void {
-    const room = this.#rooms.get(name);
-    const old = room?.members.get(member.id);
-    if (room === undefined || old === undefined || !isSameMember(old, member)) return;
-    const seated = { ...old, role: member.role, acceptsConsumers: member.acceptsConsumers };
-    room.members.set(member.id, seated);
-    this.#tell(room, { kind: "updated", room: name, member: seated }, member.instance);
+  update(name: string, { instance, number, id, role, acceptsConsumers }: Member): void {
+    const found = this.#find(name, id, { instance, number });
+    if (found === undefined) return;
+    const member = { ...found.member, role, acceptsConsumers };
+    found.room.members.set(id, member);
+    this.publish(found.room, { kind: "updated", room: name, member }, instance);
   }
 
-  /** @ignore */
   leave(name: string, id: string, memberId: MemberId): void {
-    const room = this.#rooms.get(name);
-    const old = room?.members.get(id);
-    if (room === undefined || old === undefined || !isSameMember(old, memberId)) return;
+    const room = this.#find(name, id, memberId)?.room;
+    if (room === undefined) return;
     room.members.delete(id);
-    if (room.members.size === 0) this.#rooms.delete(name);
-    else this.#tell(room, { kind: "left", room: name, id, memberId }, memberId.instance);
+    count(room, memberId.instance, -1);
+    if (room.members.size === 0) this.rooms.delete(name);
+    else this.publish(room, { kind: "left", room: name, id, memberId }, memberId.instance);
   }
 
-  /** @ignore */
-  send(instance: string, act: (listener: BackplaneListener) => void): boolean {
-    return this.#instances.get(instance)?.hear(act) ?? false;
-  }
-
-  /** @ignore */
-  broadcast(except: string, act: (listener: BackplaneListener) => void): void {
-    for (const [instance, backplane] of this.#instances) {
-      if (instance !== except) backplane.hear(act);
+  /** Tells every instance that has a member in a room, except one. */
+  publish({ countByInstance }: MemoryRoom, event: RoomEvent, except?: string): void {
+    for (const instance of countByInstance.keys()) {
+      if (instance !== except) this.#tell(instance, event);
     }
   }
 
-  #tellRoom(
+  #find(
     name: string,
-    room: HubRoom,
+    id: string,
+    memberId: MemberId,
+  ): { room: MemoryRoom; member: OrderedMember } | undefined {
+    const room = this.rooms.get(name);
+    const member = room?.members.get(id);
+    const isFound = room !== undefined && member !== undefined && isSameMember(member, memberId);
+    return isFound ? { room, member } : undefined;
+  }
+
+  #publishSnapshot(
+    room: string,
+    { members: byId }: MemoryRoom,
     instance: string,
     rotation: number,
     isReclaim: boolean,
   ): void {
-    const members = [...room.members.values()];
-    const whole: RoomEvent = { kind: "snapshot", room: name, members, rotation, isReclaim };
-    this.#instances.get(instance)?.hear((listener) => listener.roomChanged(whole));
+    const members = [...byId.values()].sort((a, b) => a.joinOrder - b.joinOrder);
+    this.#tell(instance, { kind: "snapshot", room, members, rotation, isReclaim });
   }
 
-  #tell(room: HubRoom, event: RoomEvent, except?: string, besides?: string): void {
-    const instances = new Set([...room.members.values()].map(({ instance }) => instance));
-    if (besides !== undefined) instances.add(besides);
-    for (const instance of instances) {
-      if (instance === except) continue;
-      this.#instances.get(instance)?.hear((listener) => listener.roomChanged(event));
-    }
+  #tell(instance: string, event: RoomEvent): void {
+    this.connections.get(instance)?.receive((listener) => listener.roomChanged(event));
   }
 }
 
-class MemoryBackplane implements Backplane {
-  readonly #hub: MemoryHub;
+/** The backplane of one instance. */
+class MemoryConnection implements Backplane {
+  readonly #state: MemoryState;
   #listener: BackplaneListener | undefined;
   #instance = "";
 
-  constructor(hub: MemoryHub) {
-    this.#hub = hub;
+  constructor(state: MemoryState) {
+    this.#state = state;
   }
 
   start(listener: BackplaneListener): void {
     this.#listener = listener;
-    this.#instance = this.#hub.enter(this);
+    this.#instance = this.#state.add(this);
     listener.up(this.#instance);
   }
 
-  /** Lets the listener hear something, in order and never within a call of its own. */
-  hear(act: (listener: BackplaneListener) => void): boolean {
+  /** Calls the listener later, in order and never within a call of its own. */
+  receive(act: (listener: BackplaneListener) => void): void {
     queueMicrotask(() => {
       if (this.#listener !== undefined) act(this.#listener);
     });
-    return true;
   }
 
   join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
-    return Promise.resolve(this.#hub.join(room, member, options));
+    return Promise.resolve(this.#state.join(room, member, options));
   }
 
   update(room: string, member: Member): void {
-    this.#hub.update(room, member);
+    this.#state.update(room, member);
   }
 
   leave(room: string, id: string, memberId: MemberId): void {
-    this.#hub.leave(room, id, memberId);
+    this.#state.leave(room, id, memberId);
   }
 
   send(envelope: Envelope): Promise<boolean> {
-    return Promise.resolve(
-      this.#hub.send(envelope.target.instance, (listener) => listener.received(envelope)),
-    );
+    const target = this.#state.connections.get(envelope.target.instance);
+    target?.receive((listener) => listener.received(envelope));
+    return Promise.resolve(target !== undefined);
   }
 
   reportUndeliverable(envelope: Envelope): void {
-    this.#hub.send(envelope.sender.instance, (listener) => listener.undeliverable(envelope));
+    const sender = this.#state.connections.get(envelope.sender.instance);
+    sender?.receive((listener) => listener.undeliverable(envelope));
   }
 
   authFailed(address: string): void {
-    this.#hub.broadcast(this.#instance, (listener) => listener.authFailed(address));
+    for (const [instance, connection] of this.#state.connections) {
+      if (instance === this.#instance) continue;
+      connection.receive((listener) => listener.authFailed(address));
+    }
   }
 
   close(): Promise<void> {
     this.#listener = undefined;
-    this.#hub.exit(this.#instance);
+    this.#state.remove(this.#instance);
     return Promise.resolve();
   }
 }
 
-function isSameMember(a: MemberId, b: MemberId): boolean {
-  return a.instance === b.instance && a.number === b.number;
+function createRoom(): MemoryRoom {
+  return { members: new Map(), countByInstance: new Map(), nextJoinOrder: 1, rotation: 0 };
+}
+
+function count({ countByInstance }: MemoryRoom, instance: string, by: number): void {
+  const members = (countByInstance.get(instance) ?? 0) + by;
+  if (members > 0) countByInstance.set(instance, members);
+  else countByInstance.delete(instance);
 }

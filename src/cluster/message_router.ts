@@ -1,16 +1,16 @@
 /**
- * Letters between peers of different instances. A letter either reaches its target or its sender is
- * told that nobody is there; it is never kept for later.
+ * Envelopes between peers of different instances. An envelope either reaches its target or its sender
+ * is told that the target is not there; none is kept for later.
  */
 
-import type { Backplane, Envelope, EnvelopeHeader } from "./backplane.ts";
+import { type Backplane, type Envelope, type EnvelopeHeader, isSameMember } from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { encode, peerNotFound, type SignalMessage } from "../protocol/messages.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
-import { isSameMember, type LocalMembers } from "./local_members.ts";
+import type { LocalMembers } from "./local_members.ts";
 
-/** Sends and receives the letters of one instance. */
+/** Sends and receives the envelopes of one instance. */
 export class MessageRouter {
   readonly #backplane: Backplane;
   readonly #registry: SignalingRegistry;
@@ -22,7 +22,7 @@ export class MessageRouter {
     this.#localMembers = localMembers;
   }
 
-  /** Sends a frame to a peer elsewhere; `false` when that is known not to work. */
+  /** Sends a frame to a peer of another instance; `false` when that is known not to work. */
   send(
     room: string,
     target: RemotePeer,
@@ -30,14 +30,14 @@ export class MessageRouter {
     sender: Peer | undefined,
     type: Envelope["type"],
   ): boolean {
-    const entry = sender && this.#localMembers.ofPeer(sender);
+    const local = sender && this.#localMembers.ofPeer(sender);
     const { instance } = this.#localMembers;
-    if (instance === undefined || (sender !== undefined && entry === undefined)) return false;
+    if (instance === undefined || (sender !== undefined && local === undefined)) return false;
     this.#backplane.send({
       room,
       type,
       from: sender?.id ?? "",
-      sender: { instance, number: entry?.number ?? 0 },
+      sender: { instance, number: local?.number ?? 0 },
       to: target.id,
       target: target.memberId,
       text,
@@ -47,7 +47,7 @@ export class MessageRouter {
     return true;
   }
 
-  /** Hands a letter to its target, or gives it back. */
+  /** Passes an envelope to its target, or reports it as undeliverable. */
   receive(envelope: Envelope): void {
     const target = this.#localMembers.find(envelope.target)?.peer;
     const room = this.#registry.get(envelope.room);
@@ -65,10 +65,10 @@ export class MessageRouter {
     if (envelope.type !== "list") this.#backplane.reportUndeliverable(envelope);
   }
 
-  /** Tells a sender here that its letter did not arrive. */
+  /** Tells a sender of this instance that its envelope did not arrive. */
   undeliverable({ sender, to }: EnvelopeHeader): void {
-    const entry = this.#localMembers.find(sender);
-    if (entry !== undefined) tellNotFound(entry.peer, to);
+    const local = this.#localMembers.find(sender);
+    if (local !== undefined) tellNotFound(local.peer, to);
   }
 }
 

@@ -8,7 +8,7 @@
 import { assertEquals } from "@std/assert";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
-import { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+import { createMemoryBackplane, type MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
@@ -31,14 +31,14 @@ class Instance {
   readonly context: SessionContext;
   #peers: { room: string; session: Session; socket: FakeSocket }[] = [];
 
-  constructor(hub: MemoryHub) {
+  constructor(memory: MemoryBackplane) {
     const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
     const { logger } = world.context;
     const clock = new FakeClock();
     const rooms = createRooms({ clock, maxPeersPerRoom: 3 });
     const { registry } = rooms;
     const failures = new FailureLimiter(clock, Infinity);
-    this.backplane = new SlowBackplane(hub);
+    this.backplane = new SlowBackplane(memory);
     const options = { backplane: this.backplane, registry, failures, clock, logger };
     const cluster = new Cluster({ ...options, maxPeersPerRoom: 3 });
     this.context = { ...world.context, ...rooms, clock, join: cluster.join.bind(cluster) };
@@ -110,7 +110,7 @@ function act(instance: Instance, random: Random): void {
 }
 
 /** Expects one peer a name, each told who is there, and the same view of them on every instance. */
-function check(instances: Instance[], hub: MemoryHub): void {
+function check(instances: Instance[], memory: MemoryBackplane): void {
   const all = instances.flatMap(({ peers }) => peers);
   assertEquals(all.filter(({ socket }) => socket.sent.length === 0), [], "waits for its list");
   for (const room of ROOMS) {
@@ -122,23 +122,23 @@ function check(instances: Instance[], hub: MemoryHub): void {
       assertEquals(instance.view(room), isConcerned ? truth : undefined, `${room} on ${n}`);
     }
   }
-  assertEquals(hub.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the hub");
+  assertEquals(memory.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the backplane");
 }
 
 async function run(random: Random): Promise<void> {
-  const hub = new MemoryHub();
-  const instances = [new Instance(hub), new Instance(hub), new Instance(hub)] as const;
+  const memory = createMemoryBackplane();
+  const instances = [new Instance(memory), new Instance(memory), new Instance(memory)] as const;
   for (let n = 0; n < STEPS; n++) {
     act(instances[random(3)] as Instance, random);
     await settle();
   }
   await quiesce([...instances], random);
-  check([...instances], hub);
+  check([...instances], memory);
   for (const { session } of instances.flatMap(({ peers }) => peers)) {
     session.connection.handleEvent(new Event("close"));
   }
   await quiesce([...instances], random);
-  check([...instances], hub);
+  check([...instances], memory);
 }
 
 Deno.test("cluster: whatever happens, every instance ends up knowing who is connected", async () => {

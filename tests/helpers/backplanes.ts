@@ -1,6 +1,7 @@
 /** Every backplane there is, for tests that hold for each. */
 
-import { type Backplane, MemoryHub } from "../../mod.ts";
+import type { Backplane } from "../../src/cluster/backplane.ts";
+import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
 import { hasRedis, startRedis } from "./redis.ts";
 
@@ -20,9 +21,9 @@ export const BACKPLANES: readonly BackplaneKind[] = [
     name: "memory",
     ignore: false,
     open: () => {
-      const hub = new MemoryHub();
+      const memory = createMemoryBackplane();
       return Promise.resolve({
-        connect: () => hub.connect(),
+        connect: () => memory.connect(),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       });
     },

@@ -1,18 +1,18 @@
-/** A backplane over a `MemoryHub` that takes its time, as one over a network does, and can fail. */
+/** A backplane over a `createMemoryBackplane` that takes its time, as one over a network does, and can fail. */
 
 import type { Backplane, BackplaneListener, JoinReply } from "../../src/cluster/backplane.ts";
-import type { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+import type { MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 
 /** What is under way arrives when a test lets it; what is when the backplane fails never does. */
 export class SlowBackplane implements Backplane {
-  readonly #hub: MemoryHub;
+  readonly #memory: MemoryBackplane;
   #inner: Backplane | undefined;
   #listener: BackplaneListener | undefined;
   /** What was said, heard and answered, each in order. */
   #queues: (() => void)[][] = [[], [], []];
 
-  constructor(hub: MemoryHub) {
-    this.#hub = hub;
+  constructor(memory: MemoryBackplane) {
+    this.#memory = memory;
   }
 
   /** How much is under way. */
@@ -43,7 +43,7 @@ export class SlowBackplane implements Backplane {
 
   recover(): void {
     if (this.#inner !== undefined) return;
-    const inner = this.#inner = this.#hub.connect();
+    const inner = this.#inner = this.#memory.connect();
     inner.start({
       up: (instance) => this.#listener?.up(instance),
       down() {},

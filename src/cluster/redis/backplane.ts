@@ -1,7 +1,22 @@
 /**
- * The backplane over Redis 6 or newer, or Valkey. `docs/redis.md` has the data model, what each
- * operation costs and what happens on each failure. It owns one connection at a time and connects again
- * when that fails; names, heartbeats and liveness are the connection's.
+ * The backplane over Redis 6 or newer, or Valkey: every instance that shares the Redis and the prefix
+ * is one server. It owns one connection at a time and connects again when that fails. `docs/redis.md`
+ * has the data model, what each operation costs and what happens on each failure.
+ *
+ * @example A server of many instances
+ * ```ts
+ * import { createServer } from "@aikofy/client-db-sync";
+ * import { createRedisBackplane } from "@aikofy/client-db-sync/redis";
+ *
+ * await using server = await createServer({
+ *   authEnabled: false,
+ *   backplane: createRedisBackplane({ url: "redis://127.0.0.1:6379", prefix: "my-app:" }),
+ * });
+ * await server.listen({ port: 0, host: "127.0.0.1" });
+ * // Its `/health` says `"backplane":"up"` once it has reached Redis.
+ * ```
+ *
+ * @module
  */
 
 import type {
