@@ -6,6 +6,10 @@
  */
 
 import type { Role, SignalMessage } from "../protocol/messages.ts";
+import type { LogFields } from "../runtime/logger.ts";
+
+/** The moduli of a summary: two primes that keep every step an exact integer, here and in Lua. */
+export const SUMMARY_MODULI = [1_000_003, 1_000_000_007] as const;
 
 /** One membership of a peer in a room, unique among all instances. */
 export interface MemberId {
@@ -33,24 +37,65 @@ export interface OrderedMember extends Member {
   readonly joinOrder: number;
 }
 
+/**
+ * Why a member joins. `join`: a peer comes. `reclaim`: it had joined before the backplane failed; of two
+ * members that share a name the later stays. `restore`: it had joined, but the backplane has lost it; it
+ * gets its name back only if nobody has it.
+ */
+export type JoinMode = "join" | "reclaim" | "restore";
+
 /** How a member joins. */
 export interface JoinOptions {
-  /** Whether it had joined before: then the later of two members that share a name stays. */
-  readonly isReclaim: boolean;
-  /** Members that the room may have; a reclaim is never refused for it. */
+  /** Why it joins. */
+  readonly mode: JoinMode;
+  /** Members that the room may have; only a `join` is refused for it. */
   readonly maxPeers: number;
+  /** The place in the order of joining that a restored member had. */
+  readonly joinOrder?: number;
 }
 
 /**
  * The outcome of a claim. When a member joins, every instance of the room receives `joined`, its own
- * too; an instance that had no other member there receives a `snapshot` instead.
+ * too; an instance that had no other member there receives a `snapshot` instead, except after a
+ * `restore`, since it knows the room.
  */
 export type JoinReply = "joined" | "idInUse" | "full" | "outdated";
+
+/** The outcome of an envelope: on its way, or dropped because too much is waiting, or undeliverable. */
+export type SendOutcome = "sent" | "busy" | "not found";
+
+/** Why an envelope was not delivered. */
+export type UndeliverableReason = Exclude<SendOutcome, "sent">;
+
+/** What an instance has in one room, to be compared with the backplane. */
+export interface RoomView {
+  /** The name of the room. */
+  readonly room: string;
+  /** The members of this instance, those whose claim is in flight included. */
+  readonly members: readonly {
+    /** Its `nodeId`. */
+    readonly id: string;
+    /** Its number on this instance. */
+    readonly number: number;
+    /** Whether the backplane has to have it: its claim has been answered. */
+    readonly isRequired: boolean;
+  }[];
+  /** The members of other instances as `summarize` describes them; absent: do not compare them. */
+  readonly others: string | undefined;
+}
+
+/** What an audit has found. */
+export interface AuditReply {
+  /** Required members whose name nobody has: the instance claims them again. */
+  readonly missing: readonly { readonly room: string; readonly number: number }[];
+  /** How many members of this instance were removed because no view lists them. */
+  readonly removed: number;
+}
 
 /** What happens in a room. */
 export type RoomEvent =
   | {
-    /** The whole room: for an instance's first member there, or for one whose reclaim was refused. */
+    /** The whole room: for an instance's first member there, or where its view was wrong. */
     readonly kind: "snapshot";
     readonly room: string;
     readonly members: readonly OrderedMember[];
@@ -100,32 +145,53 @@ export interface Envelope extends EnvelopeHeader {
 export interface BackplaneListener {
   /** The backplane works from now on; the instance has this name, a new one every time. */
   up(instance: string): void;
-  /** It does not work any more: peers of other instances cannot be reached. */
+  /**
+   * It does not work any more: peers of other instances cannot be reached. Called again for every
+   * further attempt to connect that fails. The reason must not contain a secret.
+   */
   down(reason: string): void;
   /** Something has happened in a room of this instance. */
   roomChanged(event: RoomEvent): void;
   /** An envelope has come for a peer of this instance. */
   received(envelope: Envelope): void;
   /** An envelope did not reach its target. */
-  undeliverable(envelope: EnvelopeHeader): void;
+  undeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void;
+  /** The backplane has lost members of a room: the instance should audit it soon. */
+  membersLost(room: string): void;
+  /** Rooms in which the backplane has members of this instance; from time to time every one. */
+  roomsListed(rooms: readonly string[]): void;
+  /** An operator should change something; the message must not contain a secret. */
+  warn(message: string, fields?: LogFields): void;
   /** A token or secret of this address was not valid on another instance. */
   authFailed(address: string): void;
 }
 
-/** Connects one instance with the others. */
+/**
+ * Connects one instance with the others. No method may throw. What is asked of it takes effect in the
+ * order of the calls: an audit, say, comes after every claim that was made before it.
+ */
 export interface Backplane {
   /** Starts to connect, and to connect again whenever that is needed. */
   start(listener: BackplaneListener): void;
-  /** Claims a name in a room; rejects when the backplane fails meanwhile. */
+  /**
+   * Claims a name in a room. A rejection refuses the peer, unless the backplane has reported before
+   * that it is down.
+   */
   join(room: string, member: Member, options: JoinOptions): Promise<JoinReply>;
   /** Announces a member's new role, or whether it accepts consumers now. */
   update(room: string, member: Member): void;
   /** Removes a member from its room. */
   leave(room: string, id: string, memberId: MemberId): void;
-  /** Sends an envelope; `false` if the target's instance does not exist any more. */
-  send(envelope: Envelope): Promise<boolean>;
-  /** Tells the sender's instance that the target is not there. */
-  reportUndeliverable(envelope: Envelope): void;
+  /** Sends an envelope. A rejection counts as `not found`. */
+  send(envelope: Envelope): Promise<SendOutcome>;
+  /** Tells the sender's instance that an envelope was not delivered. */
+  reportUndeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void;
+  /**
+   * Compares rooms with what this instance has in them. Removes members of this instance that a view
+   * does not list, publishes a `snapshot` to it where `others` differs, and finds what is missing. A
+   * rejection means that nothing was found.
+   */
+  audit(views: readonly RoomView[]): Promise<AuditReply>;
   /** Tells the other instances that a token or secret was not valid. */
   authFailed(address: string): void;
   /** Removes the members of this instance and ends, for good. */
@@ -135,4 +201,25 @@ export interface Backplane {
 /** Whether two ids are of the same membership. */
 export function isSameMember(a: MemberId, b: MemberId): boolean {
   return a.instance === b.instance && a.number === b.number;
+}
+
+/** What {@linkcode summarize} reads of a member. */
+export type SummarizedMember = Pick<Member, "number" | "role" | "acceptsConsumers" | "joinedAt">;
+
+/**
+ * Describes members in a few characters, so that two lists with the same members have the same summary
+ * and others almost never: their number, and a sum of squares, which unlike a sum tells apart which of
+ * them has which role.
+ */
+export function summarize(members: Iterable<SummarizedMember>): string {
+  const [inner, outer] = SUMMARY_MODULI;
+  let count = 0;
+  let sum = 0;
+  for (const { number, role, acceptsConsumers, joinedAt } of members) {
+    const flags = Number(role === "consumer") * 2 + Number(acceptsConsumers);
+    const value = (number * 4 + flags + joinedAt) % inner;
+    sum = (sum + value * value) % outer;
+    count++;
+  }
+  return `${count}:${sum}`;
 }

@@ -4,11 +4,12 @@
  * a room has the peers of this instance alone.
  */
 
-import type { Backplane, JoinReply, RoomEvent } from "./backplane.ts";
+import { type AuditCounts, Auditor } from "./auditor.ts";
+import type { Backplane, JoinMode, JoinReply, RoomEvent } from "./backplane.ts";
 import type { FailureLimiter } from "../access/verification_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { isEligible } from "../rooms/director.ts";
-import type { Logger } from "../runtime/logger.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { MessageRouter } from "./message_router.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
@@ -22,6 +23,12 @@ const HEALTH_MS = 5000;
 /** How long after a failure it is remembered which peers became unreachable, in milliseconds. */
 const UNREACHABLE_MEMORY_MS = 60_000;
 
+/** How often a failure that lasts is logged again, in milliseconds. */
+const REMINDER_MS = 60_000;
+
+/** Reasons of one failure that are told apart. */
+const MAX_REASONS = 20;
+
 /** Options of {@linkcode Cluster}. */
 export interface ClusterOptions {
   readonly backplane: Backplane;
@@ -34,31 +41,34 @@ export interface ClusterOptions {
   readonly failures: FailureLimiter;
 }
 
-interface ClaimOptions {
-  /** Whether the member has joined before. */
-  readonly isReclaim: boolean;
-  /** Answers the join of a peer that waits for it. */
-  readonly resolve?: (result: JoinResult) => void;
-}
-
 /** This instance among the others. */
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #localMembers = new LocalMembers();
   readonly #router: MessageRouter;
   readonly #remoteMembers: RemoteMembers;
+  readonly #auditor: Auditor;
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
+  /** The reasons that were logged since the backplane worked last. */
+  readonly #loggedReasons = new Set<string>();
+  #loggedAt = -Infinity;
 
   constructor(options: ClusterOptions) {
-    const { backplane, registry, failures } = options;
-    const localMembers = this.#localMembers;
-    const router = new MessageRouter(backplane, registry, localMembers);
+    const { registry, failures } = options;
+    const parts = { ...options, localMembers: this.#localMembers };
+    const router = this.#router = new MessageRouter(parts);
+    const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
-    this.#router = router;
-    this.#remoteMembers = new RemoteMembers({ backplane, registry, localMembers, router });
-    registry.subscribe((room, peer) => this.#changed(room, peer));
-    failures.subscribe((address) => this.#authFailed(address));
+    this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
+    this.#auditor = new Auditor({ ...parts, restore: (local) => this.#claim(local, "restore") });
+    registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
+    failures.subscribe((address) => this.#guard(() => this.#authFailed(address)));
+  }
+
+  /** How many members differed from what the backplane had, and were corrected. */
+  get corrected(): AuditCounts {
+    return this.#auditor.counts;
   }
 
   /** Whether peers of other instances can be reached. */
@@ -73,9 +83,13 @@ export class Cluster {
       down: (reason) => this.#guard(() => this.#down(reason)),
       roomChanged: (event) => this.#guard(() => this.#roomChanged(event)),
       received: (envelope) => this.#guard(() => this.#router.receive(envelope)),
-      undeliverable: (envelope) => this.#guard(() => this.#router.undeliverable(envelope)),
+      undeliverable: (...report) => this.#guard(() => this.#router.undeliverable(...report)),
+      membersLost: (room) => this.#guard(() => this.#auditor.membersLost(room)),
+      roomsListed: (rooms) => this.#guard(() => this.#auditor.roomsListed(rooms)),
+      warn: (message, fields) => this.#options.logger.warn(message, fields),
       authFailed: (address) => this.#options.failures.count(address),
     });
+    this.#auditor.start();
     this.#watchHealth();
   }
 
@@ -84,6 +98,7 @@ export class Cluster {
     for (const timer of [this.#healthTimer, this.#forgetTimer]) {
       if (timer !== undefined) this.#options.clock.clearTimeout(timer);
     }
+    this.#auditor.close();
     this.#localMembers.instance = undefined;
     await this.#options.backplane.close();
   }
@@ -93,12 +108,19 @@ export class Cluster {
     if (this.isUp) this.#options.backplane.authFailed(address);
   }
 
-  /** Adds a peer to a room: at once while there are no other instances, else once its name is claimed. */
+  /**
+   * Adds a peer to a room: at once while there are no other instances, else once its name is claimed.
+   * A second join of one peer is the first one.
+   */
   join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
+    const before = this.#localMembers.ofPeer(peer);
+    if (before?.claim.kind === "pending" && before.claim.answer) return before.claim.answer.promise;
+    const joined = this.#options.registry.get(room);
+    if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
     if (!this.isUp) return this.#joinHere(room, peer);
-    return new Promise((resolve) =>
-      this.#claim(this.#add(room, peer), { isReclaim: false, resolve })
-    );
+    const answer = Promise.withResolvers<JoinResult>();
+    this.#claim(this.#add(room, peer), "join", answer);
+    return answer.promise;
   }
 
   #joinHere(room: string, peer: Peer): JoinResult {
@@ -137,42 +159,65 @@ export class Cluster {
     return this.#localMembers.add({ room, peer, joinedAt, acceptsConsumers });
   }
 
-  #claim(local: LocalMember, { isReclaim, resolve }: ClaimOptions): void {
+  async #claim(
+    local: LocalMember,
+    mode: JoinMode,
+    answer?: PromiseWithResolvers<JoinResult>,
+  ): Promise<void> {
     const { backplane, maxPeersPerRoom: maxPeers } = this.#options;
-    local.claim = { kind: "pending", ...(resolve === undefined ? {} : { resolve }) };
+    local.claim = { kind: "pending", ...(answer && { answer }) };
     const member = this.#localMembers.toMember(local);
-    backplane.join(local.room, member, { isReclaim, maxPeers }).then(
-      (reply) => {
-        if (reply !== "joined") this.#refused(local, reply);
-      },
-      () => {}, // The backplane is down, and says so.
-    );
+    const { joinOrder } = local.peer;
+    const options = { mode, maxPeers, ...(mode === "restore" && { joinOrder }) };
+    let act: () => void;
+    try {
+      const reply = await backplane.join(local.room, member, options);
+      act = () => reply === "joined" ? undefined : this.#refused(local, reply);
+    } catch (cause) {
+      act = () => this.#claimFailed(local, cause);
+    }
+    const isCurrent = this.#localMembers.find(member) === local; // Else the backplane has failed since.
+    if (isCurrent) this.#guard(act);
   }
 
   #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
-    if (this.#localMembers.ofPeer(local.peer) !== local) return;
+    const { claim, peer, room } = local;
     this.#localMembers.delete(local);
-    const resolve = local.claim.kind === "pending" ? local.claim.resolve : undefined;
-    if (resolve === undefined) local.peer.closeAsReplaced(); // Another member has its name.
-    else resolve(this.#options.registry.refuse(local.room, reply === "full" ? "full" : "idInUse"));
+    const answer = claim.kind === "pending" ? claim.answer : undefined;
+    if (answer === undefined) peer.closeAsReplaced(); // Another member has its name.
+    else answer.resolve(this.#options.registry.refuse(room, reply === "full" ? "full" : "idInUse"));
+    this.#remoteMembers.restoreConflict(local);
+    this.#remoteMembers.dropIfUnused(room);
+  }
+
+  /** Refuses a peer; one that has joined before stays, and an audit finds out who has its name. */
+  #claimFailed(local: LocalMember, cause: unknown): void {
+    const answer = local.claim.kind === "pending" ? local.claim.answer : undefined;
+    if (answer === undefined) {
+      local.claim = { kind: "held" };
+      return this.#options.logger.error("Claiming a name again failed", failureFields(cause));
+    }
+    this.#localMembers.delete(local);
+    answer.reject(cause);
     this.#remoteMembers.restoreConflict(local);
     this.#remoteMembers.dropIfUnused(local.room);
   }
 
   #roomChanged(event: RoomEvent): void {
     this.#remoteMembers.apply(event, this.#options.clock.now());
-    if (event.kind === "instance left") this.#forgetLater();
+    const isLoss = event.kind === "instance left" || event.kind === "snapshot" && event.isReclaim;
+    if (isLoss) this.#forgetLater();
   }
 
   /** Claims the name of every peer of this instance again. */
   #up(instance: string): void {
-    const { registry, logger } = this.#options;
     this.#localMembers.instance = instance;
-    logger.info("Backplane up", { instance });
-    for (const room of registry.all()) {
+    this.#loggedReasons.clear();
+    this.#options.logger.info("Backplane up", { instance });
+    for (const room of this.#options.registry.all()) {
       for (const peer of room.members()) {
         const local = this.#localMembers.ofPeer(peer);
-        if (local !== undefined) this.#claim(local, { isReclaim: true });
+        if (local !== undefined) this.#claim(local, "reclaim");
       }
     }
     this.#forgetLater();
@@ -185,16 +230,27 @@ export class Cluster {
   }
 
   #down(reason: string): void {
-    const { clock, logger } = this.#options;
+    this.#logDown(reason);
+    if (!this.isUp) return;
     this.#localMembers.instance = undefined;
-    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
-    this.#remoteMembers.clear(clock.now());
+    this.#remoteMembers.clear(this.#options.clock.now());
     for (const local of [...this.#localMembers.all()]) {
       const { claim, peer, room } = local;
-      if (claim.kind !== "pending" || claim.resolve === undefined) continue;
+      if (claim.kind !== "pending" || claim.answer === undefined) continue;
       this.#localMembers.delete(local);
-      if (!peer.isClosed) claim.resolve(this.#joinHere(room, peer));
+      if (!peer.isClosed) claim.answer.resolve(this.#joinHere(room, peer));
     }
+  }
+
+  /** Logs every new reason, and once a minute that the backplane is still down. */
+  #logDown(reason: string): void {
+    const { clock, logger } = this.#options;
+    const now = clock.elapsed();
+    if (this.#loggedReasons.has(reason) && now - this.#loggedAt < REMINDER_MS) return;
+    if (this.#loggedReasons.size >= MAX_REASONS) this.#loggedReasons.clear();
+    this.#loggedReasons.add(reason);
+    this.#loggedAt = now;
+    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
   }
 
   #watchHealth(): void {
@@ -211,7 +267,7 @@ export class Cluster {
     try {
       act();
     } catch (cause) {
-      this.#options.logger.error("Handling a backplane event failed", { cause: String(cause) });
+      this.#options.logger.error("Handling a backplane event failed", failureFields(cause));
     }
   }
 }

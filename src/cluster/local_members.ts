@@ -11,8 +11,8 @@ import type { JoinResult } from "../rooms/registry.ts";
 export type Claim =
   | {
     readonly kind: "pending";
-    /** Answers the join of a peer that waits for it; absent for a reclaim. */
-    readonly resolve?: (result: JoinResult) => void;
+    /** The answer that the peer's join waits for; absent for a peer that has joined before. */
+    readonly answer?: PromiseWithResolvers<JoinResult>;
     /** The member of another instance that has the name until the claim is answered. */
     readonly conflict?: OrderedMember | undefined;
   }
@@ -36,14 +36,15 @@ export interface LocalMember {
 /** What is needed to add a local member. */
 export type NewLocalMember = Pick<LocalMember, "room" | "peer" | "joinedAt" | "acceptsConsumers">;
 
+const NO_MEMBERS: ReadonlySet<LocalMember> = new Set();
+
 /** All local members of this instance. */
 export class LocalMembers {
   /** The name of this instance while the backplane is up. */
   instance: string | undefined;
   readonly #byPeer = new Map<Peer, LocalMember>();
   readonly #byNumber = new Map<number, LocalMember>();
-  /** How many members each room has. */
-  readonly #countByRoom = new Map<string, number>();
+  readonly #byRoom = new Map<string, Set<LocalMember>>();
   #lastNumber = 0;
 
   /** Adds a peer, with a claim that is pending. */
@@ -53,17 +54,20 @@ export class LocalMembers {
     const added: LocalMember = { ...member, number, role: peer.role, claim: { kind: "pending" } };
     this.#byPeer.set(peer, added);
     this.#byNumber.set(number, added);
-    this.#countByRoom.set(room, (this.#countByRoom.get(room) ?? 0) + 1);
+    const inRoom = this.#byRoom.get(room);
+    if (inRoom === undefined) this.#byRoom.set(room, new Set([added]));
+    else inRoom.add(added);
     return added;
   }
 
   /** Removes a member; does nothing for one that was removed before. */
-  delete({ peer, number, room }: LocalMember): void {
+  delete(local: LocalMember): void {
+    const { peer, number, room } = local;
     if (!this.#byNumber.delete(number)) return;
     this.#byPeer.delete(peer);
-    const left = (this.#countByRoom.get(room) ?? 0) - 1;
-    if (left > 0) this.#countByRoom.set(room, left);
-    else this.#countByRoom.delete(room);
+    const inRoom = this.#byRoom.get(room);
+    inRoom?.delete(local);
+    if (inRoom?.size === 0) this.#byRoom.delete(room);
   }
 
   /** The member that a peer is. */
@@ -78,7 +82,22 @@ export class LocalMembers {
 
   /** Whether a room has a member of this instance, or one that is about to join. */
   hasMembersIn(room: string): boolean {
-    return this.#countByRoom.has(room);
+    return this.#byRoom.has(room);
+  }
+
+  /** The members in a room, those that are about to join included. */
+  inRoom(room: string): ReadonlySet<LocalMember> {
+    return this.#byRoom.get(room) ?? NO_MEMBERS;
+  }
+
+  /** The names of all rooms; what is added or removed during the iteration is respected. */
+  rooms(): Iterator<string> {
+    return this.#byRoom.keys();
+  }
+
+  /** How many members there are. */
+  get size(): number {
+    return this.#byNumber.size;
   }
 
   /** Every member. */

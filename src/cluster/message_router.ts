@@ -3,23 +3,41 @@
  * is told that the target is not there; none is kept for later.
  */
 
-import { type Backplane, type Envelope, type EnvelopeHeader, isSameMember } from "./backplane.ts";
+import {
+  type Backplane,
+  type Envelope,
+  type EnvelopeHeader,
+  isSameMember,
+  type SendOutcome,
+  type UndeliverableReason,
+} from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
-import { encode, peerNotFound, type SignalMessage } from "../protocol/messages.ts";
+import { encode, peerBusy, peerNotFound } from "../protocol/messages.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
 import type { LocalMembers } from "./local_members.ts";
+
+/** Options of {@linkcode MessageRouter}. */
+export interface MessageRouterOptions {
+  readonly backplane: Backplane;
+  readonly registry: SignalingRegistry;
+  readonly localMembers: LocalMembers;
+  readonly logger: Logger;
+}
 
 /** Sends and receives the envelopes of one instance. */
 export class MessageRouter {
   readonly #backplane: Backplane;
   readonly #registry: SignalingRegistry;
   readonly #localMembers: LocalMembers;
+  readonly #logger: Logger;
 
-  constructor(backplane: Backplane, registry: SignalingRegistry, localMembers: LocalMembers) {
+  constructor({ backplane, registry, localMembers, logger }: MessageRouterOptions) {
     this.#backplane = backplane;
     this.#registry = registry;
     this.#localMembers = localMembers;
+    this.#logger = logger;
   }
 
   /** Sends a frame to a peer of another instance; `false` when that is known not to work. */
@@ -33,7 +51,7 @@ export class MessageRouter {
     const local = sender && this.#localMembers.ofPeer(sender);
     const { instance } = this.#localMembers;
     if (instance === undefined || (sender !== undefined && local === undefined)) return false;
-    this.#backplane.send({
+    this.#send({
       room,
       type,
       from: sender?.id ?? "",
@@ -41,37 +59,53 @@ export class MessageRouter {
       to: target.id,
       target: target.memberId,
       text,
-    }).then((isThere) => {
-      if (!isThere && sender !== undefined) tellNotFound(sender, target.id);
-    });
+    }, sender);
     return true;
+  }
+
+  /** Sends an envelope. A backplane that rejects or throws has not reached the target. */
+  async #send(envelope: Envelope, sender: Peer | undefined): Promise<void> {
+    let outcome: SendOutcome;
+    try {
+      outcome = await this.#backplane.send(envelope);
+    } catch (cause) {
+      this.#logger.debug("The backplane failed to send", failureFields(cause));
+      outcome = "not found";
+    }
+    if (outcome !== "sent" && sender !== undefined) report(sender, envelope.to, outcome);
   }
 
   /** Passes an envelope to its target, or reports it as undeliverable. */
   receive(envelope: Envelope): void {
     const target = this.#localMembers.find(envelope.target)?.peer;
     const room = this.#registry.get(envelope.room);
-    if (target !== undefined && room?.has(target)) {
-      if (envelope.type === "list") {
-        target.send(envelope.text);
-        return;
-      }
-      const sender = room.find(envelope.from);
-      if (sender instanceof RemotePeer && isSameMember(sender.memberId, envelope.sender)) {
-        const type = envelope.type as SignalMessage["type"];
-        if (room.deliver(sender, target, type, envelope.text) !== "not found") return;
-      }
+    if (target === undefined || room === undefined || !room.has(target)) {
+      return this.#reportUndeliverable(envelope, "not found");
     }
-    if (envelope.type !== "list") this.#backplane.reportUndeliverable(envelope);
+    const { type, text } = envelope;
+    if (type === "list") {
+      target.send(text);
+      return;
+    }
+    const sender = room.find(envelope.from);
+    if (!(sender instanceof RemotePeer) || !isSameMember(sender.memberId, envelope.sender)) {
+      return this.#reportUndeliverable(envelope, "not found");
+    }
+    const outcome = room.deliver(sender, target, type, text);
+    if (outcome === "busy" || outcome === "not found") this.#reportUndeliverable(envelope, outcome);
   }
 
   /** Tells a sender of this instance that its envelope did not arrive. */
-  undeliverable({ sender, to }: EnvelopeHeader): void {
+  undeliverable({ sender, to }: EnvelopeHeader, reason: UndeliverableReason): void {
     const local = this.#localMembers.find(sender);
-    if (local !== undefined) tellNotFound(local.peer, to);
+    if (local !== undefined) report(local.peer, to, reason);
+  }
+
+  #reportUndeliverable({ text: _, ...header }: Envelope, reason: UndeliverableReason): void {
+    if (header.type !== "list") this.#backplane.reportUndeliverable(header, reason);
   }
 }
 
-function tellNotFound(sender: Peer, to: string): void {
-  sender.send(encode(peerNotFound(to)));
+function report(sender: Peer, to: string, reason: UndeliverableReason): void {
+  sender.send(encode(reason === "busy" ? peerBusy(to) : peerNotFound(to)));
 }

@@ -24,7 +24,8 @@
  *       sent++;
  *       return inner.send(envelope);
  *     },
- *     reportUndeliverable: (envelope) => inner.reportUndeliverable(envelope),
+ *     reportUndeliverable: (...report) => inner.reportUndeliverable(...report),
+ *     audit: (views) => inner.audit(views),
  *     authFailed: (address) => inner.authFailed(address),
  *     close: () => inner.close(),
  *   };
@@ -38,16 +39,24 @@
  * @module
  */
 
-export type {
-  Backplane,
-  BackplaneListener,
-  Envelope,
-  EnvelopeHeader,
-  JoinOptions,
-  JoinReply,
-  Member,
-  MemberId,
-  OrderedMember,
-  RoomEvent,
+export {
+  type AuditReply,
+  type Backplane,
+  type BackplaneListener,
+  type Envelope,
+  type EnvelopeHeader,
+  isSameMember,
+  type JoinMode,
+  type JoinOptions,
+  type JoinReply,
+  type Member,
+  type MemberId,
+  type OrderedMember,
+  type RoomEvent,
+  type RoomView,
+  type SendOutcome,
+  summarize,
+  type SummarizedMember,
+  type UndeliverableReason,
 } from "./backplane.ts";
 export { createMemoryBackplane, type MemoryBackplane } from "./memory_backplane.ts";

@@ -26,6 +26,8 @@ export interface RemoteMembersOptions {
   readonly registry: SignalingRegistry;
   readonly localMembers: LocalMembers;
   readonly router: MessageRouter;
+  /** Called with a room of which the backplane has lost a member of this instance. */
+  readonly onLost: (room: string) => void;
 }
 
 /** The peers of other instances in the rooms of this one. */
@@ -34,14 +36,16 @@ export class RemoteMembers {
   readonly #registry: SignalingRegistry;
   readonly #localMembers: LocalMembers;
   readonly #router: MessageRouter;
+  readonly #onLost: (room: string) => void;
   /** Since when peers cannot be reached, because the backplane or their instance has failed. */
   readonly #unreachableSince = new Map<string, number>();
 
-  constructor({ backplane, registry, localMembers, router }: RemoteMembersOptions) {
+  constructor({ backplane, registry, localMembers, router, onLost }: RemoteMembersOptions) {
     this.#backplane = backplane;
     this.#registry = registry;
     this.#localMembers = localMembers;
     this.#router = router;
+    this.#onLost = onLost;
   }
 
   /** Removes every remote peer from every room. */
@@ -73,7 +77,7 @@ export class RemoteMembers {
   apply(event: RoomEvent, now: number): void {
     switch (event.kind) {
       case "snapshot":
-        return this.#applySnapshot(event);
+        return this.#applySnapshot(event, now);
       case "joined":
         return this.#joined(event.room, event.member, event.rotation, event.isReclaim);
       case "updated":
@@ -85,18 +89,23 @@ export class RemoteMembers {
     }
   }
 
-  #applySnapshot({ room: name, members, rotation, isReclaim }: Snapshot): void {
+  #applySnapshot(snapshot: Snapshot, now: number): void {
+    const { room: name, members, rotation, isReclaim } = snapshot;
     const byId = new Map(members.map((member) => [member.id, member]));
     const room = this.#registry.get(name);
-    for (const peer of room?.members() ?? []) {
-      if (room === undefined || !(peer instanceof RemotePeer)) continue;
-      const member = byId.get(peer.id);
-      if (member === undefined || !isSameMember(peer.memberId, member)) {
-        this.#registry.leave(room, peer);
-      }
+    if (room !== undefined) {
+      const isMissing = ({ id, memberId }: RemotePeer) => {
+        const member = byId.get(id);
+        return member === undefined || !isSameMember(memberId, member);
+      };
+      if (isReclaim) this.#removeUnreachable(room, now, isMissing); // They may be about to come back.
+      else this.#remove(room, isMissing);
     }
     for (const member of members) this.#joined(name, member, rotation, isReclaim);
     this.#registry.get(name)?.sort();
+    for (const { claim, peer } of this.#localMembers.inRoom(name)) {
+      if (claim.kind === "held" && !byId.has(peer.id)) this.#onLost(name);
+    }
     this.dropIfUnused(name);
   }
 
@@ -128,14 +137,14 @@ export class RemoteMembers {
       return this.#backplane.leave(name, member.id, member);
     }
     const { claim, peer } = local;
-    const resolve = claim.kind === "pending" ? claim.resolve : undefined;
+    const answer = claim.kind === "pending" ? claim.answer : undefined;
     local.claim = { kind: "held" };
     peer.joinOrder = member.joinOrder;
-    if (resolve === undefined && this.#registry.get(name)?.has(peer)) return;
+    if (answer === undefined && this.#registry.get(name)?.has(peer)) return;
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
     if (old?.isLocal) this.#replaced(old);
     if (peer.isClosed) this.#registry.leave(room, peer);
-    else resolve?.({ room, outcome: { kind: "joined" }, rotation });
+    else answer?.resolve({ room, outcome: { kind: "joined" }, rotation });
   }
 
   #updated(name: string, member: OrderedMember): void {
@@ -202,7 +211,13 @@ export class RemoteMembers {
     for (const peer of room.members()) {
       if (!(peer instanceof RemotePeer) || !isUnreachable(peer)) continue;
       this.#unreachableSince.set(peerKey(room.name, peer), now);
-      this.#registry.leave(room, peer);
+    }
+    this.#remove(room, isUnreachable);
+  }
+
+  #remove(room: Room, isRemoved: (peer: RemotePeer) => boolean): void {
+    for (const peer of room.members()) {
+      if (peer instanceof RemotePeer && isRemoved(peer)) this.#registry.leave(room, peer);
     }
   }
 

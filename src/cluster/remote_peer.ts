@@ -3,7 +3,13 @@
  * like any other.
  */
 
-import type { EnvelopeHeader, Member, MemberId, OrderedMember } from "./backplane.ts";
+import type {
+  EnvelopeHeader,
+  Member,
+  MemberId,
+  OrderedMember,
+  SummarizedMember,
+} from "./backplane.ts";
 import {
   DEFAULT_SERVING_STATE,
   type Peer,
@@ -46,6 +52,12 @@ export class RemotePeer implements Peer {
   update({ role, acceptsConsumers }: Pick<Member, "role" | "acceptsConsumers">): void {
     this.role = role;
     this.servingState = { ...DEFAULT_SERVING_STATE, serveConsumers: acceptsConsumers };
+  }
+
+  /** What a summary of the room says of it. */
+  summarized(): SummarizedMember {
+    const { memberId: { number }, role, joinedAt, servingState } = this;
+    return { number, role, joinedAt, acceptsConsumers: servingState.serveConsumers };
   }
 
   send(text: string): boolean {

@@ -5,7 +5,7 @@ import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
 import { hasRedis, startRedis } from "./redis.ts";
 
-export interface Engine extends AsyncDisposable {
+export interface BackplaneServer extends AsyncDisposable {
   /** A backplane for one more instance of the same server. */
   connect(): Backplane;
 }
@@ -13,7 +13,7 @@ export interface Engine extends AsyncDisposable {
 export interface BackplaneKind {
   readonly name: string;
   readonly ignore: boolean;
-  open(): Promise<Engine>;
+  open(): Promise<BackplaneServer>;
 }
 
 export const BACKPLANES: readonly BackplaneKind[] = [
