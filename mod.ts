@@ -89,18 +89,6 @@ export {
   verifyToken,
 } from "./src/access/room_tokens.ts";
 export type { Authorization, Authorize } from "./src/access/admission.ts";
-export type {
-  Backplane,
-  BackplaneListener,
-  Envelope,
-  EnvelopeHeader,
-  JoinOptions,
-  JoinReply,
-  Member,
-  MemberId,
-  OrderedMember,
-  RoomEvent,
-} from "./src/cluster/backplane.ts";
 export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {
   type ConsumerAuthOptions,
@@ -132,7 +120,6 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from "./src/runtime/logger.ts";
-export { MemoryHub } from "./src/cluster/memory_backplane.ts";
 export type {
   AnswerMessage,
   AuthErrMessage,

@@ -1,17 +1,21 @@
 /**
- * What several instances that form one server need of each other: who is in which room, claimed in
- * one atomic step, and letters from a peer of one to a peer of another. An engine (memory, Redis)
- * implements it; `cluster.ts` is what uses it. Everything that an instance hears, it hears in the
+ * What several instances that form one server need of each other: the members of each room, claimed in
+ * one atomic step, and envelopes from a peer of one instance to a peer of another. A backplane (in
+ * memory, over Redis) implements it and `cluster.ts` uses it. An instance receives everything in the
  * order in which it happened.
  */
 
 import type { Role, SignalMessage } from "../protocol/messages.ts";
+import type { LogFields } from "../runtime/logger.ts";
 
-/** One stay of a peer in a room, unique among all instances. */
+/** The moduli of a summary: two primes that keep every step an exact integer, here and in Lua. */
+export const SUMMARY_MODULI = [1_000_003, 1_000_000_007] as const;
+
+/** One membership of a peer in a room, unique among all instances. */
 export interface MemberId {
   /** The instance that the peer is connected to. */
   readonly instance: string;
-  /** The instance's own number for this stay. */
+  /** The instance's own number for this membership. */
   readonly number: number;
 }
 
@@ -21,7 +25,7 @@ export interface Member extends MemberId {
   readonly id: string;
   /** What it is in the room. */
   readonly role: Role;
-  /** Whether consumers may be directed to it, by the word of its own instance. */
+  /** Whether consumers may be directed to it; its own instance decides. */
   readonly acceptsConsumers: boolean;
   /** Milliseconds since the Unix epoch, by the clock of its instance. */
   readonly joinedAt: number;
@@ -29,28 +33,69 @@ export interface Member extends MemberId {
 
 /** A member with its place in the room's order of joining. */
 export interface OrderedMember extends Member {
-  /** Its place, growing with every new name. */
+  /** Its place, which grows with every new name. */
   readonly joinOrder: number;
 }
 
+/**
+ * Why a member joins. `join`: a peer comes. `reclaim`: it had joined before the backplane failed; of two
+ * members that share a name the later stays. `restore`: it had joined, but the backplane has lost it; it
+ * gets its name back only if nobody has it.
+ */
+export type JoinMode = "join" | "reclaim" | "restore";
+
 /** How a member joins. */
 export interface JoinOptions {
-  /** Whether it was there before the backplane failed: then the later of two that share a name wins. */
-  readonly isReclaim: boolean;
-  /** Members that the room has at most; one that is returning always fits. */
+  /** Why it joins. */
+  readonly mode: JoinMode;
+  /** Members that the room may have; only a `join` is refused for it. */
   readonly maxPeers: number;
+  /** The place in the order of joining that a restored member had. */
+  readonly joinOrder?: number;
 }
 
 /**
- * What came of a claim. A member that joins is heard of by all instances of the room, its own too; an
- * instance that had no other member there hears of the whole room instead.
+ * The outcome of a claim. When a member joins, every instance of the room receives `joined`, its own
+ * too; an instance that had no other member there receives a `snapshot` instead, except after a
+ * `restore`, since it knows the room.
  */
 export type JoinReply = "joined" | "idInUse" | "full" | "outdated";
+
+/** The outcome of an envelope: on its way, or dropped because too much is waiting, or undeliverable. */
+export type SendOutcome = "sent" | "busy" | "not found";
+
+/** Why an envelope was not delivered. */
+export type UndeliverableReason = Exclude<SendOutcome, "sent">;
+
+/** What an instance has in one room, to be compared with the backplane. */
+export interface RoomView {
+  /** The name of the room. */
+  readonly room: string;
+  /** The members of this instance, those whose claim is in flight included. */
+  readonly members: readonly {
+    /** Its `nodeId`. */
+    readonly id: string;
+    /** Its number on this instance. */
+    readonly number: number;
+    /** Whether the backplane has to have it: its claim has been answered. */
+    readonly isRequired: boolean;
+  }[];
+  /** The members of other instances as `summarize` describes them; absent: do not compare them. */
+  readonly others: string | undefined;
+}
+
+/** What an audit has found. */
+export interface AuditReply {
+  /** Required members whose name nobody has: the instance claims them again. */
+  readonly missing: readonly { readonly room: string; readonly number: number }[];
+  /** How many members of this instance were removed because no view lists them. */
+  readonly removed: number;
+}
 
 /** What happens in a room. */
 export type RoomEvent =
   | {
-    /** The whole room, for an instance that has its first member there, or whose claim came too late. */
+    /** The whole room: for an instance's first member there, or where its view was wrong. */
     readonly kind: "snapshot";
     readonly room: string;
     readonly members: readonly OrderedMember[];
@@ -61,7 +106,7 @@ export type RoomEvent =
     readonly kind: "joined";
     readonly room: string;
     readonly member: OrderedMember;
-    /** How many consumers have joined, for whose turn it is to serve. */
+    /** How many consumers have joined: it decides which normal serves the next one. */
     readonly rotation: number;
     readonly isReclaim: boolean;
   }
@@ -74,60 +119,107 @@ export type RoomEvent =
   }
   | { readonly kind: "instance left"; readonly room: string; readonly instance: string };
 
-/** From whom a letter is, to whom, and what it is. */
+/** The sender and the target of an envelope, and its type. */
 export interface EnvelopeHeader {
   /** The room of both. */
   readonly room: string;
-  /** What it is; a `list` is from the server itself. */
+  /** The type of the frame; a `list` is from the server itself. */
   readonly type: SignalMessage["type"] | "list";
   /** The `nodeId` of the sender. */
   readonly from: string;
-  /** The stay of the sender. */
+  /** The membership of the sender. */
   readonly sender: MemberId;
   /** The `nodeId` of the target. */
   readonly to: string;
-  /** The stay of the target: nobody else gets it. */
+  /** The membership of the target: no other peer receives the frame. */
   readonly target: MemberId;
 }
 
 /** A frame on its way from a peer of one instance to a peer of another. */
 export interface Envelope extends EnvelopeHeader {
-  /** The frame as it is handed to the client. */
+  /** The frame as the client gets it. */
   readonly text: string;
 }
 
-/** What an instance hears. */
+/** What an instance receives. */
 export interface BackplaneListener {
-  /** The backplane works from now on; the instance is known by this name, new every time. */
+  /** The backplane works from now on; the instance has this name, a new one every time. */
   up(instance: string): void;
-  /** It does not work any more: nobody elsewhere can be reached. */
+  /**
+   * It does not work any more: peers of other instances cannot be reached. Called again for every
+   * further attempt to connect that fails. The reason must not contain a secret.
+   */
   down(reason: string): void;
   /** Something has happened in a room of this instance. */
   roomChanged(event: RoomEvent): void;
-  /** A letter has come for a peer of this instance. */
+  /** An envelope has come for a peer of this instance. */
   received(envelope: Envelope): void;
-  /** A letter did not reach its target. */
-  undeliverable(envelope: EnvelopeHeader): void;
-  /** A token or secret of this address did not hold on another instance. */
+  /** An envelope did not reach its target. */
+  undeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void;
+  /** The backplane has lost members of a room: the instance should audit it soon. */
+  membersLost(room: string): void;
+  /** Rooms in which the backplane has members of this instance; from time to time every one. */
+  roomsListed(rooms: readonly string[]): void;
+  /** An operator should change something; the message must not contain a secret. */
+  warn(message: string, fields?: LogFields): void;
+  /** A token or secret of this address was not valid on another instance. */
   authFailed(address: string): void;
 }
 
-/** Connects one instance with the others. */
+/**
+ * Connects one instance with the others. No method may throw. What is asked of it takes effect in the
+ * order of the calls: an audit, say, comes after every claim that was made before it.
+ */
 export interface Backplane {
   /** Starts to connect, and to connect again whenever that is needed. */
   start(listener: BackplaneListener): void;
-  /** Claims a name in a room; rejects when the backplane fails meanwhile. */
+  /**
+   * Claims a name in a room. A rejection refuses the peer, unless the backplane has reported before
+   * that it is down.
+   */
   join(room: string, member: Member, options: JoinOptions): Promise<JoinReply>;
-  /** Says what has changed of a member. */
+  /** Announces a member's new role, or whether it accepts consumers now. */
   update(room: string, member: Member): void;
-  /** Takes a member out of its room. */
+  /** Removes a member from its room. */
   leave(room: string, id: string, memberId: MemberId): void;
-  /** Hands a letter over; `false` if its instance is not there. */
-  send(envelope: Envelope): Promise<boolean>;
-  /** Tells the sender's instance that the target is not there. */
-  reportUndeliverable(envelope: Envelope): void;
-  /** Tells the others that a token or secret did not hold. */
+  /** Sends an envelope. A rejection counts as `not found`. */
+  send(envelope: Envelope): Promise<SendOutcome>;
+  /** Tells the sender's instance that an envelope was not delivered. */
+  reportUndeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void;
+  /**
+   * Compares rooms with what this instance has in them. Removes members of this instance that a view
+   * does not list, publishes a `snapshot` to it where `others` differs, and finds what is missing. A
+   * rejection means that nothing was found.
+   */
+  audit(views: readonly RoomView[]): Promise<AuditReply>;
+  /** Tells the other instances that a token or secret was not valid. */
   authFailed(address: string): void;
-  /** Leaves, for good. */
+  /** Removes the members of this instance and ends, for good. */
   close(): Promise<void>;
+}
+
+/** Whether two ids are of the same membership. */
+export function isSameMember(a: MemberId, b: MemberId): boolean {
+  return a.instance === b.instance && a.number === b.number;
+}
+
+/** What {@linkcode summarize} reads of a member. */
+export type SummarizedMember = Pick<Member, "number" | "role" | "acceptsConsumers" | "joinedAt">;
+
+/**
+ * Describes members in a few characters, so that two lists with the same members have the same summary
+ * and others almost never: their number, and a sum of squares, which unlike a sum tells apart which of
+ * them has which role.
+ */
+export function summarize(members: Iterable<SummarizedMember>): string {
+  const [inner, outer] = SUMMARY_MODULI;
+  let count = 0;
+  let sum = 0;
+  for (const { number, role, acceptsConsumers, joinedAt } of members) {
+    const flags = Number(role === "consumer") * 2 + Number(acceptsConsumers);
+    const value = (number * 4 + flags + joinedAt) % inner;
+    sum = (sum + value * value) % outer;
+    count++;
+  }
+  return `${count}:${sum}`;
 }

@@ -1,15 +1,15 @@
 /**
- * Makes this instance part of a server of many: says who is here, and lets nobody join who has not
- * claimed its name. Without a backplane it does not exist; while that is down, every room is what it
- * is here alone.
+ * Makes this instance part of a server of many: announces its peers to the other instances, and lets a
+ * peer join only once its name is claimed. Without a backplane it does not exist; while that is down,
+ * a room has the peers of this instance alone.
  */
 
-import type { Backplane, RoomEvent } from "./backplane.ts";
-import type { FailureLimiter } from "../access/failure_limiter.ts";
+import { type AuditCounts, Auditor } from "./auditor.ts";
+import type { Backplane, JoinMode, JoinReply, RoomEvent } from "./backplane.ts";
+import type { FailureLimiter } from "../access/verification_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
-import { CLOSE } from "../protocol/messages.ts";
 import { isEligible } from "../rooms/director.ts";
-import type { Logger } from "../runtime/logger.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { MessageRouter } from "./message_router.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
@@ -17,19 +17,25 @@ import { RemoteMembers } from "./remote_members.ts";
 import type { Room } from "../rooms/room.ts";
 import { type LocalMember, LocalMembers } from "./local_members.ts";
 
-/** How often it is looked whether a peer has missed its heartbeats, in milliseconds. */
+/** How often peers are checked for missed heartbeats, in milliseconds. */
 const HEALTH_MS = 5000;
 
-/** How long after a failure it is remembered who was lost sight of, in milliseconds. */
+/** How long after a failure it is remembered which peers became unreachable, in milliseconds. */
 const UNREACHABLE_MEMORY_MS = 60_000;
 
-/** What a cluster is made of. */
+/** How often a failure that lasts is logged again, in milliseconds. */
+const REMINDER_MS = 60_000;
+
+/** Reasons of one failure that are told apart. */
+const MAX_REASONS = 20;
+
+/** Options of {@linkcode Cluster}. */
 export interface ClusterOptions {
   readonly backplane: Backplane;
   readonly registry: SignalingRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** In all instances together. */
+  /** Peers in one room, on all instances together. */
   readonly maxPeersPerRoom: number;
   /** Failed tokens and secrets, counted on all instances together. */
   readonly failures: FailureLimiter;
@@ -41,19 +47,31 @@ export class Cluster {
   readonly #localMembers = new LocalMembers();
   readonly #router: MessageRouter;
   readonly #remoteMembers: RemoteMembers;
+  readonly #auditor: Auditor;
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
+  /** The reasons that were logged since the backplane worked last. */
+  readonly #loggedReasons = new Set<string>();
+  #loggedAt = -Infinity;
 
   constructor(options: ClusterOptions) {
-    const { backplane, registry, failures } = options;
+    const { registry, failures } = options;
+    const parts = { ...options, localMembers: this.#localMembers };
+    const router = this.#router = new MessageRouter(parts);
+    const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
-    this.#router = new MessageRouter(backplane, registry, this.#localMembers);
-    this.#remoteMembers = new RemoteMembers(backplane, registry, this.#localMembers, this.#router);
-    registry.subscribe((room, peer) => this.#changed(room, peer));
-    failures.subscribe((address) => this.#authFailed(address));
+    this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
+    this.#auditor = new Auditor({ ...parts, restore: (local) => this.#claim(local, "restore") });
+    registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
+    failures.subscribe((address) => this.#guard(() => this.#authFailed(address)));
   }
 
-  /** Whether peers elsewhere can be reached. */
+  /** How many members differed from what the backplane had, and were corrected. */
+  get corrected(): AuditCounts {
+    return this.#auditor.counts;
+  }
+
+  /** Whether peers of other instances can be reached. */
   get isUp(): boolean {
     return this.#localMembers.instance !== undefined;
   }
@@ -65,76 +83,70 @@ export class Cluster {
       down: (reason) => this.#guard(() => this.#down(reason)),
       roomChanged: (event) => this.#guard(() => this.#roomChanged(event)),
       received: (envelope) => this.#guard(() => this.#router.receive(envelope)),
-      undeliverable: (envelope) => this.#guard(() => this.#router.undeliverable(envelope)),
+      undeliverable: (...report) => this.#guard(() => this.#router.undeliverable(...report)),
+      membersLost: (room) => this.#guard(() => this.#auditor.membersLost(room)),
+      roomsListed: (rooms) => this.#guard(() => this.#auditor.roomsListed(rooms)),
+      warn: (message, fields) => this.#options.logger.warn(message, fields),
       authFailed: (address) => this.#options.failures.count(address),
     });
+    this.#auditor.start();
     this.#watchHealth();
   }
 
-  /** Takes no part any more. */
+  /** Ends to take part: the members of this instance are removed. */
   async close(): Promise<void> {
     for (const timer of [this.#healthTimer, this.#forgetTimer]) {
       if (timer !== undefined) this.#options.clock.clearTimeout(timer);
     }
+    this.#auditor.close();
     this.#localMembers.instance = undefined;
     await this.#options.backplane.close();
   }
 
-  /** Tells the others that a token or secret did not hold here. */
+  /** Tells the other instances that a token or secret was not valid here. */
   #authFailed(address: string): void {
     if (this.isUp) this.#options.backplane.authFailed(address);
   }
 
-  /** Lets a peer join: here at once while there are no others, else once its name is claimed. */
-  join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
-    if (!this.isUp) return this.#joinHere(room, peer);
-    return new Promise((resolveJoin) => {
-      const entry = this.#add(room, peer);
-      entry.resolveJoin = resolveJoin;
-      this.#claim(entry, false);
-    });
-  }
-
   /**
-   * Withdraws the join of a peer that disconnected before its answer reached it. What the claim has
-   * written by then is removed behind it; an answer that comes later finds no entry and removes it.
+   * Adds a peer to a room: at once while there are no other instances, else once its name is claimed.
+   * A second join of one peer is the first one.
    */
-  cancelJoin(peer: Peer): void {
-    const entry = this.#localMembers.ofPeer(peer);
-    if (entry === undefined) return;
-    const room = this.#options.registry.get(entry.room);
-    if (room?.has(peer)) return this.#options.registry.leave(room, peer);
-    this.#localMembers.delete(entry);
-    if (!this.isUp) return;
-    this.#options.backplane.leave(entry.room, peer.id, this.#localMembers.memberId(entry));
-    this.#remoteMembers.restoreConflict(entry);
-    this.#remoteMembers.dropIfUnused(entry.room);
+  join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
+    const before = this.#localMembers.ofPeer(peer);
+    if (before?.claim.kind === "pending" && before.claim.answer) return before.claim.answer.promise;
+    const joined = this.#options.registry.get(room);
+    if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
+    if (!this.isUp) return this.#joinHere(room, peer);
+    const answer = Promise.withResolvers<JoinResult>();
+    this.#claim(this.#add(room, peer), "join", answer);
+    return answer.promise;
   }
 
   #joinHere(room: string, peer: Peer): JoinResult {
-    const entered = this.#options.registry.join(room, peer);
-    if (entered.room.has(peer)) this.#add(room, peer);
-    return entered;
+    const result = this.#options.registry.join(room, peer);
+    if (result.room.has(peer)) this.#add(room, peer);
+    return result;
   }
 
-  /** Takes note of a peer of this instance that changed or left. */
+  /** Announces that a peer of this instance has changed or left. */
   #changed(room: Room, peer: Peer): void {
-    const entry = this.#localMembers.ofPeer(peer);
-    if (entry === undefined) return;
-    if (room.has(peer)) return this.#announce(entry);
-    this.#localMembers.delete(entry);
+    const local = this.#localMembers.ofPeer(peer);
+    if (local === undefined) return;
+    if (room.has(peer)) return this.#announce(local);
+    this.#localMembers.delete(local);
     if (!this.isUp) return;
-    this.#options.backplane.leave(entry.room, peer.id, this.#localMembers.memberId(entry));
-    this.#remoteMembers.restoreConflict(entry);
+    this.#options.backplane.leave(local.room, peer.id, this.#localMembers.memberId(local));
+    this.#remoteMembers.restoreConflict(local);
     this.#remoteMembers.dropIfUnused(room.name);
   }
 
-  #announce(entry: LocalMember): void {
-    const { role } = entry.peer;
-    const acceptsConsumers = this.#acceptsConsumers(entry.peer);
-    if (entry.role === role && entry.acceptsConsumers === acceptsConsumers) return;
-    Object.assign(entry, { role, acceptsConsumers });
-    if (this.isUp) this.#options.backplane.update(entry.room, this.#localMembers.member(entry));
+  #announce(local: LocalMember): void {
+    const { role } = local.peer;
+    const acceptsConsumers = this.#acceptsConsumers(local.peer);
+    if (local.role === role && local.acceptsConsumers === acceptsConsumers) return;
+    Object.assign(local, { role, acceptsConsumers });
+    if (this.isUp) this.#options.backplane.update(local.room, this.#localMembers.toMember(local));
   }
 
   #acceptsConsumers({ servingState }: Peer): boolean {
@@ -142,50 +154,71 @@ export class Cluster {
   }
 
   #add(room: string, peer: Peer): LocalMember {
-    return this.#localMembers.add(
-      room,
-      peer,
-      this.#options.clock.now(),
-      this.#acceptsConsumers(peer),
-    );
+    const joinedAt = this.#options.clock.now();
+    const acceptsConsumers = this.#acceptsConsumers(peer);
+    return this.#localMembers.add({ room, peer, joinedAt, acceptsConsumers });
   }
 
-  #claim(entry: LocalMember, isReclaim: boolean): void {
+  async #claim(
+    local: LocalMember,
+    mode: JoinMode,
+    answer?: PromiseWithResolvers<JoinResult>,
+  ): Promise<void> {
     const { backplane, maxPeersPerRoom: maxPeers } = this.#options;
-    entry.isClaimed = false;
-    backplane.join(entry.room, this.#localMembers.member(entry), { isReclaim, maxPeers }).then(
-      (reply) => {
-        if (reply !== "joined") this.#refused(entry, reply);
-      },
-      () => {}, // The backplane is down, and says so.
-    );
+    local.claim = { kind: "pending", ...(answer && { answer }) };
+    const member = this.#localMembers.toMember(local);
+    const { joinOrder } = local.peer;
+    const options = { mode, maxPeers, ...(mode === "restore" && { joinOrder }) };
+    let act: () => void;
+    try {
+      const reply = await backplane.join(local.room, member, options);
+      act = () => reply === "joined" ? undefined : this.#refused(local, reply);
+    } catch (cause) {
+      act = () => this.#claimFailed(local, cause);
+    }
+    const isCurrent = this.#localMembers.find(member) === local; // Else the backplane has failed since.
+    if (isCurrent) this.#guard(act);
   }
 
-  #refused(entry: LocalMember, reply: "idInUse" | "full" | "outdated"): void {
-    if (this.#localMembers.ofPeer(entry.peer) !== entry) return;
-    this.#localMembers.delete(entry);
-    const kind = reply === "full" ? "full" : "idInUse";
-    if (entry.resolveJoin === undefined) { // Another has its name.
-      entry.peer.close(reply === "idInUse" ? CLOSE.nodeIdInUse : CLOSE.replaced);
-    } else entry.resolveJoin(this.#options.registry.refuse(entry.room, kind));
-    this.#remoteMembers.restoreConflict(entry);
-    this.#remoteMembers.dropIfUnused(entry.room);
+  #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
+    const { claim, peer, room } = local;
+    this.#localMembers.delete(local);
+    const answer = claim.kind === "pending" ? claim.answer : undefined;
+    if (answer === undefined) peer.closeAsReplaced(); // Another member has its name.
+    else answer.resolve(this.#options.registry.refuse(room, reply === "full" ? "full" : "idInUse"));
+    this.#remoteMembers.restoreConflict(local);
+    this.#remoteMembers.dropIfUnused(room);
+  }
+
+  /** Refuses a peer; one that has joined before stays, and an audit finds out who has its name. */
+  #claimFailed(local: LocalMember, cause: unknown): void {
+    const answer = local.claim.kind === "pending" ? local.claim.answer : undefined;
+    if (answer === undefined) {
+      local.claim = { kind: "held" };
+      return this.#options.logger.error("Claiming a name again failed", failureFields(cause));
+    }
+    this.#localMembers.delete(local);
+    answer.reject(cause);
+    this.#remoteMembers.restoreConflict(local);
+    this.#remoteMembers.dropIfUnused(local.room);
   }
 
   #roomChanged(event: RoomEvent): void {
     this.#remoteMembers.apply(event, this.#options.clock.now());
-    if (event.kind === "instance left") this.#forgetLater();
+    const isLoss = event.kind === "instance left" || event.kind === "snapshot" && event.isReclaim;
+    if (isLoss) this.#forgetLater();
   }
 
-  /** Everybody who is here claims its name anew. */
+  /** Claims the name of every peer of this instance again. */
   #up(instance: string): void {
-    const { registry, logger } = this.#options;
     this.#localMembers.instance = instance;
-    logger.info("Backplane up", { instance });
-    for (const room of registry.all()) {
-      const entries = room.members().map((peer) => this.#localMembers.ofPeer(peer))
-        .filter((entry) => entry !== undefined);
-      for (const entry of entries) this.#claim(entry, true);
+    this.#loggedReasons.clear();
+    this.#options.logger.info("Backplane up", { instance });
+    for (const room of this.#options.registry.all()) {
+      for (const peer of room.members()) {
+        const local = this.#localMembers.ofPeer(peer);
+        if (local !== undefined) this.#claim(local, "reclaim");
+      }
     }
     this.#forgetLater();
   }
@@ -197,33 +230,44 @@ export class Cluster {
   }
 
   #down(reason: string): void {
-    const { clock, logger } = this.#options;
+    this.#logDown(reason);
+    if (!this.isUp) return;
     this.#localMembers.instance = undefined;
-    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
-    this.#remoteMembers.clear(clock.now());
-    for (const entry of this.#localMembers.all()) {
-      const { resolveJoin, peer, room } = entry;
-      if (resolveJoin === undefined) continue;
-      this.#localMembers.delete(entry);
-      if (!peer.isClosed) resolveJoin(this.#joinHere(room, peer));
+    this.#remoteMembers.clear(this.#options.clock.now());
+    for (const local of [...this.#localMembers.all()]) {
+      const { claim, peer, room } = local;
+      if (claim.kind !== "pending" || claim.answer === undefined) continue;
+      this.#localMembers.delete(local);
+      if (!peer.isClosed) claim.answer.resolve(this.#joinHere(room, peer));
     }
+  }
+
+  /** Logs every new reason, and once a minute that the backplane is still down. */
+  #logDown(reason: string): void {
+    const { clock, logger } = this.#options;
+    const now = clock.elapsed();
+    if (this.#loggedReasons.has(reason) && now - this.#loggedAt < REMINDER_MS) return;
+    if (this.#loggedReasons.size >= MAX_REASONS) this.#loggedReasons.clear();
+    this.#loggedReasons.add(reason);
+    this.#loggedAt = now;
+    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
   }
 
   #watchHealth(): void {
     this.#healthTimer = this.#options.clock.setTimeout(() => {
-      for (const entry of this.#localMembers.all()) {
-        if (entry.peer.servingState.heartbeatAt !== undefined) this.#announce(entry);
+      for (const local of this.#localMembers.all()) {
+        if (local.peer.servingState.heartbeatAt !== undefined) this.#announce(local);
       }
       this.#watchHealth();
     }, HEALTH_MS);
   }
 
-  /** No message of another instance may end this one. */
+  /** Handles an event; what it throws is logged and must not end this instance. */
   #guard(act: () => void): void {
     try {
       act();
     } catch (cause) {
-      this.#options.logger.error("A message of another instance failed", { cause: String(cause) });
+      this.#options.logger.error("Handling a backplane event failed", failureFields(cause));
     }
   }
 }

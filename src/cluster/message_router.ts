@@ -1,28 +1,46 @@
 /**
- * Letters between peers of different instances. A letter either reaches its target or its sender is
- * told that nobody is there; it is never kept for later.
+ * Envelopes between peers of different instances. An envelope either reaches its target or its sender
+ * is told that the target is not there; none is kept for later.
  */
 
-import type { Backplane, Envelope, EnvelopeHeader } from "./backplane.ts";
+import {
+  type Backplane,
+  type Envelope,
+  type EnvelopeHeader,
+  isSameMember,
+  type SendOutcome,
+  type UndeliverableReason,
+} from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
-import { encode, peerNotFound, type SignalMessage } from "../protocol/messages.ts";
+import { encode, peerBusy, peerNotFound } from "../protocol/messages.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
-import { isSameMember, type LocalMembers } from "./local_members.ts";
+import type { LocalMembers } from "./local_members.ts";
 
-/** Sends and receives the letters of one instance. */
+/** Options of {@linkcode MessageRouter}. */
+export interface MessageRouterOptions {
+  readonly backplane: Backplane;
+  readonly registry: SignalingRegistry;
+  readonly localMembers: LocalMembers;
+  readonly logger: Logger;
+}
+
+/** Sends and receives the envelopes of one instance. */
 export class MessageRouter {
   readonly #backplane: Backplane;
   readonly #registry: SignalingRegistry;
   readonly #localMembers: LocalMembers;
+  readonly #logger: Logger;
 
-  constructor(backplane: Backplane, registry: SignalingRegistry, localMembers: LocalMembers) {
+  constructor({ backplane, registry, localMembers, logger }: MessageRouterOptions) {
     this.#backplane = backplane;
     this.#registry = registry;
     this.#localMembers = localMembers;
+    this.#logger = logger;
   }
 
-  /** Sends a frame to a peer elsewhere; `false` when that is known not to work. */
+  /** Sends a frame to a peer of another instance; `false` when that is known not to work. */
   send(
     room: string,
     target: RemotePeer,
@@ -30,48 +48,64 @@ export class MessageRouter {
     sender: Peer | undefined,
     type: Envelope["type"],
   ): boolean {
-    const entry = sender && this.#localMembers.ofPeer(sender);
+    const local = sender && this.#localMembers.ofPeer(sender);
     const { instance } = this.#localMembers;
-    if (instance === undefined || (sender !== undefined && entry === undefined)) return false;
-    this.#backplane.send({
+    if (instance === undefined || (sender !== undefined && local === undefined)) return false;
+    this.#send({
       room,
       type,
       from: sender?.id ?? "",
-      sender: { instance, number: entry?.number ?? 0 },
+      sender: { instance, number: local?.number ?? 0 },
       to: target.id,
       target: target.memberId,
       text,
-    }).then((isThere) => {
-      if (!isThere && sender !== undefined) tellNotFound(sender, target.id);
-    });
+    }, sender);
     return true;
   }
 
-  /** Hands a letter to its target, or gives it back. */
+  /** Sends an envelope. A backplane that rejects or throws has not reached the target. */
+  async #send(envelope: Envelope, sender: Peer | undefined): Promise<void> {
+    let outcome: SendOutcome;
+    try {
+      outcome = await this.#backplane.send(envelope);
+    } catch (cause) {
+      this.#logger.debug("The backplane failed to send", failureFields(cause));
+      outcome = "not found";
+    }
+    if (outcome !== "sent" && sender !== undefined) report(sender, envelope.to, outcome);
+  }
+
+  /** Passes an envelope to its target, or reports it as undeliverable. */
   receive(envelope: Envelope): void {
     const target = this.#localMembers.find(envelope.target)?.peer;
     const room = this.#registry.get(envelope.room);
-    if (target !== undefined && room?.has(target)) {
-      if (envelope.type === "list") {
-        target.send(envelope.text);
-        return;
-      }
-      const sender = room.find(envelope.from);
-      if (sender instanceof RemotePeer && isSameMember(sender.memberId, envelope.sender)) {
-        const type = envelope.type as SignalMessage["type"];
-        if (room.deliver(sender, target, type, envelope.text) !== "not found") return;
-      }
+    if (target === undefined || room === undefined || !room.has(target)) {
+      return this.#reportUndeliverable(envelope, "not found");
     }
-    if (envelope.type !== "list") this.#backplane.reportUndeliverable(envelope);
+    const { type, text } = envelope;
+    if (type === "list") {
+      target.send(text);
+      return;
+    }
+    const sender = room.find(envelope.from);
+    if (!(sender instanceof RemotePeer) || !isSameMember(sender.memberId, envelope.sender)) {
+      return this.#reportUndeliverable(envelope, "not found");
+    }
+    const outcome = room.deliver(sender, target, type, text);
+    if (outcome === "busy" || outcome === "not found") this.#reportUndeliverable(envelope, outcome);
   }
 
-  /** Tells a sender here that its letter did not arrive. */
-  undeliverable({ sender, to }: EnvelopeHeader): void {
-    const entry = this.#localMembers.find(sender);
-    if (entry !== undefined) tellNotFound(entry.peer, to);
+  /** Tells a sender of this instance that its envelope did not arrive. */
+  undeliverable({ sender, to }: EnvelopeHeader, reason: UndeliverableReason): void {
+    const local = this.#localMembers.find(sender);
+    if (local !== undefined) report(local.peer, to, reason);
+  }
+
+  #reportUndeliverable({ text: _, ...header }: Envelope, reason: UndeliverableReason): void {
+    if (header.type !== "list") this.#backplane.reportUndeliverable(header, reason);
   }
 }
 
-function tellNotFound(sender: Peer, to: string): void {
-  sender.send(encode(peerNotFound(to)));
+function report(sender: Peer, to: string, reason: UndeliverableReason): void {
+  sender.send(encode(reason === "busy" ? peerBusy(to) : peerNotFound(to)));
 }

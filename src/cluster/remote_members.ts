@@ -1,131 +1,111 @@
 /**
- * Keeps the rooms of this instance's peers filled with the peers elsewhere, as the backplane tells of
- * them. A room is filled while somebody of this instance is in it.
+ * The peers of other instances in the rooms of this one: adds and removes them as the backplane
+ * reports them. A room has them only while a peer of this instance is in it or is about to join.
  */
 
-import type { Backplane, MemberId, OrderedMember, RoomEvent } from "./backplane.ts";
-import { closeLoser } from "../rooms/names.ts";
+import {
+  type Backplane,
+  isSameMember,
+  type MemberId,
+  type OrderedMember,
+  type RoomEvent,
+} from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { MessageRouter } from "./message_router.ts";
 import { encode } from "../protocol/messages.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
 import type { Room } from "../rooms/room.ts";
-import { isSameMember, type LocalMember, type LocalMembers } from "./local_members.ts";
+import type { LocalMember, LocalMembers } from "./local_members.ts";
 
-/** The peers elsewhere, in the rooms of this instance. */
+type Snapshot = RoomEvent & { kind: "snapshot" };
+
+/** Options of {@linkcode RemoteMembers}. */
+export interface RemoteMembersOptions {
+  readonly backplane: Backplane;
+  readonly registry: SignalingRegistry;
+  readonly localMembers: LocalMembers;
+  readonly router: MessageRouter;
+  /** Called with a room of which the backplane has lost a member of this instance. */
+  readonly onLost: (room: string) => void;
+}
+
+/** The peers of other instances in the rooms of this one. */
 export class RemoteMembers {
   readonly #backplane: Backplane;
   readonly #registry: SignalingRegistry;
   readonly #localMembers: LocalMembers;
   readonly #router: MessageRouter;
-  /** When peers elsewhere were lost sight of, because the backplane or their instance failed. */
+  readonly #onLost: (room: string) => void;
+  /** Since when peers cannot be reached, because the backplane or their instance has failed. */
   readonly #unreachableSince = new Map<string, number>();
 
-  constructor(
-    backplane: Backplane,
-    registry: SignalingRegistry,
-    localMembers: LocalMembers,
-    post: MessageRouter,
-  ) {
+  constructor({ backplane, registry, localMembers, router, onLost }: RemoteMembersOptions) {
     this.#backplane = backplane;
     this.#registry = registry;
     this.#localMembers = localMembers;
-    this.#router = post;
+    this.#router = router;
+    this.#onLost = onLost;
   }
 
-  /** Takes everybody elsewhere out of every room. */
+  /** Removes every remote peer from every room. */
   clear(now: number): void {
     for (const room of this.#registry.all()) this.#removeUnreachable(room, now, () => true);
   }
 
-  /** Forgets who was lost sight of. */
+  /** Forgets which peers have become unreachable. */
   forget(): void {
     this.#unreachableSince.clear();
   }
 
-  /** Takes everybody elsewhere out of a room in which nobody is, or is about to be, from here. */
+  /** Removes the remote peers of a room in which no peer of this instance is or is about to be. */
   dropIfUnused(name: string): void {
     const room = this.#registry.get(name);
     if (room === undefined || room.localCount > 0 || this.#localMembers.hasMembersIn(name)) return;
     for (const peer of room.members()) this.#registry.leave(room, peer);
   }
 
-  /** Lets whoever has the name of an entry elsewhere have it here, too, if nobody here has it now. */
-  restoreConflict({ room, conflict }: LocalMember): void {
-    const isFree = conflict !== undefined &&
-      this.#registry.get(room)?.find(conflict.id) === undefined;
+  /** Adds the remote member whose name a local member claimed in vain, unless the name is in use. */
+  restoreConflict({ room, claim }: LocalMember): void {
+    if (claim.kind !== "pending" || claim.conflict === undefined) return;
+    const { conflict } = claim;
+    const isFree = this.#registry.get(room)?.find(conflict.id) === undefined;
     if (isFree) this.#joined(room, conflict, 0, false);
   }
 
-  #removeUnreachable(room: Room, now: number, isLost: (peer: RemotePeer) => boolean): void {
-    for (const peer of room.members()) {
-      if (!(peer instanceof RemotePeer) || !isLost(peer)) continue;
-      this.#unreachableSince.set(peerKey(room.name, peer), now);
-      this.#registry.leave(room, peer);
-    }
-  }
-
-  /** Takes note of what has happened in a room. */
+  /** Applies what has happened in a room. `now` is in milliseconds since the Unix epoch. */
   apply(event: RoomEvent, now: number): void {
-    if (event.kind === "snapshot") return this.#applySnapshot(event);
-    if (event.kind === "joined") {
-      this.#joined(event.room, event.member, event.rotation, event.isReclaim);
-      return;
-    }
-    const room = this.#registry.get(event.room);
     switch (event.kind) {
-      case "updated": {
-        const { member } = event;
-        const peer = room?.find(member.id);
-        const conflict = this.#conflictOf(peer, member);
-        if (conflict !== undefined) conflict.conflict = member;
-        if (!(peer instanceof RemotePeer) || !isSameMember(peer.memberId, member)) return;
-        peer.update(member);
-        return this.#registry.update(room as Room, peer);
-      }
-      case "left": {
-        const peer = room?.find(event.id);
-        const conflict = this.#conflictOf(peer, event.memberId);
-        if (conflict !== undefined) conflict.conflict = undefined;
-        if (!(peer instanceof RemotePeer) || !isSameMember(peer.memberId, event.memberId)) return;
-        return this.#registry.leave(room as Room, peer);
-      }
+      case "snapshot":
+        return this.#applySnapshot(event, now);
+      case "joined":
+        return this.#joined(event.room, event.member, event.rotation, event.isReclaim);
+      case "updated":
+        return this.#updated(event.room, event.member);
+      case "left":
+        return this.#left(event.room, event.id, event.memberId);
       case "instance left":
-        for (const peer of room?.members() ?? []) {
-          const entry = this.#localMembers.ofPeer(peer);
-          if (entry?.conflict?.instance === event.instance) entry.conflict = undefined;
-        }
-        return room &&
-          this.#removeUnreachable(
-            room,
-            now,
-            ({ memberId }) => memberId.instance === event.instance,
-          );
+        return this.#instanceLeft(event.room, event.instance, now);
     }
   }
 
-  /** The entry of a peer here whose name this stay has elsewhere. */
-  #conflictOf(peer: Peer | undefined, memberId: MemberId): LocalMember | undefined {
-    const entry = peer && this.#localMembers.ofPeer(peer);
-    return entry?.conflict !== undefined && isSameMember(entry.conflict, memberId)
-      ? entry
-      : undefined;
-  }
-
-  #applySnapshot(
-    { room: name, members, rotation, isReclaim }: RoomEvent & { kind: "snapshot" },
-  ): void {
-    const memberIds = new Map(members.map((member) => [member.id, member]));
-    const before = this.#registry.get(name);
-    for (const peer of before?.members() ?? []) {
-      const member = memberIds.get(peer.id);
-      const isThere = member !== undefined && peer instanceof RemotePeer &&
-        isSameMember(peer.memberId, member);
-      if (!peer.isLocal && !isThere) this.#registry.leave(before as Room, peer);
+  #applySnapshot(snapshot: Snapshot, now: number): void {
+    const { room: name, members, rotation, isReclaim } = snapshot;
+    const byId = new Map(members.map((member) => [member.id, member]));
+    const room = this.#registry.get(name);
+    if (room !== undefined) {
+      const isMissing = ({ id, memberId }: RemotePeer) => {
+        const member = byId.get(id);
+        return member === undefined || !isSameMember(memberId, member);
+      };
+      if (isReclaim) this.#removeUnreachable(room, now, isMissing); // They may be about to come back.
+      else this.#remove(room, isMissing);
     }
     for (const member of members) this.#joined(name, member, rotation, isReclaim);
     this.#registry.get(name)?.sort();
+    for (const { claim, peer } of this.#localMembers.inRoom(name)) {
+      if (claim.kind === "held" && !byId.has(peer.id)) this.#onLost(name);
+    }
     this.dropIfUnused(name);
   }
 
@@ -133,61 +113,132 @@ export class RemoteMembers {
     if (member.instance === this.#localMembers.instance) {
       return this.#joinedHere(name, member, rotation);
     }
+    if (this.#updateRemote(name, member)) return;
     const present = this.#registry.get(name)?.find(member.id);
-    if (present instanceof RemotePeer && isSameMember(present.memberId, member)) {
-      present.update(member);
-      return this.#registry.update(this.#registry.get(name) as Room, present);
-    }
-    const claim = present && this.#localMembers.ofPeer(present);
-    if (claim !== undefined && !claim.isClaimed) {
-      claim.conflict = member; // Whose name it is will be known once the claim is answered.
+    const claimed = present && this.#localMembers.ofPeer(present);
+    if (claimed?.claim.kind === "pending") {
+      claimed.claim = { ...claimed.claim, conflict: member }; // The answer decides who has the name.
       return;
     }
-    const peer = new RemotePeer(member, (...envelope) => this.#router.send(name, ...envelope));
+    const peer = new RemotePeer(member, (...signal) => this.#router.send(name, ...signal));
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old, peer);
+    if (old?.isLocal) this.#replaced(old);
     this.dropIfUnused(name);
     if (isReclaim) this.#announce(room, peer);
   }
 
   #joinedHere(name: string, member: OrderedMember, rotation: number): void {
-    const entry = this.#localMembers.find(member);
-    if (entry === undefined) { // It has gone, and has yet taken the name over.
+    const local = this.#localMembers.find(member);
+    if (local === undefined) {
+      // The peer disconnected while its claim was in flight, but the backplane recorded it: undo that.
       const room = this.#registry.get(name);
       const old = room?.find(member.id);
-      if (old instanceof RemotePeer) this.#registry.leave(room as Room, old);
+      if (room !== undefined && old instanceof RemotePeer) this.#registry.leave(room, old);
       return this.#backplane.leave(name, member.id, member);
     }
-    const { resolveJoin, peer } = entry;
-    entry.isClaimed = true;
-    entry.conflict = undefined;
+    const { claim, peer } = local;
+    const answer = claim.kind === "pending" ? claim.answer : undefined;
+    local.claim = { kind: "held" };
     peer.joinOrder = member.joinOrder;
-    if (resolveJoin === undefined && this.#registry.get(name)?.has(peer)) return;
-    entry.resolveJoin = undefined;
+    if (answer === undefined && this.#registry.get(name)?.has(peer)) return;
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old, peer);
+    if (old?.isLocal) this.#replaced(old);
     if (peer.isClosed) this.#registry.leave(room, peer);
-    else resolveJoin?.({ room, outcome: { kind: "joined" }, rotation });
+    else answer?.resolve({ room, outcome: { kind: "joined" }, rotation });
   }
 
-  /** Another has its name: nobody has to be told that it leaves. */
-  #replaced(old: Peer, newcomer: Peer): void {
-    const entry = this.#localMembers.ofPeer(old);
-    if (entry !== undefined) this.#localMembers.delete(entry);
-    closeLoser(old, newcomer);
+  #updated(name: string, member: OrderedMember): void {
+    const local = this.#findConflict(name, member);
+    if (local?.claim.kind === "pending") local.claim = { ...local.claim, conflict: member };
+    this.#updateRemote(name, member);
+  }
+
+  #left(name: string, id: string, { instance, number }: MemberId): void {
+    const member = { id, instance, number };
+    const local = this.#findConflict(name, member);
+    if (local?.claim.kind === "pending") local.claim = { ...local.claim, conflict: undefined };
+    const remote = this.#findRemote(name, member);
+    if (remote !== undefined) this.#registry.leave(remote.room, remote.peer);
+  }
+
+  #instanceLeft(name: string, instance: string, now: number): void {
+    const room = this.#registry.get(name);
+    if (room === undefined) return;
+    for (const peer of room.members()) {
+      const local = this.#localMembers.ofPeer(peer);
+      if (local?.claim.kind !== "pending" || local.claim.conflict?.instance !== instance) continue;
+      local.claim = { ...local.claim, conflict: undefined };
+    }
+    this.#removeUnreachable(room, now, ({ memberId }) => memberId.instance === instance);
+  }
+
+  /** Updates a remote peer; `false` when that very peer is not in the room. */
+  #updateRemote(name: string, member: OrderedMember): boolean {
+    const remote = this.#findRemote(name, member);
+    if (remote === undefined) return false;
+    remote.peer.update(member);
+    this.#registry.update(remote.room, remote.peer);
+    return true;
+  }
+
+  /** The remote peer that is this very member. */
+  #findRemote(
+    name: string,
+    member: MemberId & { readonly id: string },
+  ): { room: Room; peer: RemotePeer } | undefined {
+    const room = this.#registry.get(name);
+    const peer = room?.find(member.id);
+    if (room === undefined || !(peer instanceof RemotePeer)) return undefined;
+    return isSameMember(peer.memberId, member) ? { room, peer } : undefined;
+  }
+
+  /** The local member whose pending claim conflicts with this very remote member. */
+  #findConflict(
+    name: string,
+    member: MemberId & { readonly id: string },
+  ): LocalMember | undefined {
+    const peer = this.#registry.get(name)?.find(member.id);
+    const local = peer && this.#localMembers.ofPeer(peer);
+    const conflict = local?.claim.kind === "pending" ? local.claim.conflict : undefined;
+    return conflict !== undefined && isSameMember(conflict, member) ? local : undefined;
+  }
+
+  #removeUnreachable(
+    room: Room,
+    now: number,
+    isUnreachable: (peer: RemotePeer) => boolean,
+  ): void {
+    for (const peer of room.members()) {
+      if (!(peer instanceof RemotePeer) || !isUnreachable(peer)) continue;
+      this.#unreachableSince.set(peerKey(room.name, peer), now);
+    }
+    this.#remove(room, isUnreachable);
+  }
+
+  #remove(room: Room, isRemoved: (peer: RemotePeer) => boolean): void {
+    for (const peer of room.members()) {
+      if (peer instanceof RemotePeer && isRemoved(peer)) this.#registry.leave(room, peer);
+    }
+  }
+
+  /** Closes a local peer whose name another member has; nobody has to be told that it leaves. */
+  #replaced(old: Peer): void {
+    const local = this.#localMembers.ofPeer(old);
+    if (local !== undefined) this.#localMembers.delete(local);
+    old.closeAsReplaced();
   }
 
   /**
-   * Tells peers of each other of whom one came while the backplane was down: by the clients'
-   * tie-break, the one with the smaller id.
+   * Introduces a remote peer to the local peers that could not meet it while the backplane was down:
+   * by the clients' tie-break, the one with the smaller id is told.
    */
   #announce(room: Room, other: RemotePeer): void {
     if (other.role !== "normal") return;
     const lostAt = this.#unreachableSince.get(peerKey(room.name, other)) ?? -Infinity;
     for (const peer of room.normals()) {
-      const entry = this.#localMembers.ofPeer(peer);
-      if (entry === undefined || peer.id > other.id) continue;
-      if (entry.joinedAt <= lostAt) continue; // They had met.
+      const local = this.#localMembers.ofPeer(peer);
+      if (local === undefined || peer.id > other.id) continue;
+      if (local.joinedAt <= lostAt) continue; // They had met.
       peer.send(encode({ type: "peer-list", peers: [other.id] }));
     }
   }

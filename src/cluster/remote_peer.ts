@@ -1,6 +1,15 @@
-/** A peer of another instance: what it is sent goes there. To its room it is a peer like any other. */
+/**
+ * A peer of another instance: what is sent to it travels over the backplane. For its room it is a peer
+ * like any other.
+ */
 
-import type { EnvelopeHeader, Member, MemberId, OrderedMember } from "./backplane.ts";
+import type {
+  EnvelopeHeader,
+  Member,
+  MemberId,
+  OrderedMember,
+  SummarizedMember,
+} from "./backplane.ts";
 import {
   DEFAULT_SERVING_STATE,
   type Peer,
@@ -9,7 +18,7 @@ import {
 } from "../rooms/peer.ts";
 import type { Role, SignalMessage } from "../protocol/messages.ts";
 
-/** Hands a frame to a peer elsewhere; `false` when it cannot be reached. */
+/** Sends a frame to a peer of another instance; `false` when it cannot be reached. */
 export type SendToPeer = (
   target: RemotePeer,
   text: string,
@@ -17,7 +26,7 @@ export type SendToPeer = (
   type: EnvelopeHeader["type"],
 ) => boolean;
 
-/** One stay of a peer of another instance. */
+/** One membership of a peer of another instance. */
 export class RemotePeer implements Peer {
   readonly id: string;
   readonly isLocal = false;
@@ -30,19 +39,25 @@ export class RemotePeer implements Peer {
   servingState: ServingState = DEFAULT_SERVING_STATE;
   readonly #send: SendToPeer;
 
-  constructor(member: OrderedMember, post: SendToPeer) {
+  constructor(member: OrderedMember, send: SendToPeer) {
     this.id = member.id;
     this.memberId = { instance: member.instance, number: member.number };
     this.joinedAt = member.joinedAt;
     this.joinOrder = member.joinOrder;
-    this.#send = post;
+    this.#send = send;
     this.update(member);
   }
 
-  /** Takes over what its own instance says of it, which knows alone whether it is healthy. */
+  /** Applies what its own instance reports: only that one knows whether the peer is healthy. */
   update({ role, acceptsConsumers }: Pick<Member, "role" | "acceptsConsumers">): void {
     this.role = role;
     this.servingState = { ...DEFAULT_SERVING_STATE, serveConsumers: acceptsConsumers };
+  }
+
+  /** What a summary of the room says of it. */
+  summarized(): SummarizedMember {
+    const { memberId: { number }, role, joinedAt, servingState } = this;
+    return { number, role, joinedAt, acceptsConsumers: servingState.serveConsumers };
   }
 
   send(text: string): boolean {

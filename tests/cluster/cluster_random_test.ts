@@ -1,14 +1,18 @@
 /**
  * Random schedules: several instances whose peers join, leave, take names over and change roles while
- * what the instances tell each other is under way, or lost because the backplane fails. Once
- * everything has arrived, every instance knows of each of its rooms exactly who is connected. A seed
+ * what the instances tell each other is under way, or lost because the backplane fails; while claims
+ * are rejected, and members are lost by the backplane or stored without a socket. Once everything has
+ * arrived and was audited, every instance knows of each of its rooms exactly who is connected. A seed
  * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster_random_test.ts`.
  */
 
 import { assertEquals } from "@std/assert";
+import { AUDIT_MS } from "../../src/cluster/auditor.ts";
+import type { Backplane } from "../../src/cluster/backplane.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
-import { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+import { createMemoryBackplane, type MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
+import { RemotePeer } from "../../src/cluster/remote_peer.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
@@ -18,8 +22,11 @@ import { SlowBackplane } from "../helpers/slow_backplane.ts";
 import { FakeSocket } from "../helpers/socket.ts";
 import { SessionFixture } from "../helpers/session_fixture.ts";
 
-const SEEDS = 1000;
+const SEEDS = Number(Deno.env.get("SEEDS") ?? 1000);
 const STEPS = 120;
+/** Until what was lost is compared again, and the correction has been audited. */
+const AUDITS = 10;
+
 const ROOMS = ["r", "s"];
 const IDS = ["a", "b", "c", "d"];
 
@@ -28,17 +35,18 @@ type Random = ReturnType<typeof generator>;
 /** One instance, whose sessions join through a cluster. */
 class Instance {
   readonly backplane: SlowBackplane;
+  readonly clock = new FakeClock();
   readonly context: SessionContext;
   #peers: { room: string; session: Session; socket: FakeSocket }[] = [];
 
-  constructor(hub: MemoryHub) {
+  constructor(memory: MemoryBackplane) {
     const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
     const { logger } = world.context;
-    const clock = new FakeClock();
+    const { clock } = this;
     const rooms = createRooms({ clock, maxPeersPerRoom: 3 });
     const { registry } = rooms;
     const failures = new FailureLimiter(clock, Infinity);
-    this.backplane = new SlowBackplane(hub);
+    this.backplane = new SlowBackplane(memory);
     const options = { backplane: this.backplane, registry, failures, clock, logger };
     const cluster = new Cluster({ ...options, maxPeersPerRoom: 3 });
     this.context = { ...world.context, ...rooms, clock, join: cluster.join.bind(cluster) };
@@ -76,8 +84,8 @@ async function settle(): Promise<void> {
   for (let n = 0; n < 12; n++) await null;
 }
 
-async function quiesce(instances: Instance[], random: Random): Promise<void> {
-  for (const { backplane } of instances) backplane.recover();
+/** Lets everything arrive that is under way. */
+async function drain(instances: Instance[], random: Random): Promise<void> {
   await settle();
   while (true) {
     const busy = instances.filter(({ backplane }) => backplane.waiting > 0);
@@ -87,11 +95,41 @@ async function quiesce(instances: Instance[], random: Random): Promise<void> {
   }
 }
 
-function act(instance: Instance, random: Random): void {
+/** Lets everything arrive, and every room be audited. */
+async function quiesce(instances: Instance[], random: Random): Promise<void> {
+  for (const { backplane } of instances) backplane.recover();
+  await drain(instances, random);
+  for (let n = 0; n < AUDITS; n++) {
+    for (const { clock } of instances) clock.tick(AUDIT_MS);
+    await drain(instances, random);
+  }
+}
+
+/** Takes a member out of the backplane behind the back of its instance. */
+function lose(instance: Instance, room: string, saboteur: Backplane, random: Random): void {
+  const remote = instance.context.registry.get(room)?.members()
+    .filter((peer) => peer instanceof RemotePeer) ?? [];
+  const peer = remote[random(remote.length)];
+  if (peer !== undefined) saboteur.leave(room, peer.id, peer.memberId);
+}
+
+/** Stores a member of an instance that has no socket there. */
+function haunt(
+  { backplane: { instance } }: Instance,
+  room: string,
+  id: string,
+  saboteur: Backplane,
+) {
+  if (instance === "") return;
+  const member = { id, instance, number: 0, role: "normal", acceptsConsumers: true, joinedAt: 0 };
+  saboteur.join(room, { ...member, role: "normal" }, { mode: "join", maxPeers: 3 });
+}
+
+function act(instance: Instance, saboteur: Backplane, random: Random): void {
   const peer = instance.peers[random(instance.peers.length)];
   const role = random(4) === 0 ? "consumer" : "normal";
   const register = JSON.stringify({ type: "register", role });
-  switch (random(12)) {
+  switch (random(14)) {
     case 0:
     case 1:
       return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role);
@@ -104,13 +142,25 @@ function act(instance: Instance, random: Random): void {
       return;
     case 5:
       return instance.backplane.recover();
+    case 6:
+      return instance.clock.tick(AUDIT_MS);
+    case 7:
+      switch (random(6)) {
+        case 0:
+          return lose(instance, ROOMS[random(2)] ?? "", saboteur, random);
+        case 1:
+          return haunt(instance, ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", saboteur);
+        case 2:
+          instance.backplane.rejectsNext = true;
+      }
+      return;
     default:
       return instance.backplane.advance(random(3));
   }
 }
 
 /** Expects one peer a name, each told who is there, and the same view of them on every instance. */
-function check(instances: Instance[], hub: MemoryHub): void {
+function check(instances: Instance[], memory: MemoryBackplane): void {
   const all = instances.flatMap(({ peers }) => peers);
   assertEquals(all.filter(({ socket }) => socket.sent.length === 0), [], "waits for its list");
   for (const room of ROOMS) {
@@ -122,23 +172,24 @@ function check(instances: Instance[], hub: MemoryHub): void {
       assertEquals(instance.view(room), isConcerned ? truth : undefined, `${room} on ${n}`);
     }
   }
-  assertEquals(hub.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the hub");
+  assertEquals(memory.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the backplane");
 }
 
 async function run(random: Random): Promise<void> {
-  const hub = new MemoryHub();
-  const instances = [new Instance(hub), new Instance(hub), new Instance(hub)] as const;
+  const memory = createMemoryBackplane();
+  const saboteur = memory.connect();
+  const instances = [new Instance(memory), new Instance(memory), new Instance(memory)] as const;
   for (let n = 0; n < STEPS; n++) {
-    act(instances[random(3)] as Instance, random);
+    act(instances[random(3)] as Instance, saboteur, random);
     await settle();
   }
   await quiesce([...instances], random);
-  check([...instances], hub);
+  check([...instances], memory);
   for (const { session } of instances.flatMap(({ peers }) => peers)) {
     session.connection.handleEvent(new Event("close"));
   }
   await quiesce([...instances], random);
-  check([...instances], hub);
+  check([...instances], memory);
 }
 
 Deno.test("cluster: whatever happens, every instance ends up knowing who is connected", async () => {

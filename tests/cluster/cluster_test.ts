@@ -11,8 +11,8 @@ interface Instances extends AsyncDisposable {
 }
 
 async function startInstances(kind: BackplaneKind, config: ServerOptions = {}): Promise<Instances> {
-  const engine = await kind.open();
-  const start = () => startOpenServer({ ...config, backplane: engine.connect() });
+  const connected = await kind.open();
+  const start = () => startOpenServer({ ...config, backplane: connected.connect() });
   const all: Instances["all"] = [await start(), await start(), await start()];
   for (const server of all) {
     await until("the backplane", async () => (await server.health())["backplane"] === "up");
@@ -21,13 +21,13 @@ async function startInstances(kind: BackplaneKind, config: ServerOptions = {}): 
     all,
     async [Symbol.asyncDispose]() {
       for (const server of all) await server.close();
-      await engine[Symbol.asyncDispose]();
+      await connected[Symbol.asyncDispose]();
     },
   };
 }
 
-/** Tests what holds for every engine. */
-function holds(
+/** Tests servers over every backplane. */
+function testEveryBackplane(
   sentence: string,
   test: (servers: Instances["all"]) => Promise<void>,
   config: ServerOptions = {},
@@ -58,88 +58,103 @@ async function consume(
   return Object.assign(client, { servers });
 }
 
-holds("peers of one room see and reach each other, in order of joining", async ([x, y, z]) => {
-  await using a = await join(x, "a");
-  await using b = await join(y, "b");
-  await using c = await join(z, "c");
-  await using d = await join(x, "d");
-  assertEquals([a.peers, b.peers, c.peers, d.peers], [[], ["a"], ["a", "b"], ["a", "b", "c"]]);
-  c.send({ type: "offer", to: "a", sdp: { any: "thing" } });
-  const offer = { type: "offer", to: "a", sdp: { any: "thing" }, from: "c", fromRole: "normal" };
-  assertEquals(await a.next(), offer);
-  a.send({ type: "answer", to: "c", sdp: {} });
-  assertEquals((await c.next("answer")).from, "a");
-  assertEquals([(await x.health())["peers"], (await y.health())["peers"]], [2, 1]);
-});
+testEveryBackplane(
+  "peers of one room see and reach each other, in order of joining",
+  async ([x, y, z]) => {
+    await using a = await join(x, "a");
+    await using b = await join(y, "b");
+    await using c = await join(z, "c");
+    await using d = await join(x, "d");
+    assertEquals([a.peers, b.peers, c.peers, d.peers], [[], ["a"], ["a", "b"], ["a", "b", "c"]]);
+    c.send({ type: "offer", to: "a", sdp: { any: "thing" } });
+    const offer = { type: "offer", to: "a", sdp: { any: "thing" }, from: "c", fromRole: "normal" };
+    assertEquals(await a.next(), offer);
+    a.send({ type: "answer", to: "c", sdp: {} });
+    assertEquals((await c.next("answer")).from, "a");
+    assertEquals([(await x.health())["peers"], (await y.health())["peers"]], [2, 1]);
+  },
+);
 
-holds("order between two peers is kept", async ([x, y]) => {
+testEveryBackplane("order between two peers is kept", async ([x, y]) => {
   await using a = await join(x, "a");
   await using b = await join(y, "b");
   for (let n = 0; n < 500; n++) b.send({ type: "ice-candidate", to: "a", candidate: { n } });
   for (let n = 0; n < 500; n++) assertEquals((await a.next("ice-candidate")).candidate.n, n);
 });
 
-holds("rooms do not see each other, and nobody is told of a stranger", async ([x, y]) => {
-  await using a = await join(x, "a", "one");
-  await using b = await join(y, "b", "two");
-  assertEquals(b.peers, []);
-  b.send({ type: "offer", to: "a", sdp: {} });
-  assertEquals((await b.next("error")).code, "PEER_NOT_FOUND");
-  assertEquals(await a.drain(), []);
-});
+testEveryBackplane(
+  "rooms do not see each other, and nobody is told of a stranger",
+  async ([x, y]) => {
+    await using a = await join(x, "a", "one");
+    await using b = await join(y, "b", "two");
+    assertEquals(b.peers, []);
+    b.send({ type: "offer", to: "a", sdp: {} });
+    assertEquals((await b.next("error")).code, "PEER_NOT_FOUND");
+    assertEquals(await a.drain(), []);
+  },
+);
 
-holds("a newcomer takes a nodeId over from another instance, and its place", async ([x, y, z]) => {
-  await using a = await join(x, "a");
-  await using b = await join(y, "b");
-  await using again = await join(y, "a");
-  assertEquals([again.peers, await a.closed], [["b"], {
-    code: 1000,
-    reason: "replaced by new connection",
-  }]);
-  await using c = await join(z, "c");
-  assertEquals(c.peers, ["a", "b"]);
-  c.send({ type: "offer", to: "a", sdp: {} });
-  assertEquals((await again.next("offer")).from, "c");
-  assertEquals(await b.drain(), []);
-});
+testEveryBackplane(
+  "a newcomer takes a nodeId over from another instance, and its place",
+  async ([x, y, z]) => {
+    await using a = await join(x, "a");
+    await using b = await join(y, "b");
+    await using again = await join(y, "a");
+    assertEquals([again.peers, await a.closed], [["b"], {
+      code: 1000,
+      reason: "replaced by new connection",
+    }]);
+    await using c = await join(z, "c");
+    assertEquals(c.peers, ["a", "b"]);
+    c.send({ type: "offer", to: "a", sdp: {} });
+    assertEquals((await again.next("offer")).from, "c");
+    assertEquals(await b.drain(), []);
+  },
+);
 
-holds("of two that claim one nodeId at the same moment one remains", async ([x, y, z]) => {
-  for (let round = 0; round < 10; round++) {
-    const clients = await Promise.all(
-      [x, y, z].map((server) => Client.connect(server.signal({ room: "room", nodeId: "a" }))),
-    );
-    for (const client of clients) client.send({ type: "register" });
-    await until("one to remain", () => {
-      const open = clients.filter(({ socket }) => socket.readyState === WebSocket.OPEN);
-      return open.length === 1;
-    });
-    await using witness = await join(x, "witness");
-    assertEquals(witness.peers, ["a"]);
-    for (const client of clients) await client.close();
-    await until("it to be gone", async () => {
-      await using other = await join(z, "other");
-      return other.peers.every((id) => id !== "a");
-    });
-  }
-});
+testEveryBackplane(
+  "of two that claim one nodeId at the same moment one remains",
+  async ([x, y, z]) => {
+    for (let round = 0; round < 10; round++) {
+      const clients = await Promise.all(
+        [x, y, z].map((server) => Client.connect(server.signal({ room: "room", nodeId: "a" }))),
+      );
+      for (const client of clients) client.send({ type: "register" });
+      await until("one to remain", () => {
+        const open = clients.filter(({ socket }) => socket.readyState === WebSocket.OPEN);
+        return open.length === 1;
+      });
+      await using witness = await join(x, "witness");
+      assertEquals(witness.peers, ["a"]);
+      for (const client of clients) await client.close();
+      await until("it to be gone", async () => {
+        await using other = await join(z, "other");
+        return other.peers.every((id) => id !== "a");
+      });
+    }
+  },
+);
 
-holds("of two that join at the same moment at least one sees the other", async ([x, y]) => {
-  for (let round = 0; round < 20; round++) {
-    const room = `room${round}`;
-    const [a, b] = await Promise.all([join(x, "a", room), join(y, "b", room)]);
-    assert(a.peers.includes("b") || b.peers.includes("a"));
-    await Promise.all([a.close(), b.close()]);
-  }
-});
+testEveryBackplane(
+  "of two that join at the same moment at least one sees the other",
+  async ([x, y]) => {
+    for (let round = 0; round < 20; round++) {
+      const room = `room${round}`;
+      const [a, b] = await Promise.all([join(x, "a", room), join(y, "b", room)]);
+      assert(a.peers.includes("b") || b.peers.includes("a"));
+      await Promise.all([a.close(), b.close()]);
+    }
+  },
+);
 
-holds("a name that the other role has is taken", async ([x, y]) => {
+testEveryBackplane("a name that the other role has is taken", async ([x, y]) => {
   await using _a = await join(x, "a");
   await using thief = await Client.connect(y.signal({ room: "room", nodeId: "a" }));
   thief.send({ type: "register", role: "consumer" });
   assertEquals((await thief.closed).code, 4409);
 });
 
-holds("a room holds so many peers in all", async ([x, y]) => {
+testEveryBackplane("a room holds so many peers in all", async ([x, y]) => {
   await using _a = await join(x, "a");
   await using _b = await join(y, "b");
   await using c = await Client.connect(x.signal({ room: "room", nodeId: "c" }));
@@ -149,21 +164,24 @@ holds("a room holds so many peers in all", async ([x, y]) => {
   assertEquals(again.peers, ["a"]);
 }, { limits: { maxPeersPerRoom: 2 } });
 
-holds("a peer that leaves is in no list and can be reached no more", async ([x, y]) => {
-  await using a = await join(x, "a");
-  const b = await join(y, "b");
-  b.send({ type: "offer", to: "a", sdp: {} });
-  await a.next("offer");
-  await b.close();
-  await until("it to be gone", async () => {
-    a.send({ type: "offer", to: "b", sdp: {} });
-    return (await a.drain()).some(({ code }) => code === "PEER_NOT_FOUND");
-  });
-  await using c = await join(y, "c");
-  assertEquals(c.peers, ["a"]);
-});
+testEveryBackplane(
+  "a peer that leaves is in no list and can be reached no more",
+  async ([x, y]) => {
+    await using a = await join(x, "a");
+    const b = await join(y, "b");
+    b.send({ type: "offer", to: "a", sdp: {} });
+    await a.next("offer");
+    await b.close();
+    await until("it to be gone", async () => {
+      a.send({ type: "offer", to: "b", sdp: {} });
+      return (await a.drain()).some(({ code }) => code === "PEER_NOT_FOUND");
+    });
+    await using c = await join(y, "c");
+    assertEquals(c.peers, ["a"]);
+  },
+);
 
-holds("a second answer to an offer is not relayed", async ([x, y]) => {
+testEveryBackplane("a second answer to an offer is not relayed", async ([x, y]) => {
   await using a = await join(x, "a");
   await using b = await join(y, "b");
   b.send({ type: "offer", to: "a", sdp: {} });
@@ -175,29 +193,32 @@ holds("a second answer to an offer is not relayed", async ([x, y]) => {
   await b.next("ice-candidate");
 });
 
-holds("consumers are directed to the normals of all instances, in turn", async ([x, y, z]) => {
-  await using a = await join(x, "a");
-  await using b = await join(y, "b");
-  await using c1 = await consume(z, "c1");
-  await using c2 = await consume(y, "c2");
-  await using c3 = await consume(x, "c3");
-  assertEquals([c1.servers, c2.servers, c3.servers], [["a", "b"], ["b", "a"], ["a", "b"]]);
-  c1.send({ type: "offer", to: "a", sdp: {} });
-  assertEquals((await a.next("offer")).fromRole, "consumer");
-  c1.send({ type: "offer", to: "c2", sdp: {} });
-  assertEquals((await c1.next("error")).to, "c2");
-  b.send({ type: "heartbeat", serveConsumers: false });
-  assertEquals((await c1.next("server-list")).servers, ["a"]);
-  b.send({ type: "heartbeat", serveConsumers: true });
-  assertEquals((await c1.next("server-list")).servers, ["a", "b"]);
-  await a.close();
-  assertEquals((await c1.next("server-list")).servers, ["b"]);
-  await using d = await join(z, "d");
-  assertEquals(d.peers, ["b"]);
-  assertEquals((await c1.next("server-list")).servers, ["b", "d"]);
-});
+testEveryBackplane(
+  "consumers are directed to the normals of all instances, in turn",
+  async ([x, y, z]) => {
+    await using a = await join(x, "a");
+    await using b = await join(y, "b");
+    await using c1 = await consume(z, "c1");
+    await using c2 = await consume(y, "c2");
+    await using c3 = await consume(x, "c3");
+    assertEquals([c1.servers, c2.servers, c3.servers], [["a", "b"], ["b", "a"], ["a", "b"]]);
+    c1.send({ type: "offer", to: "a", sdp: {} });
+    assertEquals((await a.next("offer")).fromRole, "consumer");
+    c1.send({ type: "offer", to: "c2", sdp: {} });
+    assertEquals((await c1.next("error")).to, "c2");
+    b.send({ type: "heartbeat", serveConsumers: false });
+    assertEquals((await c1.next("server-list")).servers, ["a"]);
+    b.send({ type: "heartbeat", serveConsumers: true });
+    assertEquals((await c1.next("server-list")).servers, ["a", "b"]);
+    await a.close();
+    assertEquals((await c1.next("server-list")).servers, ["b"]);
+    await using d = await join(z, "d");
+    assertEquals(d.peers, ["b"]);
+    assertEquals((await c1.next("server-list")).servers, ["b", "d"]);
+  },
+);
 
-holds("a register that changes the role changes it everywhere", async ([x, y]) => {
+testEveryBackplane("a register that changes the role changes it everywhere", async ([x, y]) => {
   await using a = await join(x, "a");
   await using c = await consume(y, "c");
   assertEquals(c.servers, ["a"]);
@@ -207,7 +228,7 @@ holds("a register that changes the role changes it everywhere", async ([x, y]) =
   assertEquals(b.peers, []);
 });
 
-holds("an instance that drains leaves no peer behind", async ([x, y]) => {
+testEveryBackplane("an instance that drains leaves no peer behind", async ([x, y]) => {
   await using a = await join(x, "a");
   await using c = await consume(x, "c");
   const b = await join(y, "b");
@@ -221,7 +242,7 @@ holds("an instance that drains leaves no peer behind", async ([x, y]) => {
   assertEquals(back.peers, ["a"]);
 });
 
-holds("names are any Unicode", async ([x, y]) => {
+testEveryBackplane("names are any Unicode", async ([x, y]) => {
   const [room, id] = ['r"\n\\ 😀 /', 'n\t"💥\\u0000 :'];
   await using a = await join(x, id, room);
   await using b = await join(y, "b", room);

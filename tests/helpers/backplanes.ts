@@ -1,10 +1,11 @@
 /** Every backplane there is, for tests that hold for each. */
 
-import { type Backplane, MemoryHub } from "../../mod.ts";
+import type { Backplane } from "../../src/cluster/backplane.ts";
+import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
 import { hasRedis, startRedis } from "./redis.ts";
 
-export interface Engine extends AsyncDisposable {
+export interface BackplaneServer extends AsyncDisposable {
   /** A backplane for one more instance of the same server. */
   connect(): Backplane;
 }
@@ -12,7 +13,7 @@ export interface Engine extends AsyncDisposable {
 export interface BackplaneKind {
   readonly name: string;
   readonly ignore: boolean;
-  open(): Promise<Engine>;
+  open(): Promise<BackplaneServer>;
 }
 
 export const BACKPLANES: readonly BackplaneKind[] = [
@@ -20,9 +21,9 @@ export const BACKPLANES: readonly BackplaneKind[] = [
     name: "memory",
     ignore: false,
     open: () => {
-      const hub = new MemoryHub();
+      const memory = createMemoryBackplane();
       return Promise.resolve({
-        connect: () => hub.connect(),
+        connect: () => memory.connect(),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       });
     },

@@ -1,18 +1,29 @@
-/** A backplane over a `MemoryHub` that takes its time, as one over a network does, and can fail. */
+/** A backplane over a `createMemoryBackplane` that takes its time, as one over a network does, and can fail. */
 
-import type { Backplane, BackplaneListener, JoinReply } from "../../src/cluster/backplane.ts";
-import type { MemoryHub } from "../../src/cluster/memory_backplane.ts";
+import type {
+  AuditReply,
+  Backplane,
+  BackplaneListener,
+  JoinReply,
+  RoomView,
+  SendOutcome,
+} from "../../src/cluster/backplane.ts";
+import type { MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 
 /** What is under way arrives when a test lets it; what is when the backplane fails never does. */
 export class SlowBackplane implements Backplane {
-  readonly #hub: MemoryHub;
+  readonly #memory: MemoryBackplane;
   #inner: Backplane | undefined;
   #listener: BackplaneListener | undefined;
+  /** The name of the instance while the backplane works. */
+  instance = "";
+  /** Whether the next claim is rejected, though it may have succeeded. */
+  rejectsNext = false;
   /** What was said, heard and answered, each in order. */
   #queues: (() => void)[][] = [[], [], []];
 
-  constructor(hub: MemoryHub) {
-    this.#hub = hub;
+  constructor(memory: MemoryBackplane) {
+    this.#memory = memory;
   }
 
   /** How much is under way. */
@@ -38,29 +49,43 @@ export class SlowBackplane implements Backplane {
     this.#queues = [[], [], []];
     this.#inner.close();
     this.#inner = undefined;
+    this.instance = "";
     this.#listener?.down("told to");
   }
 
   recover(): void {
     if (this.#inner !== undefined) return;
-    const inner = this.#inner = this.#hub.connect();
+    const inner = this.#inner = this.#memory.connect();
     inner.start({
-      up: (instance) => this.#listener?.up(instance),
+      up: (instance) => {
+        this.instance = instance;
+        this.#listener?.up(instance);
+      },
       down() {},
       roomChanged: (event) => {
         if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.roomChanged(event));
       },
       received() {},
       undeliverable() {},
+      membersLost: (room) => {
+        if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.membersLost(room));
+      },
+      roomsListed: (rooms) => {
+        if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.roomsListed(rooms));
+      },
+      warn() {},
       authFailed() {},
     });
   }
 
   join(...args: Parameters<Backplane["join"]>): Promise<JoinReply> {
-    return new Promise((resolve) =>
+    const isRejected = this.rejectsNext;
+    this.rejectsNext = false;
+    return new Promise((resolve, reject) =>
       this.#say(async (inner) => {
         const reply = await inner.join(...args);
-        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+        if (inner !== this.#inner) return;
+        this.#queues[2]?.push(() => isRejected ? reject(new Error("told to")) : resolve(reply));
       })
     );
   }
@@ -73,8 +98,17 @@ export class SlowBackplane implements Backplane {
     this.#say((inner) => inner.leave(...args));
   }
 
-  send(): Promise<boolean> {
-    return Promise.resolve(false);
+  audit(views: readonly RoomView[]): Promise<AuditReply> {
+    return new Promise((resolve) =>
+      this.#say(async (inner) => {
+        const reply = await inner.audit(views);
+        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+      })
+    );
+  }
+
+  send(): Promise<SendOutcome> {
+    return Promise.resolve("not found");
   }
 
   reportUndeliverable(): void {}

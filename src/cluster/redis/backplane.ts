@@ -1,28 +1,44 @@
 /**
- * The backplane over Redis 6 or newer, or Valkey. `docs/redis.md` has the data model, what each
- * operation costs and what happens on each failure. It owns one connection at a time and connects again
- * when that fails; names, heartbeats and liveness are the connection's.
+ * The backplane over Redis 6 or newer, or Valkey: every instance that shares the Redis and the prefix
+ * is one server. It owns one connection at a time and connects again when that fails. `docs/redis.md`
+ * has the data model, what each operation costs and what happens on each failure.
+ *
+ * @example A server of many instances
+ * ```ts
+ * import { createServer } from "@aikofy/client-db-sync";
+ * import { createRedisBackplane } from "@aikofy/client-db-sync/redis";
+ *
+ * await using server = await createServer({
+ *   authEnabled: false,
+ *   backplane: createRedisBackplane({ url: "redis://127.0.0.1:6379", prefix: "my-app:" }),
+ * });
+ * await server.listen({ port: 0, host: "127.0.0.1" });
+ * // Its `/health` says `"backplane":"up"` once it has reached Redis.
+ * ```
+ *
+ * @module
  */
 
 import type {
+  AuditReply,
   Backplane,
   BackplaneListener,
   Envelope,
+  EnvelopeHeader,
   JoinOptions,
   JoinReply,
   Member,
   MemberId,
+  RoomView,
+  SendOutcome,
+  UndeliverableReason,
 } from "../backplane.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
 import { RedisConnection } from "./connection.ts";
 import { RedisKeys } from "./keys.ts";
-import {
-  encodeAuthFailed,
-  encodeEnvelope,
-  encodeUndeliverable,
-  type RedisMessage,
-} from "./messages.ts";
+import { encodeAuthFailed, encodeUndeliverable, type RedisMessage } from "./messages.ts";
+import { auditCall, decodeAuditReply } from "./scripts/audit.ts";
 import { decodeJoinReply, joinCall } from "./scripts/join.ts";
 import { leaveCall } from "./scripts/leave.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
@@ -41,12 +57,6 @@ export interface RedisBackplaneOptions {
   /** The time; the machine's when absent. */
   clock?: Clock;
 }
-
-/** How old an envelope may be when it is delivered, in milliseconds. */
-const MAX_MESSAGE_AGE_MS = 2000;
-
-/** Commands that may wait for Redis; beyond, peers of other instances cannot be reached. */
-const MAX_IN_FLIGHT = 20_000;
 
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 1000;
@@ -97,27 +107,25 @@ class RedisBackplane implements Backplane {
     this.#runWithoutReply(leaveCall(this.#keys, room, id, memberId));
   }
 
-  async send(envelope: Envelope): Promise<boolean> {
-    const connection = this.#connection;
-    if (connection === undefined || connection.inFlight > MAX_IN_FLIGHT) return false;
-    const channel = this.#keys.channel(envelope.target.instance);
-    try {
-      const text = encodeEnvelope(envelope, connection.redisNow());
-      const isReceived = await connection.publish(channel, text) !== 0;
-      if (isReceived) connection.trackSent(envelope);
-      return isReceived;
-    } catch {
-      return false;
-    }
+  send(envelope: Envelope): Promise<SendOutcome> {
+    return this.#connection?.send(envelope) ?? Promise.resolve("not found");
   }
 
-  reportUndeliverable(envelope: Envelope): void {
-    this.#publish(this.#keys.channel(envelope.sender.instance), encodeUndeliverable(envelope));
+  reportUndeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void {
+    const channel = this.#keys.channel(envelope.sender.instance);
+    this.#connection?.post(channel, encodeUndeliverable(envelope, reason));
+  }
+
+  async audit(views: readonly RoomView[]): Promise<AuditReply> {
+    const connection = this.#connection;
+    if (connection === undefined || views.length === 0) return { missing: [], removed: 0 };
+    const reply = await connection.run(auditCall(this.#keys, connection.instance, views));
+    return decodeAuditReply(reply, views);
   }
 
   authFailed(address: string): void {
     const from = this.#connection?.instance;
-    if (from !== undefined) this.#publish(this.#keys.all, encodeAuthFailed(address, from));
+    if (from !== undefined) this.#connection?.post(this.#keys.all, encodeAuthFailed(address, from));
   }
 
   async close(): Promise<void> {
@@ -126,10 +134,6 @@ class RedisBackplane implements Backplane {
     const connection = this.#connection;
     this.#connection = undefined;
     await connection?.leave();
-  }
-
-  #publish(channel: string, text: string): void {
-    this.#connection?.publish(channel, text).catch(() => {}); // The connection says that it failed.
   }
 
   #runWithoutReply(call: ScriptCall): void {
@@ -147,29 +151,31 @@ class RedisBackplane implements Backplane {
         events: {
           failed: (reason) => this.#failed(reason),
           message: (message) => this.#onMessage(message),
-          undeliverable: (envelope) => this.#listener?.undeliverable(envelope),
+          undeliverable: (envelope) => this.#listener?.undeliverable(envelope, "not found"),
+          roomsListed: (rooms) => this.#listener?.roomsListed(rooms),
         },
       });
-      if (this.#isClosed) return connection.destroy();
+      if (this.#isClosed) return await connection.leave();
       this.#previous = connection.instance;
       this.#connection = connection;
       this.#retryMs = MIN_RETRY_MS;
       connection.start();
       this.#listener?.up(connection.instance);
     } catch (cause) {
-      this.#retryLater(String(cause));
+      if (this.#isClosed) return;
+      this.#listener?.down(String(cause));
+      this.#retryLater();
     }
   }
 
   #failed(reason: string): void {
     this.#connection = undefined;
     this.#listener?.down(reason);
-    this.#retryLater(reason);
+    this.#retryLater();
   }
 
-  #retryLater(reason: string): void {
+  #retryLater(): void {
     if (this.#isClosed) return;
-    if (this.#previous === "" && this.#retryMs === MIN_RETRY_MS) this.#listener?.down(reason);
     const delayMs = this.#retryMs * (0.5 + Math.random() / 2);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
     this.#retry = this.#clock.setTimeout(() => this.#connect(), delayMs);
@@ -182,12 +188,14 @@ class RedisBackplane implements Backplane {
       case "room event":
         return this.#listener.roomChanged(message.event);
       case "envelope":
-        if (connection.redisNow() - message.sentAt > MAX_MESSAGE_AGE_MS) {
-          return this.reportUndeliverable(message.envelope);
-        }
-        return this.#listener.received(message.envelope);
+        return connection.isFresh(message.heartbeats)
+          ? this.#listener.received(message.envelope)
+          : this.reportUndeliverable(message.envelope, "not found");
       case "undeliverable":
-        return this.#listener.undeliverable(message.envelope);
+        return this.#listener.undeliverable(message.envelope, message.reason);
+      case "members lost":
+        if (message.from !== connection.instance) this.#listener.membersLost(message.room);
+        return;
       case "auth failed":
         if (message.from !== connection.instance) this.#listener.authFailed(message.address);
     }

@@ -4,11 +4,13 @@
  * rejects a command; to connect again is left to the backplane.
  */
 
-import type { Envelope, EnvelopeHeader } from "../backplane.ts";
+import type { Envelope, EnvelopeHeader, SendOutcome } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { RedisClients, STALLED_MS } from "./clients.ts";
+import { Delivery } from "./delivery.ts";
+import { InstanceWatch, type SilentInstance } from "./instance_watch.ts";
 import type { RedisKeys } from "./keys.ts";
-import { decodeMessage, PING, type RedisMessage } from "./messages.ts";
+import { decodeMessage, type RedisMessage } from "./messages.ts";
 import { SCRIPTS } from "./scripts/all.ts";
 import { decodeHeartbeatReply, heartbeatCall } from "./scripts/heartbeat.ts";
 import { INSTANCE_REMOVED } from "./scripts/join.ts";
@@ -20,6 +22,12 @@ const HEARTBEAT_MS = 500;
 
 const TAKEN_FOR_DEAD = "The other instances took this one for dead";
 
+/** How old an envelope may be when it is received, in milliseconds. */
+const MAX_ENVELOPE_AGE_MS = 2000;
+
+/** The same in heartbeats of the target's instance, of which the sender's knows a little later. */
+const MAX_ENVELOPE_AGE_HEARTBEATS = 6;
+
 /** What a connection reports, after `open` has resolved and until it is destroyed. */
 export interface ConnectionEvents {
   /** It does not work any more and has been destroyed. */
@@ -28,6 +36,8 @@ export interface ConnectionEvents {
   message(message: RedisMessage): void;
   /** An envelope was published for an instance that does not exist any more. */
   undeliverable(envelope: EnvelopeHeader): void;
+  /** Some of the rooms in which this instance has members. */
+  roomsListed(rooms: readonly string[]): void;
 }
 
 /** Options of {@linkcode RedisConnection.open}. */
@@ -49,15 +59,28 @@ export class RedisConnection {
   #isOpen = false;
   #timer: Timer | undefined;
   #isBeating = false;
-  /** Where the next heartbeat continues to prolong the rooms of this instance. */
+  /** Where the next heartbeat continues the list of rooms. */
   #cursor = "0";
-  #lastReceivedAt: number;
-  #sent = new Map<string, EnvelopeHeader[]>();
-  #redisClockOffset = 0;
+  /** When the last heartbeat that has come back was sent and received. */
+  #heartbeat: { readonly sentAt: number; readonly receivedAt: number };
+  readonly #watch = new InstanceWatch();
+  readonly #delivery: Delivery;
 
   private constructor(options: RedisConnectionOptions) {
     this.#options = options;
-    this.#lastReceivedAt = options.clock.elapsed();
+    const { clock, keys } = options;
+    const now = clock.elapsed();
+    this.#heartbeat = { sentAt: now, receivedAt: now };
+    this.#delivery = new Delivery({
+      instance: this.instance,
+      keys,
+      watch: this.#watch,
+      publish: (channel, text) => this.#publish(channel, text),
+      undeliverable: (envelope) => {
+        if (this.#isOpen) options.events.undeliverable(envelope);
+      },
+      now: () => clock.elapsed(),
+    });
   }
 
   /** Connects, sends the first heartbeat and removes what an earlier connection has left. */
@@ -72,7 +95,7 @@ export class RedisConnection {
       await clients.within(
         clients.subscribe(channels, (text) => connection.#onText(text)),
       );
-      await clients.within(connection.#heartbeat(clients, true));
+      await clients.within(connection.#sendHeartbeat(clients, true));
       if (previous !== "") await clients.within(connection.#reap(clients, previous));
       return connection;
     } catch (cause) {
@@ -84,12 +107,7 @@ export class RedisConnection {
   /** Reports events and sends heartbeats from now on. */
   start(): void {
     this.#isOpen = true;
-    this.#watch();
-  }
-
-  /** Commands that Redis has not answered yet. */
-  get inFlight(): number {
-    return this.#clients?.inFlight ?? 0;
+    this.#schedule();
   }
 
   /** Runs a script. The connection fails if Redis rejects it: what we know may then be wrong. */
@@ -100,21 +118,22 @@ export class RedisConnection {
     throw new Error(TAKEN_FOR_DEAD);
   }
 
-  /** Publishes a text and resolves with the number of subscribers that it went to. */
-  async publish(channel: string, text: string): Promise<number> {
-    return Number(await this.#orFail((clients) => clients.command(["PUBLISH", channel, text])));
+  /** Publishes a text. The connection fails if Redis rejects that. */
+  post(channel: string, text: string): void {
+    this.#publish(channel, text).catch(() => {});
   }
 
-  /** Remembers that an envelope was sent until a heartbeat has shown that its instance lives. */
-  trackSent({ text: _, ...header }: Envelope): void {
-    const headers = this.#sent.get(header.target.instance);
-    if (headers === undefined) this.#sent.set(header.target.instance, [header]);
-    else headers.push(header);
+  /** Sends an envelope, now or once its target has received what was sent before. */
+  send(envelope: Envelope): Promise<SendOutcome> {
+    return this.#delivery.send(envelope);
   }
 
-  /** Milliseconds by the clock of Redis, as of the last heartbeat. */
-  redisNow(): number {
-    return this.#options.clock.elapsed() + this.#redisClockOffset;
+  /** Whether an envelope was sent so recently that its sender still counts on it. */
+  isFresh(heartbeats: number): boolean {
+    const own = this.#watch.heartbeatsOf(this.instance) ?? 0;
+    if (heartbeats > 0 && own - heartbeats > MAX_ENVELOPE_AGE_HEARTBEATS) return false;
+    // What comes before the next heartbeat was sent after the last one.
+    return this.#options.clock.elapsed() - this.#heartbeat.sentAt <= MAX_ENVELOPE_AGE_MS;
   }
 
   /** Removes the members of this instance and ends the connection. */
@@ -134,6 +153,7 @@ export class RedisConnection {
     this.#timer = undefined;
     this.#clients?.destroy();
     this.#clients = undefined;
+    this.#delivery.close();
   }
 
   async #orFail<T>(act: (clients: RedisClients) => Promise<T>): Promise<T> {
@@ -152,18 +172,22 @@ export class RedisConnection {
     if (wasOpen) this.#options.events.failed(reason);
   }
 
+  async #publish(channel: string, text: string): Promise<number> {
+    return Number(await this.#orFail((clients) => clients.command(["PUBLISH", channel, text])));
+  }
+
   /** Sends heartbeats, one at a time, and fails when none has come back in time. */
-  #watch(): void {
+  #schedule(): void {
     const { clock } = this.#options;
     const dueAt = clock.elapsed() + HEARTBEAT_MS;
     this.#timer = clock.setTimeout(() => {
       const now = clock.elapsed();
       const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
-      if (isPunctual && now - this.#lastReceivedAt > STALLED_MS) {
+      if (isPunctual && now - this.#heartbeat.receivedAt > STALLED_MS) {
         return this.#fail("Redis does not answer");
       }
       this.#beat();
-      this.#watch();
+      this.#schedule();
     }, HEARTBEAT_MS);
   }
 
@@ -171,7 +195,7 @@ export class RedisConnection {
     if (this.#isBeating) return;
     this.#isBeating = true;
     try {
-      await this.#orFail((clients) => this.#heartbeat(clients, false));
+      await this.#orFail((clients) => this.#sendHeartbeat(clients, false));
     } catch {
       // The connection has failed and said so.
     } finally {
@@ -179,42 +203,48 @@ export class RedisConnection {
     }
   }
 
-  async #heartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
-    const { clock, keys } = this.#options;
+  async #sendHeartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
+    const { keys, clock, events } = this.#options;
+    const { instance } = this;
     const sentAt = clock.elapsed();
-    const call = heartbeatCall(keys, { instance: this.instance, isFirst, cursor: this.#cursor });
+    const call = heartbeatCall(keys, { instance, isFirst, sentAt, cursor: this.#cursor });
     const reply = decodeHeartbeatReply(await clients.run(call));
     if (reply === undefined) throw new Error(TAKEN_FOR_DEAD);
     this.#cursor = reply.cursor;
-    this.#redisClockOffset = reply.now - (sentAt + clock.elapsed()) / 2;
-    this.#verifyDelivered();
-    for (const instance of reply.dead) await this.#reap(clients, instance);
-  }
-
-  /**
-   * Checks that the instances to which envelopes went since the last heartbeat still subscribe: Redis
-   * may have passed an envelope to one that had just died.
-   */
-  #verifyDelivered(): void {
-    const sent = this.#sent;
-    this.#sent = new Map();
-    for (const [instance, headers] of sent) {
-      this.publish(this.#options.keys.channel(instance), PING).then((subscribers) => {
-        if (subscribers !== 0 || !this.#isOpen) return;
-        for (const header of headers) this.#options.events.undeliverable(header);
-      }, () => {});
+    if (this.#isOpen) events.roomsListed(reply.rooms);
+    this.#delivery.check((other) => reply.heartbeats.has(other));
+    for (const silent of this.#watch.observe(reply.heartbeats, instance)) {
+      await this.#reapIfDead(clients, silent);
     }
   }
 
-  async #reap(clients: RedisClients, instance: string): Promise<void> {
-    const call = reapCall(this.#options.keys, instance);
+  async #reapIfDead(
+    clients: RedisClients,
+    { instance, heartbeats, isTimedOut }: SilentInstance,
+  ): Promise<void> {
+    const channel = this.#options.keys.channel(instance);
+    const [, subscribers] = await clients.command(["PUBSUB", "NUMSUB", channel]) as unknown[];
+    if (isTimedOut || Number(subscribers) === 0) await this.#reap(clients, instance, heartbeats);
+  }
+
+  async #reap(clients: RedisClients, instance: string, heartbeats?: number): Promise<void> {
+    const call = reapCall(this.#options.keys, instance, heartbeats);
     while (await clients.run(call) === REAPED_ROOMS);
   }
 
   #onText(text: string): void {
     const message = decodeMessage(text);
     if (message === undefined) return;
-    if (message.kind === "heartbeat") this.#lastReceivedAt = this.#options.clock.elapsed();
-    else if (this.#isOpen) this.#options.events.message(message);
+    switch (message.kind) {
+      case "heartbeat":
+        this.#heartbeat = { sentAt: message.sentAt, receivedAt: this.#options.clock.elapsed() };
+        return;
+      case "mark":
+        return this.#delivery.marked(message.from, message.position);
+      case "mark reached":
+        return this.#delivery.reached(message.from, message.position);
+      default:
+        if (this.#isOpen) this.#options.events.message(message);
+    }
   }
 }

@@ -3,7 +3,14 @@
  * with their kind. The scripts write the same kinds.
  */
 
-import type { Envelope, EnvelopeHeader, Member, OrderedMember, RoomEvent } from "../backplane.ts";
+import type {
+  Envelope,
+  EnvelopeHeader,
+  Member,
+  OrderedMember,
+  RoomEvent,
+  UndeliverableReason,
+} from "../backplane.ts";
 import type { Role } from "../../protocol/messages.ts";
 
 /** The kinds of messages. */
@@ -15,18 +22,36 @@ export const MESSAGE_KIND = {
   instanceLeft: "instance left",
   envelope: "envelope",
   undeliverable: "undeliverable",
+  membersLost: "members lost",
   authFailed: "auth failed",
   ping: "ping",
+  mark: "mark",
+  markReached: "mark reached",
   heartbeat: "heartbeat",
 } as const;
 
 /** What was read from a channel. */
 export type RedisMessage =
-  | { readonly kind: "heartbeat" }
+  | {
+    readonly kind: "heartbeat";
+    /** When the instance sent it, by its own `Clock.elapsed`. */
+    readonly sentAt: number;
+  }
   | { readonly kind: "room event"; readonly event: RoomEvent }
-  | { readonly kind: "envelope"; readonly envelope: Envelope; readonly sentAt: number }
-  | { readonly kind: "undeliverable"; readonly envelope: EnvelopeHeader }
-  | { readonly kind: "auth failed"; readonly address: string; readonly from: string };
+  | {
+    readonly kind: "envelope";
+    readonly envelope: Envelope;
+    /** Heartbeats of the target's instance that the sender's knew of when it sent this. */
+    readonly heartbeats: number;
+  }
+  | {
+    readonly kind: "undeliverable";
+    readonly envelope: EnvelopeHeader;
+    readonly reason: UndeliverableReason;
+  }
+  | { readonly kind: "members lost"; readonly room: string; readonly from: string }
+  | { readonly kind: "auth failed"; readonly address: string; readonly from: string }
+  | { readonly kind: "mark" | "mark reached"; readonly from: string; readonly position: number };
 
 /** What is published to learn whether an instance still subscribes to its channel. */
 export const PING = JSON.stringify([MESSAGE_KIND.ping]);
@@ -38,15 +63,31 @@ export function encodeMember(
   return [instance, String(number), role, acceptsConsumers ? "1" : "0", String(joinedAt)];
 }
 
-/** An envelope: a line with its header and when it was sent, then the frame as the client gets it. */
-export function encodeEnvelope(envelope: Envelope, sentAt: number): string {
-  const line = [MESSAGE_KIND.envelope, ...encodeHeader(envelope), Math.round(sentAt)];
+/**
+ * An envelope: a line with its header and the heartbeats of the target's instance as the sender's knows
+ * them, then the frame as the client gets it.
+ */
+export function encodeEnvelope(envelope: Envelope, heartbeats: number): string {
+  const line = [MESSAGE_KIND.envelope, ...encodeHeader(envelope), heartbeats];
   return `${JSON.stringify(line)}\n${envelope.text}`;
 }
 
 /** Tells the sender's instance that an envelope was not delivered. */
-export function encodeUndeliverable(envelope: EnvelopeHeader): string {
-  return JSON.stringify([MESSAGE_KIND.undeliverable, ...encodeHeader(envelope)]);
+export function encodeUndeliverable(
+  envelope: EnvelopeHeader,
+  reason: UndeliverableReason,
+): string {
+  return JSON.stringify([MESSAGE_KIND.undeliverable, ...encodeHeader(envelope), reason]);
+}
+
+/** Asks the target's instance to answer once it has received all that was sent before. */
+export function encodeMark(from: string, position: number): string {
+  return JSON.stringify([MESSAGE_KIND.mark, from, position]);
+}
+
+/** Answers a mark. */
+export function encodeMarkReached(from: string, position: number): string {
+  return JSON.stringify([MESSAGE_KIND.markReached, from, position]);
 }
 
 /** Tells all instances of an address whose token or secret was not valid. */
@@ -75,11 +116,18 @@ export function decodeMessage(text: string): RedisMessage | undefined {
 function decode([kind, ...fields]: unknown[], text: string): RedisMessage | undefined {
   switch (kind) {
     case MESSAGE_KIND.heartbeat:
-      return { kind };
-    case MESSAGE_KIND.envelope:
-      return { kind, envelope: { ...decodeHeader(fields), text }, sentAt: toNumber(fields[8]) };
+      return { kind, sentAt: toNumber(fields[0]) };
+    case MESSAGE_KIND.envelope: {
+      const envelope = { ...decodeHeader(fields), text };
+      return { kind, envelope, heartbeats: toNumber(fields[8]) };
+    }
     case MESSAGE_KIND.undeliverable:
-      return { kind, envelope: decodeHeader(fields) };
+      return { kind, envelope: decodeHeader(fields), reason: toReason(fields[8]) };
+    case MESSAGE_KIND.membersLost:
+      return { kind, room: toText(fields[0]), from: toText(fields[1]) };
+    case MESSAGE_KIND.mark:
+    case MESSAGE_KIND.markReached:
+      return { kind, from: toText(fields[0]), position: toNumber(fields[1]) };
     case MESSAGE_KIND.authFailed:
       return { kind, address: toText(fields[0]), from: toText(fields[1]) };
     default: {
@@ -131,7 +179,8 @@ function decodeEvent(kind: unknown, [name, ...fields]: unknown[]): RoomEvent | u
 
 /** Ids and stored members in turn, as `HGETALL` replies. */
 function decodeMembers(pairs: unknown): OrderedMember[] {
-  if (!Array.isArray(pairs)) throw new TypeError("Not a list of members");
+  if (pairs === null || typeof pairs !== "object") throw new TypeError("Not a list of members");
+  if (!Array.isArray(pairs)) return []; // Lua writes an empty list as an object.
   const members: OrderedMember[] = [];
   for (let n = 0; n < pairs.length; n += 2) members.push(decodeMember(pairs[n], pairs[n + 1]));
   return members.sort((a, b) => a.joinOrder - b.joinOrder);
@@ -162,6 +211,11 @@ function toNumber(value: unknown): number {
 
 function toRole(value: unknown): Role {
   if (value !== "normal" && value !== "consumer") throw new TypeError("Not a role");
+  return value;
+}
+
+function toReason(value: unknown): UndeliverableReason {
+  if (value !== "busy" && value !== "not found") throw new TypeError("Not a reason");
   return value;
 }
 

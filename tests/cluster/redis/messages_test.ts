@@ -33,18 +33,19 @@ const MEMBER = {
 } as const;
 
 Deno.test("messages: an envelope is read as it was written, whatever the names and the frame", () => {
-  const sentAt = 12345;
-  assertEquals(decodeMessage(encodeEnvelope(ENVELOPE, sentAt)), {
+  const heartbeats = 12345;
+  assertEquals(decodeMessage(encodeEnvelope(ENVELOPE, heartbeats)), {
     kind: "envelope",
     envelope: ENVELOPE,
-    sentAt,
+    heartbeats,
   });
 });
 
-Deno.test("messages: the report of an undeliverable envelope has its header alone", () => {
-  assertEquals(decodeMessage(encodeUndeliverable(ENVELOPE)), {
+Deno.test("messages: the report of an undeliverable envelope has its header and the reason", () => {
+  assertEquals(decodeMessage(encodeUndeliverable(HEADER, "busy")), {
     kind: "undeliverable",
     envelope: HEADER,
+    reason: "busy",
   });
 });
 
@@ -91,7 +92,8 @@ Deno.test("messages: room events are read as the scripts write them", () => {
 });
 
 Deno.test("messages: a heartbeat is read, and a ping asks for nothing", () => {
-  assertEquals(decodeMessage(JSON.stringify([MESSAGE_KIND.heartbeat])), { kind: "heartbeat" });
+  const heartbeat = decodeMessage(JSON.stringify([MESSAGE_KIND.heartbeat, 7]));
+  assertEquals(heartbeat, { kind: "heartbeat", sentAt: 7 });
   assertEquals(decodeMessage(PING), undefined);
 });
 
@@ -108,11 +110,13 @@ Deno.test("messages: what is no message of this version is ignored", () => {
     '["joined","r","a","x seven normal 1 1 3",0,false]',
     '["joined","r","a","x 7 admin 1 1 3",0,false]',
     '["joined","r","a","x 7",0,false]',
-    '["snapshot","r",{},0,false]',
+    '["snapshot","r",7,0,false]',
+    '["heartbeat"]',
+    '["mark","x"]',
     '["left","r","a","x","7"]',
     '["instance left","r",null]',
     '["auth failed",["192.0.2.1"],"x"]',
-    '["undeliverable","r","register","a","x",7,"b","y",8]',
+    '["undeliverable","r","register","a","x",7,"b","y",8,"busy"]',
     '["envelope","r","offer","a","x",7,"b","y",8]\n{}',
   ];
   for (const text of texts) assertEquals(decodeMessage(text), undefined, text);

@@ -1,5 +1,6 @@
 /** Every script, for a connection that loads them. */
 
+import { AUDIT } from "./audit.ts";
 import { HEARTBEAT } from "./heartbeat.ts";
 import { JOIN } from "./join.ts";
 import { LEAVE } from "./leave.ts";
@@ -7,4 +8,4 @@ import { REAP } from "./reap.ts";
 import { UPDATE } from "./update.ts";
 
 /** The text of every script. */
-export const SCRIPTS: readonly string[] = [HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];
+export const SCRIPTS: readonly string[] = [AUDIT, HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];

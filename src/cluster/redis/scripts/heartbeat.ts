@@ -1,64 +1,51 @@
-/** The script by which an instance says that it lives, and finds instances that do not. */
+/** The script by which an instance says that it lives, and learns how the others do. */
 
 import type { RedisKeys } from "../keys.ts";
 import { MESSAGE_KIND } from "../messages.ts";
 import { INSTANCE_REMOVED } from "./join.ts";
 import { LIFETIME_SECONDS, type ScriptCall } from "./shared.ts";
 
-/** How long an instance may be silent before the others remove its peers, in milliseconds. */
-const INSTANCE_TIMEOUT_MS = "10000";
-
-/** The same when nobody subscribes to its channel, as after a kill. */
-const NO_SUBSCRIBER_TIMEOUT_MS = "3000";
-
-/** Rooms whose keys one heartbeat prolongs. */
-const PROLONGED_ROOMS = "100";
+/** Rooms of the instance that one heartbeat replies: all within a minute where it has 25,000. */
+const LISTED_ROOMS = "250";
 
 /**
- * Records that an instance lives and prolongs the keys of some of its rooms. Replies with the time in
- * milliseconds, the cursor for the next call and the instances that are dead, or with
- * `INSTANCE_REMOVED`.
+ * Counts a heartbeat of the instance and publishes it to the instance itself. Replies with the cursor
+ * for the next call, some rooms in which the instance has members, and each instance with its number of
+ * heartbeats; or with `INSTANCE_REMOVED`. No clock is read: that of Redis may be set.
  */
 export const HEARTBEAT = `
 local instances = KEYS[1]
-local prefix, instance, isFirst, cursor, lifetime = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
-local timeout, noSubscriberTimeout, roomCount = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
+local prefix, instance, isFirst, sentAt = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4]
+local cursor, lifetime, roomCount = ARGV[5], ARGV[6], ARGV[7]
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not isFirst and (redis.call('ZSCORE', instances, instance) or '0') == '0' then
   return '${INSTANCE_REMOVED}'
 end
-redis.call('ZADD', instances, now, instance)
+redis.call('ZINCRBY', instances, 1, instance)
 redis.call('EXPIRE', instances, lifetime)
+redis.call('PUBLISH', prefix .. 'to:' .. instance, '["${MESSAGE_KIND.heartbeat}",' .. sentAt .. ']')
 
--- Prolong the next rooms of the instance.
 local rooms = prefix .. 'rooms:' .. instance
-local page = redis.call('SSCAN', rooms, cursor, 'COUNT', roomCount)
 redis.call('EXPIRE', rooms, lifetime)
-for _, room in ipairs(page[2]) do
-  redis.call('EXPIRE', prefix .. 'room:' .. room, lifetime)
-  redis.call('EXPIRE', prefix .. 'meta:' .. room, lifetime)
-end
-
--- Find the instances that are dead.
-local result = { string.format('%.0f', now), page[1] }
-local scores = redis.call('ZRANGE', instances, 0, -1, 'WITHSCORES')
-for n = 1, #scores, 2 do
-  local other, age = scores[n], now - scores[n + 1]
-  if other ~= instance and age > noSubscriberTimeout then
-    local subscribers = redis.call('PUBSUB', 'NUMSUB', prefix .. 'to:' .. other)[2]
-    if age > timeout or subscribers == 0 then result[#result + 1] = other end
-  end
-end
-redis.call('PUBLISH', prefix .. 'to:' .. instance, '["${MESSAGE_KIND.heartbeat}"]')
-return result
+local page = redis.call('SSCAN', rooms, cursor, 'COUNT', roomCount)
+return { page[1], page[2], redis.call('ZRANGE', instances, 0, -1, 'WITHSCORES') }
 `;
+
+/** What a heartbeat tells Redis. */
+export interface HeartbeatOptions {
+  readonly instance: string;
+  /** Whether it is the first, which adds the instance. */
+  readonly isFirst: boolean;
+  /** When it is sent, by the instance's own `Clock.elapsed`. */
+  readonly sentAt: number;
+  /** Where the list of rooms continues. */
+  readonly cursor: string;
+}
 
 /** A call of {@linkcode HEARTBEAT}. */
 export function heartbeatCall(
   keys: RedisKeys,
-  { instance, isFirst, cursor }: { instance: string; isFirst: boolean; cursor: string },
+  { instance, isFirst, sentAt, cursor }: HeartbeatOptions,
 ): ScriptCall {
   return {
     script: HEARTBEAT,
@@ -67,28 +54,32 @@ export function heartbeatCall(
       keys.prefix,
       instance,
       isFirst ? "1" : "0",
+      String(Math.round(sentAt)),
       cursor,
       LIFETIME_SECONDS,
-      INSTANCE_TIMEOUT_MS,
-      NO_SUBSCRIBER_TIMEOUT_MS,
-      PROLONGED_ROOMS,
+      LISTED_ROOMS,
     ],
   };
 }
 
 /** The reply of {@linkcode HEARTBEAT} while the instance is not removed. */
 export interface HeartbeatReply {
-  /** Milliseconds by the clock of Redis. */
-  readonly now: number;
-  /** Where the next heartbeat continues. */
+  /** Where the list of rooms continues. */
   readonly cursor: string;
-  /** Instances that are dead. */
-  readonly dead: readonly string[];
+  /** Some of the rooms in which the instance has members. */
+  readonly rooms: readonly string[];
+  /** The heartbeats of every instance; 0 for one that is being removed. */
+  readonly heartbeats: ReadonlyMap<string, number>;
 }
 
 /** The reply of {@linkcode HEARTBEAT}; `undefined` when the instance has been removed. */
 export function decodeHeartbeatReply(reply: unknown): HeartbeatReply | undefined {
   if (!Array.isArray(reply)) return undefined;
-  const [now, cursor, ...dead] = reply.map(String);
-  return { now: Number(now), cursor: cursor ?? "0", dead };
+  const [cursor, rooms, scores] = reply;
+  if (!Array.isArray(rooms) || !Array.isArray(scores)) return undefined;
+  const heartbeats = new Map<string, number>();
+  for (let n = 0; n < scores.length; n += 2) {
+    heartbeats.set(String(scores[n]), Number(scores[n + 1]));
+  }
+  return { cursor: String(cursor), rooms: rooms.map(String), heartbeats };
 }

@@ -16,7 +16,8 @@ export const JOIN = `${ROOM_FUNCTIONS}
 local members, meta, instances = KEYS[1], KEYS[2], KEYS[3]
 local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
 local instance, number, role, acceptsConsumers, joinedAt = unpack(ARGV, 4, 8)
-local isReclaim, maxPeers, lifetime = ARGV[9] == '1', tonumber(ARGV[10]), ARGV[11]
+local mode, maxPeers, oldJoinOrder, lifetime = ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local isReclaim = mode ~= 'join'
 
 local function publishSnapshot(rotation)
   local pairs = redis.call('HGETALL', members)
@@ -30,6 +31,7 @@ end
 
 -- Decide who gets the name.
 local isFirstHere = redis.call('HEXISTS', meta, 'i:' .. instance) == 0
+local needsSnapshot = isFirstHere and mode ~= 'restore'
 local old = redis.call('HGET', members, id)
 local oldInstance, joinOrder
 if old then
@@ -37,14 +39,15 @@ if old then
   oldInstance, oldNumber, oldRole, _, oldJoinedAt, joinOrder = decode(old)
   local isSame = oldInstance == instance and oldNumber == number
   local isTaken = oldRole ~= role
-  local isOutdated = isReclaim and tonumber(oldJoinedAt) > tonumber(joinedAt)
+  local isLater = tonumber(oldJoinedAt) > tonumber(joinedAt)
+  local isOutdated = mode == 'restore' or isReclaim and isLater
   if not isSame and (isTaken or isOutdated) then
-    if isReclaim and not isFirstHere then publishSnapshot(0) end
+    if isReclaim and not needsSnapshot then publishSnapshot(0) end
     return isTaken and 'idInUse' or 'outdated'
   end
 else
   if not isReclaim and redis.call('HLEN', members) >= maxPeers then return 'full' end
-  joinOrder = redis.call('HINCRBY', meta, 'joinOrder', 1)
+  joinOrder = placeOf(meta, tonumber(oldJoinOrder))
 end
 
 -- Store the member.
@@ -59,9 +62,9 @@ redis.call('EXPIRE', prefix .. 'rooms:' .. instance, lifetime)
 -- Tell every instance of the room, that of a replaced member included.
 local rotation = role == 'consumer' and redis.call('HINCRBY', meta, 'rotation', 1) or 0
 publish(prefix, meta, { '${MESSAGE_KIND.joined}', room, id, value, rotation, isReclaim },
-  isFirstHere and instance or nil)
+  needsSnapshot and instance or nil)
 if oldInstance then count(prefix, meta, room, oldInstance, -1) end
-if isFirstHere then publishSnapshot(rotation) end
+if needsSnapshot then publishSnapshot(rotation) end
 return 'joined'
 `;
 
@@ -70,7 +73,7 @@ export function joinCall(
   keys: RedisKeys,
   room: string,
   member: Member,
-  { isReclaim, maxPeers }: JoinOptions,
+  { mode, maxPeers, joinOrder = 0 }: JoinOptions,
 ): ScriptCall {
   return {
     script: JOIN,
@@ -80,8 +83,9 @@ export function joinCall(
       room,
       member.id,
       ...encodeMember(member),
-      isReclaim ? "1" : "0",
+      mode,
       String(maxPeers === Infinity ? Number.MAX_SAFE_INTEGER : maxPeers),
+      String(joinOrder),
       LIFETIME_SECONDS,
     ],
   };

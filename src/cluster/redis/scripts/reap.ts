@@ -8,13 +8,16 @@ import { ROOM_FUNCTIONS, type ScriptCall } from "./shared.ts";
 export const REAPED_ROOMS = 50;
 
 /**
- * Removes an instance from some of its rooms and replies with their number. Until it is removed from
- * all, it stays among the instances, with 0 as the time of its last heartbeat.
+ * Removes an instance from some of its rooms and replies with their number, unless it has sent a
+ * heartbeat since it was found dead. Until it is removed from all of them, it stays among the instances
+ * with 0 heartbeats.
  */
 export const REAP = `${ROOM_FUNCTIONS}
 local instances = KEYS[1]
-local prefix, instance, roomCount = ARGV[1], ARGV[2], ARGV[3]
+local prefix, instance, roomCount, heartbeats = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
+local score = redis.call('ZSCORE', instances, instance)
+if heartbeats ~= '' and score and score ~= '0' and score ~= heartbeats then return 0 end
 redis.call('ZADD', instances, 'XX', 0, instance)
 local rooms = redis.call('SPOP', prefix .. 'rooms:' .. instance, roomCount)
 if redis.call('EXISTS', prefix .. 'rooms:' .. instance) == 0 then
@@ -36,11 +39,11 @@ end
 return #rooms
 `;
 
-/** A call of {@linkcode REAP}. */
-export function reapCall(keys: RedisKeys, instance: string): ScriptCall {
+/** A call of {@linkcode REAP}. Without `heartbeats` the instance is removed whether it lives or not. */
+export function reapCall(keys: RedisKeys, instance: string, heartbeats?: number): ScriptCall {
   return {
     script: REAP,
     keys: [keys.instances],
-    args: [keys.prefix, instance, String(REAPED_ROOMS)],
+    args: [keys.prefix, instance, String(REAPED_ROOMS), String(heartbeats ?? "")],
   };
 }

@@ -37,6 +37,14 @@ local function count(prefix, meta, room, instance, by)
   end
 end
 
+-- Returns the next place in the order of joining, or the place that a member had, which is above 0.
+local function placeOf(meta, oldPlace)
+  if oldPlace <= 0 then return redis.call('HINCRBY', meta, 'joinOrder', 1) end
+  local last = tonumber(redis.call('HGET', meta, 'joinOrder') or 0)
+  if oldPlace > last then redis.call('HSET', meta, 'joinOrder', oldPlace) end
+  return oldPlace
+end
+
 -- Returns instance, number, role, acceptsConsumers, joinedAt and joinOrder of a stored member.
 local function decode(value)
   return string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')

@@ -1,0 +1,435 @@
+/**
+ * What every backplane does, tested on the interface itself. Call `testBackplane` for a new one, and
+ * add it to `BACKPLANES` for the tests of whole servers.
+ */
+
+import { assertEquals } from "@std/assert";
+import {
+  type Backplane,
+  type Envelope,
+  type EnvelopeHeader,
+  type Member,
+  type RoomEvent,
+  type RoomView,
+  summarize,
+  type UndeliverableReason,
+} from "../../src/cluster/backplane.ts";
+import type { BackplaneKind, BackplaneServer } from "./backplanes.ts";
+import { until } from "./client.ts";
+
+/** One instance, with everything that it has received and not yet been asked for. */
+export class ConnectedInstance {
+  readonly backplane: Backplane;
+  instance = "";
+  readonly downReasons: string[] = [];
+  readonly envelopes: Envelope[] = [];
+  readonly undeliverable: [EnvelopeHeader, UndeliverableReason][] = [];
+  readonly lost: string[] = [];
+  readonly listed = new Set<string>();
+  readonly failedAddresses: string[] = [];
+  #events: RoomEvent[] = [];
+  #lastNumber = 0;
+
+  constructor(backplane: Backplane) {
+    this.backplane = backplane;
+    backplane.start({
+      up: (instance) => this.instance = instance,
+      down: (reason) => this.downReasons.push(reason),
+      roomChanged: (event) => this.#events.push(event),
+      received: (envelope) => this.envelopes.push(envelope),
+      undeliverable: (...report) => this.undeliverable.push(report),
+      membersLost: (room) => this.lost.push(room),
+      roomsListed: (rooms) => rooms.forEach((room) => this.listed.add(room)),
+      warn: () => {},
+      authFailed: (address) => this.failedAddresses.push(address),
+    });
+  }
+
+  /** A member of this instance. */
+  member(id: string, more: Partial<Member> = {}): Member {
+    const number = ++this.#lastNumber;
+    const { instance } = this;
+    return {
+      id,
+      instance,
+      number,
+      role: "normal",
+      acceptsConsumers: true,
+      joinedAt: 1_800_000_000_000 + number,
+      ...more,
+    };
+  }
+
+  /** Claims a name for a new member, which it returns. */
+  async join(room: string, id: string, more: Partial<Member> = {}): Promise<Member> {
+    const member = this.member(id, more);
+    const reply = await this.backplane.join(room, member, { mode: "join", maxPeers: 10 });
+    assertEquals(reply, "joined");
+    return member;
+  }
+
+  /** The next events, of which there have to be so many. */
+  async events(count: number): Promise<RoomEvent[]> {
+    await until(`${count} events`, () => this.#events.length >= count);
+    return this.#events.splice(0);
+  }
+
+  /** Everything that was published before has arrived, and is forgotten. */
+  async settle(): Promise<RoomEvent[]> {
+    const probe = this.member("probe");
+    const room = `probe ${crypto.randomUUID()}`;
+    await this.backplane.join(room, probe, { mode: "join", maxPeers: 1 });
+    await until("the probe", () => this.#events.some((event) => event.room === room));
+    this.backplane.leave(room, "probe", probe);
+    return this.#events.splice(0).filter((event) => event.room !== room);
+  }
+
+  /** What it would say of a room in an audit. */
+  view(room: string, members: readonly Member[], others?: readonly Member[]): RoomView {
+    return {
+      room,
+      members: members.map(({ id, number }) => ({ id, number, isRequired: true })),
+      others: others && summarize(others),
+    };
+  }
+}
+
+type Connect = () => Promise<ConnectedInstance>;
+
+/** Registers every test of this suite for one kind of backplane. */
+export function testBackplane(kind: BackplaneKind): void {
+  for (const [sentence, test] of SENTENCES) {
+    Deno.test({
+      name: `backplane (${kind.name}): ${sentence}`,
+      ignore: kind.ignore,
+      fn: async () => {
+        await using server = await kind.open();
+        await withInstances(server, test);
+      },
+    });
+  }
+}
+
+async function withInstances(
+  server: BackplaneServer,
+  test: (connect: Connect) => Promise<void>,
+): Promise<void> {
+  const instances: ConnectedInstance[] = [];
+  try {
+    await test(async () => {
+      const instance = new ConnectedInstance(server.connect());
+      instances.push(instance);
+      await until("the backplane to be up", () => instance.instance !== "");
+      return instance;
+    });
+  } finally {
+    for (const { backplane } of instances) await backplane.close();
+  }
+}
+
+/** The ids of a snapshot, or the id that an event is about. */
+function idsOf(event: RoomEvent): string {
+  switch (event.kind) {
+    case "snapshot":
+      return event.members.map(({ id }) => id).join();
+    case "joined":
+    case "updated":
+      return event.member.id;
+    case "left":
+      return event.id;
+    case "instance left":
+      return event.instance;
+  }
+}
+
+function brief(events: readonly RoomEvent[]): string[] {
+  return events.map((event) => `${event.kind} ${idsOf(event)}`);
+}
+
+const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
+  ["every instance has a name of its own", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    assertEquals(x.instance === y.instance, false);
+  }],
+
+  [
+    "an instance receives the room with its first member, then every further one",
+    async (connect) => {
+      const [x, y] = [await connect(), await connect()];
+      const a = await x.join("r", "a");
+      const b = await y.join("r", "b");
+      const c = await x.join("r", "c");
+      const [snapshot, ...joined] = await x.events(3);
+      const common = { room: "r", rotation: 0, isReclaim: false };
+      assertEquals(snapshot, { kind: "snapshot", members: [{ ...a, joinOrder: 1 }], ...common });
+      assertEquals(joined, [
+        { kind: "joined", member: { ...b, joinOrder: 2 }, ...common },
+        { kind: "joined", member: { ...c, joinOrder: 3 }, ...common },
+      ]);
+      assertEquals(brief(await y.events(2)), ["snapshot a,b", "joined c"]);
+    },
+  ],
+
+  ["a newcomer of the same role replaces a member, and keeps its place", async (connect) => {
+    const [x, y, z] = [await connect(), await connect(), await connect()];
+    const first = await x.join("r", "a");
+    await y.join("r", "b");
+    const second = await y.join("r", "a");
+    x.backplane.leave("r", "a", first);
+    x.backplane.update("r", { ...first, acceptsConsumers: false });
+    await x.settle();
+    await z.join("r", "c");
+    const [snapshot] = await z.events(1);
+    const members = snapshot?.kind === "snapshot" ? snapshot.members : [];
+    assertEquals(members.map(({ id, joinOrder }) => [id, joinOrder]), [["a", 1], ["b", 2], [
+      "c",
+      3,
+    ]]);
+    assertEquals(members[0], { ...second, joinOrder: 1 });
+  }],
+
+  [
+    "the instance of a replaced member receives its successor, even as its last event",
+    async (connect) => {
+      const [x, y] = [await connect(), await connect()];
+      await x.join("r", "a");
+      await y.join("r", "a");
+      await y.join("r", "b");
+      assertEquals(brief(await x.settle()), ["snapshot a", "joined a"]);
+    },
+  ],
+
+  ["a full room refuses newcomers, but no reclaim", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    await x.join("r", "a");
+    const newcomer = y.member("b");
+    const claim = (mode: "join" | "reclaim") =>
+      y.backplane.join("r", newcomer, { mode, maxPeers: 1 });
+    assertEquals([await claim("join"), await claim("reclaim")], ["full", "joined"]);
+  }],
+
+  ["of two members that reclaim one name the later stays", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const options = { mode: "reclaim", maxPeers: 10 } as const;
+    const older = x.member("a", { joinedAt: 1000 });
+    const later = y.member("a", { joinedAt: 2000 });
+    assertEquals(await y.backplane.join("r", later, options), "joined");
+    await x.join("r", "b");
+    await x.settle();
+    assertEquals(await x.backplane.join("r", older, options), "outdated");
+    assertEquals(brief(await x.settle()), ["snapshot a,b"]);
+    const latest = x.member("a", { joinedAt: 3000 });
+    assertEquals(await x.backplane.join("r", latest, options), "joined");
+    const [joined] = (await y.settle()).slice(-1);
+    assertEquals(joined?.kind === "joined" && [joined.member.instance, joined.isReclaim], [
+      x.instance,
+      true,
+    ]);
+  }],
+
+  ["a restored member has its old place, unless somebody else has its name", async (connect) => {
+    const [x, y, z] = [await connect(), await connect(), await connect()];
+    await x.join("r", "a");
+    await y.join("r", "b");
+    await y.join("r", "c");
+    await x.settle();
+    await y.settle();
+    const options = { mode: "restore", maxPeers: 10, joinOrder: 7 } as const;
+    const lost = x.member("lost");
+    assertEquals(await x.backplane.join("r", lost, options), "joined");
+    assertEquals(brief(await x.settle()), ["joined lost"]);
+    const [joined] = await y.settle();
+    assertEquals(joined?.kind === "joined" && [joined.member.joinOrder, joined.isReclaim], [
+      7,
+      true,
+    ]);
+    const late = x.member("b");
+    assertEquals(await x.backplane.join("r", late, options), "outdated");
+    await z.join("r", "d");
+    const [snapshot] = await z.events(1);
+    const members = snapshot?.kind === "snapshot" ? snapshot.members : [];
+    assertEquals(members.map(({ id, joinOrder }) => `${id} ${joinOrder}`), [
+      "a 1",
+      "b 2",
+      "c 3",
+      "lost 7",
+      "d 8",
+    ]);
+  }],
+
+  ["consumers are counted for all instances", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    await x.join("r", "c1", { role: "consumer" });
+    await y.join("r", "c2", { role: "consumer" });
+    const rotations = [...await x.settle(), ...await y.settle()].map((event) =>
+      event.kind === "joined" || event.kind === "snapshot" ? event.rotation : 0
+    );
+    assertEquals(rotations, [1, 2, 2]);
+  }],
+
+  ["a change goes to the other instances of the room", async (connect) => {
+    const [x, y, z] = [await connect(), await connect(), await connect()];
+    const a = await x.join("r", "a");
+    await y.join("r", "b");
+    await z.join("other", "z");
+    for (const instance of [x, y, z]) await instance.settle();
+    x.backplane.update("r", { ...a, role: "consumer", acceptsConsumers: false });
+    await x.settle();
+    const member = { ...a, joinOrder: 1, role: "consumer", acceptsConsumers: false } as const;
+    assertEquals(await y.settle(), [{ kind: "updated", room: "r", member }]);
+    assertEquals(await z.settle(), []);
+  }],
+
+  ["a leave goes to the other instances of the room", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const a = await x.join("r", "a");
+    await y.join("r", "b");
+    await x.settle();
+    await y.settle();
+    x.backplane.leave("r", "a", a);
+    assertEquals(await x.settle(), []);
+    const memberId = { instance: a.instance, number: a.number };
+    const [left] = await y.settle();
+    assertEquals(left?.kind === "left" && [left.id, left.memberId.instance, left.memberId.number], [
+      "a",
+      memberId.instance,
+      memberId.number,
+    ]);
+  }],
+
+  ["an instance that closes is removed from its rooms", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    await x.join("r", "a");
+    await y.join("r", "b");
+    await y.join("s", "c");
+    await x.settle();
+    const { instance } = y;
+    await y.backplane.close();
+    assertEquals(await x.settle(), [{ kind: "instance left", room: "r", instance }]);
+    await x.join("s", "d");
+    assertEquals(brief(await x.settle()), ["snapshot d"]);
+  }],
+
+  [
+    "envelopes arrive in order, and each instance is told of those it sent in vain",
+    async (connect) => {
+      const [x, y] = [await connect(), await connect()];
+      const sender = { instance: x.instance, number: 1 };
+      const target = { instance: y.instance, number: 2 };
+      const header = { room: "r", type: "offer", from: "a", sender, to: "b", target } as const;
+      const frames = Array.from({ length: 50 }, (_, n) => `{"n":${n},\n"😀":"\\n"}`);
+      const sent = await Promise.all(frames.map((text) => x.backplane.send({ ...header, text })));
+      assertEquals(new Set(sent), new Set(["sent"]));
+      await until("all envelopes", () => y.envelopes.length === frames.length);
+      assertEquals(y.envelopes.map(({ text }) => text), frames);
+      assertEquals(y.envelopes[0], { ...header, text: frames[0] ?? "" });
+      y.backplane.reportUndeliverable(header, "not found");
+      y.backplane.reportUndeliverable(header, "busy");
+      await until("both reports", () => x.undeliverable.length === 2);
+      assertEquals(x.undeliverable, [[header, "not found"], [header, "busy"]]);
+      const nobody = { ...header, target: { instance: "nobody", number: 2 }, text: "{}" };
+      assertEquals(await x.backplane.send(nobody), "not found");
+    },
+  ],
+
+  ["a failed authentication is told to the other instances", async (connect) => {
+    const [x, y, z] = [await connect(), await connect(), await connect()];
+    x.backplane.authFailed("192.0.2.1");
+    await until("both to know", () => y.failedAddresses.length + z.failedAddresses.length === 2);
+    assertEquals([x.failedAddresses, y.failedAddresses, z.failedAddresses], [
+      [],
+      ["192.0.2.1"],
+      ["192.0.2.1"],
+    ]);
+  }],
+
+  ["an audit of what is there changes nothing", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const a = await x.join("r", "a");
+    const b = await y.join("r", "b", { role: "consumer", acceptsConsumers: false });
+    await x.settle();
+    await y.settle();
+    const reply = await x.backplane.audit([x.view("r", [a], [b]), x.view("nowhere", [])]);
+    assertEquals(reply, { missing: [], removed: 0 });
+    assertEquals([await x.settle(), await y.settle(), y.lost], [[], [], []]);
+  }],
+
+  ["an audit finds members that were lost, and tells the other instances", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const a = await x.join("r", "a");
+    await y.join("r", "b");
+    const lost = x.member("lost");
+    const replaced = x.member("b");
+    const inFlight = { id: "new", number: x.member("new").number, isRequired: false };
+    const view = x.view("r", [a, lost, replaced]);
+    const members = [...view.members, inFlight];
+    const reply = await x.backplane.audit([{ ...view, members }]);
+    assertEquals(reply, { missing: [{ room: "r", number: lost.number }], removed: 0 });
+    await until("the other instance to know", () => y.lost.length > 0);
+    assertEquals([x.lost, y.lost], [[], ["r"]]);
+  }],
+
+  [
+    "an audit removes members that have no socket, and tells the other instances",
+    async (connect) => {
+      const [x, y] = [await connect(), await connect()];
+      await x.join("r", "ghost");
+      const a = await x.join("r", "a");
+      const b = await y.join("r", "b");
+      await x.join("empty", "ghost");
+      await y.settle();
+      const views = [x.view("r", [a], [b]), x.view("empty", [])];
+      assertEquals(await x.backplane.audit(views), { missing: [], removed: 2 });
+      assertEquals(brief(await y.settle()), ["left ghost"]);
+      await y.join("empty", "c");
+      assertEquals(brief(await y.settle()), ["snapshot c"]);
+    },
+  ],
+
+  ["an audit gives an instance the room where its view of the others is wrong", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const a = await x.join("r", "a");
+    const b = await y.join("r", "b");
+    await x.settle();
+    const wrong = [[], [{ ...b, role: "consumer" as const }], [b, y.member("c")]];
+    for (const others of wrong) {
+      await x.backplane.audit([x.view("r", [a], others)]);
+      const [snapshot] = await x.settle();
+      assertEquals(snapshot && brief([snapshot]), ["snapshot a,b"]);
+      assertEquals(snapshot?.kind === "snapshot" && snapshot.isReclaim, true);
+    }
+    await y.backplane.close();
+    await x.settle();
+    x.backplane.leave("r", "a", a);
+    await x.backplane.audit([x.view("r", [], [b])]);
+    assertEquals(brief(await x.settle()), ["snapshot "]);
+  }],
+
+  ["the rooms of an instance are listed to it", async (connect) => {
+    const x = await connect();
+    await x.join("r", "a");
+    await x.join("s", "b");
+    await until("both rooms to be listed", async () => {
+      await x.backplane.audit([]);
+      return x.listed.has("r") && x.listed.has("s");
+    });
+  }],
+
+  ["names are any Unicode", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const [room, id] = ['r"\n\\ 😀 / :', 'n\t"💥\\u0000 '];
+    const a = await x.join(room, id);
+    const b = await y.join(room, "b");
+    const [snapshot] = await y.events(1);
+    assertEquals(snapshot?.kind === "snapshot" && [snapshot.room, snapshot.members[0]?.id], [
+      room,
+      id,
+    ]);
+    await x.settle();
+    assertEquals(await x.backplane.audit([x.view(room, [a], [b])]), { missing: [], removed: 0 });
+    assertEquals(await x.settle(), []);
+    x.backplane.leave(room, id, a);
+    const left = (await y.settle()).find(({ kind }) => kind === "left");
+    assertEquals(left && idsOf(left), id);
+  }],
+];
