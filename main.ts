@@ -2,6 +2,17 @@
 /**
  * The command line: reads the environment, starts the server, prints, listens for signals. Nothing
  * below this file touches the console.
+ *
+ * A host that runs a module instead of a command, such as Deno Deploy, starts the whole server with
+ * its settings and its signals so:
+ *
+ * ```ts ignore
+ * import { main } from "jsr:@aikofy/client-db-sync/main";
+ *
+ * await main([]);
+ * ```
+ *
+ * @module
  */
 
 import metadata from "./deno.json" with { type: "json" };
@@ -21,6 +32,7 @@ import {
   type ServerOptions,
   type SignalingServer,
 } from "./src/http/server.ts";
+import { hideValues, shorten } from "./src/config/setting_reader.ts";
 import { SETTINGS } from "./src/config/settings.ts";
 
 /** `exhausted` is `EX_TEMPFAIL` of sysexits.h: a supervisor starts the server again. */
@@ -31,6 +43,12 @@ const SAME_SIGNAL_MS = 500;
 
 /** How long a stop may take after its closes are spread; then the process ends in any case. */
 const STOP_DEADLINE_MS = 1500;
+
+/** The port of Redis, unless its URL names another. */
+const REDIS_PORT = 6379;
+
+/** What is left of the time that Deploy gives a process to stop, in seconds. */
+const MAX_DEPLOY_DRAIN_SECONDS = 3;
 
 /** The part of the machine's memory that the process may use if `MAX_MEMORY_MB` is not set. */
 const MEMORY_SHARE = 0.8;
@@ -90,10 +108,7 @@ async function serve(): Promise<void> {
     format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
     write: (line) => console.log(line), // Throws on a full disk; the server goes on.
   }));
-  for (const warning of config.warnings) logger.warn(warning);
-  if (config.redis === undefined && isOnDeploy()) {
-    logger.warn("REDIS_URL is not set: peers on different instances of Deploy do not meet");
-  }
+  for (const warning of [...config.warnings, ...deployWarnings(config)]) logger.warn(warning);
   const stop = (exitCode: number) => stopServer(server, config, logger, exitCode);
   const server = await createServer({
     ...serverConfig(config, logger),
@@ -108,21 +123,71 @@ async function serve(): Promise<void> {
   announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
 }
 
-function configure({ get, problems, advice }: Environment): Config {
+/** Reads the configuration, or ends the process with a line for each setting to change. */
+function configure(environment: Environment): Config {
+  const { get, problems, fileProblem, warnings, advice } = environment;
+  const unreadable = [...problems.values()];
+  let config: Config;
   try {
-    const config = parseConfig(get, keygenCommand());
-    return problems.length === 0 ? config : exit(problems);
+    config = parseConfig(get, keygenCommand());
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const isMissing = (line: string) => line.includes(" is not set.");
     // A setting that could not be read is not missing.
-    if (problems.length > 0) {
-      return exit([...problems, ...error.problems.filter((line) => !isMissing(line))]);
-    }
-    return exit(
-      advice && error.problems.some(isMissing) ? [...error.problems, advice] : error.problems,
+    const isKnown = (line: string) =>
+      !isMissing(line) || (fileProblem === undefined && !problems.has(line.split(" ", 1)[0] ?? ""));
+    const lines = error.problems.filter(isKnown);
+    const file = fileProblem === undefined ? [] : [fileProblem];
+    const hint = advice !== "" && lines.some(isMissing) ? [advice] : [];
+    return exit([...unreadable, ...file, ...lines, ...hint]);
+  }
+  const refused = [...unreadable, ...findRefusedHosts(config)];
+  if (refused.length > 0) return exit(refused);
+  const file = fileProblem === undefined ? [] : [`${fileProblem}. No setting is missing`];
+  return { ...config, warnings: [...file, ...warnings, ...config.warnings] };
+}
+
+/** The hosts that settings name and that the permissions do not let the server reach, a line each. */
+function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
+  const lines: string[] = [];
+  const check = (setting: string, host: string) => {
+    if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
+    const hosts = [...metadata.permissions.server.net, host].join(",");
+    lines.push(
+      `${setting} names a host that may not be reached. ` +
+        (Deno.build.standalone ? "Compile" : "Run") + ` with: --allow-net=${hosts}`,
+    );
+  };
+  if (redis !== undefined) {
+    const { hostname, port } = new URL(redis.url);
+    // The Redis client looks a name up without its port, and Deno asks for the permission to do so.
+    const isAddress = /^[\d.]+$|^\[/.test(hostname);
+    check("REDIS_URL", isAddress ? `${hostname}:${port || REDIS_PORT}` : hostname);
+  }
+  const keys = URL.parse(consumerAuth?.jwksUrl ?? "");
+  if (keys !== null) {
+    check(
+      "CONSUMER_JWKS_URL",
+      `${keys.hostname}:${keys.port || (keys.protocol === "https:" ? 443 : 80)}`,
     );
   }
+  return lines;
+}
+
+/** What Deno Deploy does otherwise than a machine of one's own. */
+function deployWarnings({ redis, drainSeconds }: Config): string[] {
+  if (!isOnDeploy()) return [];
+  const warnings: string[] = [];
+  if (redis === undefined) {
+    warnings.push("REDIS_URL is not set: peers on different instances of Deploy do not meet");
+  }
+  if (drainSeconds > MAX_DEPLOY_DRAIN_SECONDS) {
+    warnings.push(
+      `DRAIN_SECONDS is ${drainSeconds}: Deploy ends a process 5 seconds after its signal, so that ` +
+        `${MAX_DEPLOY_DRAIN_SECONDS} is the most that it has time for`,
+    );
+  }
+  return warnings;
 }
 
 function serverConfig(config: Config, logger: Logger): ServerOptions {
@@ -166,12 +231,12 @@ function memoryLimit({ limits }: Config, logger: Logger): number {
   return 0;
 }
 
-/** The command that runs `keygen` the way this program was started. */
+/** The command that writes new keys into `.env`, run the way this program was started. */
 function keygenCommand(): string {
-  if (Deno.build.standalone) return "client-db-sync keygen";
-  return import.meta.url.startsWith("file:")
-    ? "deno task keygen"
-    : `deno run jsr:${metadata.name} keygen`;
+  // A binary may not write: its permissions are those of the server.
+  if (Deno.build.standalone) return "client-db-sync keygen >> .env";
+  if (import.meta.url.startsWith("file:")) return "deno task keygen --write";
+  return `deno run --allow-read=.env --allow-write=.env jsr:${metadata.name}/keygen --write`;
 }
 
 function announce(
@@ -180,8 +245,15 @@ function announce(
   { host, port, url }: ListenAddress,
   secretIsInFile: boolean,
 ): void {
-  logger.info(`Listening on ${url}`, { host, port, auth: auth.enabled ? "enabled" : "disabled" });
-  if (!url.startsWith("http:")) return; // On a Unix socket, clients know another URL.
+  logger.info(`Listening on ${url}`, {
+    host,
+    port,
+    auth: auth.enabled ? "enabled" : "disabled",
+    version: metadata.version,
+    deno: Deno.version.deno,
+  });
+  // On Deploy and on a Unix socket, clients know another URL.
+  if (isOnDeploy() || !url.startsWith("http:")) return;
   const webSocket = `${url.replace("http", "ws")}/signal`;
   if (!auth.enabled) return logger.info(`Connect to ${webSocket}?room=my-room`);
   const source = secretIsInFile ? ". ./.env; " : "";
@@ -244,19 +316,23 @@ function exitForKeys(error: unknown): never {
 }
 
 function exitForListening(error: unknown, { host, port }: Config): never {
-  const where = `${host}:${port}`;
+  const isAddress = /^[\d.]+$|:/.test(host);
+  // A name may be a secret that stands in the wrong place.
+  const shown = isAddress ? host : shorten(host);
   if (error instanceof Deno.errors.AddrInUse) {
     return exit([`PORT ${port} is in use. Try: PORT=${port === 65535 ? 0 : port + 1}`]);
   }
   if (error instanceof Deno.errors.NotCapable) {
-    return exit([`Listening on ${where} is not permitted. Run with: --allow-net=${where}`]);
+    const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const flag = isAddress ? `--allow-net=${where}` : "--allow-net= and the value of HOST";
+    return exit([`Listening on ${shown}:${port} is not permitted. Run with: ${flag}`]);
   }
   if (error instanceof Deno.errors.PermissionDenied) {
     return exit([`PORT ${port} may not be used by this user. Try: PORT=${DEFAULTS.port}`]);
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = hideValues(error instanceof Error ? error.message : String(error), host);
   return exit([
-    `HOST ${JSON.stringify(host)} cannot be listened on (${reason}). Try: HOST=${DEFAULTS.host}`,
+    `HOST ${JSON.stringify(shown)} cannot be listened on (${reason}). Try: HOST=${DEFAULTS.host}`,
   ]);
 }
 

@@ -10,6 +10,7 @@
  * @module
  */
 
+import { type DecodedText, decodeText, encodeText, parseEnvFile } from "../src/config/env_file.ts";
 import { generateKeyPairJwk } from "../src/access/keys.ts";
 
 /** The file that `--write` appends to, in the current folder. */
@@ -60,20 +61,27 @@ export async function keygen(args: readonly string[]): Promise<number> {
 }
 
 async function writeEnvFile(secrets: Record<string, string>): Promise<number> {
-  const { parse } = await import("@std/dotenv/parse");
-  const { stringify } = await import("@std/dotenv/stringify");
   try {
-    const text = await readEnvFile();
-    const present = parse(text);
-    const taken = ["PRIVATE_KEY_JWK", "PUBLIC_KEY_JWK"].filter((name) => present[name]);
-    if (taken.length > 0) {
-      console.error(`${ENV_FILE} holds ${taken.join(" and ")} already: remove that first`);
+    const file = await readEnvFile();
+    if (file === undefined) {
+      console.error(
+        `${ENV_FILE} is neither UTF-8 nor UTF-16 with a byte order mark: save it as UTF-8`,
+      );
       return 1;
     }
-    const missing = Object.entries(secrets).filter(([name]) => !present[name]);
+    const { text, encoding } = file;
+    const { values, problems } = parseEnvFile(text, new Set(Object.keys(secrets)));
+    const isPresent = (name: string) => problems.has(name) || Boolean(values.get(name));
+    const taken = ["PRIVATE_KEY_JWK", "PUBLIC_KEY_JWK"].filter(isPresent);
+    if (taken.length > 0) {
+      console.error(`${ENV_FILE} has ${taken.join(" and ")} already: remove that first`);
+      return 1;
+    }
+    const missing = Object.entries(secrets).filter(([name]) => !isPresent(name));
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
-    const lines = `${lineBreak}${stringify(Object.fromEntries(missing))}\n`;
-    await Deno.writeTextFile(ENV_FILE, lines, { append: true, mode: 0o600 });
+    const lines = missing.map(([name, value]) => `${name}=${value}\n`).join("");
+    const bytes = encodeText(lineBreak + lines, encoding);
+    await Deno.writeFile(ENV_FILE, bytes, { append: true, mode: 0o600 });
     console.error(`Wrote ${missing.map(([name]) => name).join(", ")} to ${ENV_FILE}.`);
   } catch (error) {
     console.error(
@@ -88,11 +96,12 @@ async function writeEnvFile(secrets: Record<string, string>): Promise<number> {
   return 0;
 }
 
-async function readEnvFile(): Promise<string> {
+/** What is in `.env`; `undefined` if its encoding is not known. */
+async function readEnvFile(): Promise<DecodedText | undefined> {
   try {
-    return await Deno.readTextFile(ENV_FILE);
+    return decodeText(await Deno.readFile(ENV_FILE));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
+    if (error instanceof Deno.errors.NotFound) return { text: "", encoding: "utf-8" };
     throw error;
   }
 }

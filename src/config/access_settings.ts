@@ -30,6 +30,7 @@ export const ACCESS = {
   /** `undefined` if it is not set, which `config.ts` reports, or is malformed. */
   privateKeyJwk: setting({
     name: "PRIVATE_KEY_JWK",
+    isBase64: true,
     default: "required with auth",
     summary: "Ed25519 private key that signs room tokens, base64 of its JWK",
     read(reader) {
@@ -41,6 +42,7 @@ export const ACCESS = {
   }),
   publicKeyJwk: setting({
     name: "PUBLIC_KEY_JWK",
+    isBase64: true,
     default: "derived",
     summary: "Its public key, base64 of its JWK; checked against the private key when it is set",
     read(reader) {
@@ -64,6 +66,7 @@ export const ACCESS = {
   }),
   consumerPublicKeyJwk: setting({
     name: "CONSUMER_PUBLIC_KEY_JWK",
+    isBase64: true,
     default: "none",
     summary: "Identity provider's public keys for consumers, base64 of a JWK, an array or a set",
     read(reader) {

@@ -65,7 +65,7 @@ const SHORT_SECRET_BYTES = 32;
  * Reads a configuration.
  *
  * @param get Looks a setting up by name; empty counts as not set.
- * @param keygen The command that prints new keys, for the messages.
+ * @param keygen The command that makes new keys, for the messages.
  * @returns The configuration.
  * @throws {ConfigError} Settings are missing or malformed.
  */
@@ -98,13 +98,13 @@ function readAuth(environment: EnvironmentReader): AuthConfig {
   const lacksKey = !environment.has(GENERAL.privateKeyJwk);
   const orOff = "or set AUTH_DISABLED=true for local development";
   if (lacksKey) {
-    const help = `Run: ${environment.keygen} >> .env, ${orOff}`;
+    const help = `Run: ${environment.keygen}, ${orOff}`;
     environment.problem(GENERAL.privateKeyJwk, "is not set", help);
   }
   if (!environment.has(GENERAL.adminSecret)) {
     // New keys would void the tokens of those that are there.
     const command = lacksKey
-      ? `${environment.keygen} >> .env`
+      ? environment.keygen
       : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
     environment.problem(GENERAL.adminSecret, "is not set", `Run: ${command}, ${orOff}`);
   }

@@ -4,9 +4,13 @@
  */
 
 import { MEGABYTE } from "../runtime/memory_watch.ts";
+import { decodeText, type EnvFile, parseEnvFile } from "./env_file.ts";
 import { SETTINGS } from "./settings.ts";
+import { findSimilar } from "./similar_names.ts";
 
 const ENV_FILE_READ = { name: "read", path: ".env" } as const;
+
+const NAMES: ReadonlySet<string> = new Set(SETTINGS.map(({ name }) => name));
 
 /** The settings as the environment has them. */
 export interface Environment {
@@ -14,61 +18,99 @@ export interface Environment {
   readonly get: (name: string) => string | undefined;
   /** The settings that `.env` decides. */
   readonly fromFile: ReadonlySet<string>;
-  /** What could not be read, a sentence each. */
-  readonly problems: readonly string[];
-  /** What may not be read, as an advice, or nothing. */
+  /** What is wrong with a setting that could not be read, by its name: a sentence each. */
+  readonly problems: ReadonlyMap<string, string>;
+  /** Why `.env` could not be read, as a sentence: an error if a setting is missing. */
+  readonly fileProblem: string | undefined;
+  /** What an operator should look at, a sentence each. */
+  readonly warnings: readonly string[];
+  /** The permissions that are missing to read settings, as an advice, or nothing. */
   readonly advice: string;
 }
 
 /** The environment where reading it is permitted, completed from `.env`; empty is not set. */
 export async function readEnvironment(): Promise<Environment> {
   const values = new Map<string, string>();
+  const problems = new Map<string, string>();
+  const hidden = NAMES.values().filter((name) => !readVariable(name, values, problems)).toArray();
+  const read = await readEnvFile();
+  const file = typeof read === "string" ? NO_FILE : read;
   const fromFile = new Set<string>();
-  const problems: string[] = [];
-  const hidden: string[] = [];
-  for (const { name } of SETTINGS) {
-    const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-    if (state !== "granted") {
-      hidden.push(name);
-      continue;
-    }
-    try {
-      const value = Deno.env.get(name);
-      if (value) values.set(name, value);
-    } catch {
-      problems.push(`${name} is not valid UTF-8. Set it again`);
-    }
-  }
-  const file = await readEnvFile();
-  if (typeof file === "string") problems.push(file);
-  for (const [name, value] of Object.entries(typeof file === "string" ? {} : file)) {
-    if (values.has(name)) continue;
+  for (const [name, value] of file.values) {
+    if (values.has(name) || problems.has(name) || value === "") continue;
     values.set(name, value);
     fromFile.add(name);
+  }
+  for (const [name, problem] of file.problems) {
+    if (!values.has(name) && !problems.has(name)) problems.set(name, problem);
   }
   const mayReadFile = (await Deno.permissions.query(ENV_FILE_READ)).state === "granted";
   const flags = [hidden.length > 0 && "--allow-env", !mayReadFile && "--allow-read=.env"];
   const missing = flags.filter((flag) => flag).join(" and ");
-  const advice = missing && `If they are set, let them be read: run with ${missing}`;
-  return { get: (name) => values.get(name), fromFile, problems, advice };
+  return {
+    get: (name) => values.get(name),
+    fromFile,
+    problems,
+    fileProblem: typeof read === "string" ? read : undefined,
+    warnings: warningsOf(file, values),
+    advice: missing && `If they are set, let them be read: run with ${missing}`,
+  };
 }
 
-/** What `.env` says, or a sentence about why that is not known. */
-async function readEnvFile(): Promise<Record<string, string> | string> {
-  if ((await Deno.permissions.query(ENV_FILE_READ)).state !== "granted") return {};
-  let text: string;
+/** Reads a variable of the environment; `false` if that is not permitted. */
+function readVariable(
+  name: string,
+  values: Map<string, string>,
+  problems: Map<string, string>,
+): boolean {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  if (state !== "granted") return false;
   try {
-    text = await Deno.readTextFile(".env");
+    const value = Deno.env.get(name);
+    if (value) values.set(name, value);
+  } catch {
+    problems.set(name, `${name} is not valid UTF-8. Set it again`);
+  }
+  return true;
+}
+
+const NO_FILE: EnvFile = parseEnvFile("", NAMES);
+
+/** What `.env` says, or a sentence about why that is not known. */
+async function readEnvFile(): Promise<EnvFile | string> {
+  if ((await Deno.permissions.query(ENV_FILE_READ)).state !== "granted") return NO_FILE;
+  try {
+    const decoded = decodeText(await Deno.readFile(".env"));
+    return decoded === undefined
+      ? ".env is neither UTF-8 nor UTF-16 with a byte order mark. Save it as UTF-8"
+      : parseEnvFile(decoded.text, NAMES);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return {};
+    if (error instanceof Deno.errors.NotFound) return NO_FILE;
     const name = error instanceof Error ? error.name : "Error";
     return `.env cannot be read (${name}). Make it a file that this user may read`;
   }
+}
+
+/** Warns of entries that hide each other, and of names that are probably misspelt. */
+function warningsOf(file: EnvFile, values: ReadonlyMap<string, string>): string[] {
+  const repeated = [...file.repeated].filter((name) => values.has(name)).map((name) =>
+    `${name} has several entries in .env: the last one applies. Remove the others`
+  );
+  const unset = [...NAMES].filter((name) => !values.has(name));
+  const misspelt = [...new Set([...file.otherNames, ...otherVariables()])].flatMap((name) => {
+    const setting = findSimilar(name, unset);
+    return setting === undefined ? [] : [`${name} is no setting: is ${setting} meant?`];
+  });
+  return [...repeated, ...misspelt];
+}
+
+/** The names of the environment that are no settings, where listing it is permitted. */
+function otherVariables(): string[] {
+  if (Deno.permissions.querySync({ name: "env" }).state !== "granted") return [];
   try {
-    const { parse } = await import("@std/dotenv/parse");
-    return parse(text.replace(/^\uFEFF/, ""));
+    return Object.keys(Deno.env.toObject()).filter((name) => !NAMES.has(name));
   } catch {
-    return ".env cannot be understood. Put values that hold a $ in single quotes";
+    return []; // A value of another program is not valid UTF-8.
   }
 }
 

@@ -20,9 +20,14 @@ export interface SettingText {
 
 /** One setting, with how its value is read. */
 export interface Setting<T> extends SettingText {
+  /** Whether the value is base64, which may be wrapped: line breaks in it are left out. */
+  readonly isBase64?: true;
   /** Returns the value, or reports what is wrong with it. */
   read(reader: SettingReader): T;
 }
+
+/** A setting by its name alone. */
+type Named = Pick<SettingText, "name">;
 
 /** A setting whose type is that of what `read` returns. */
 export function setting<T>(definition: Setting<T>): Setting<T> {
@@ -50,13 +55,13 @@ export type Lookup = (name: string) => string | undefined;
 export class EnvironmentReader {
   /** A line for each setting that has to be changed, with what helps. */
   readonly problems: string[] = [];
-  /** The command that prints new keys, for the messages. */
+  /** The command that makes new keys, for the messages. */
   readonly keygen: string;
   readonly #get: Lookup;
 
   /**
    * @param get Looks a value up; empty counts as not set.
-   * @param keygen The command that prints new keys.
+   * @param keygen The command that makes new keys.
    */
   constructor(get: Lookup, keygen: string) {
     this.#get = get;
@@ -65,12 +70,15 @@ export class EnvironmentReader {
 
   /** Returns the value of a setting, or its default. */
   read<T>(setting: Setting<T>): T {
+    let text = this.#textOf(setting);
+    if (setting.isBase64 && text !== undefined && WRAPPED_BASE64.test(text)) {
+      text = text.replaceAll(/\s/g, "");
+    }
+    const problem = text && problemOf(text);
+    if (problem) this.#report(setting, problem);
+    const { name } = setting;
     return setting.read(
-      new SettingReader({
-        name: setting.name,
-        text: this.#textOf(setting),
-        environment: this,
-      }),
+      new SettingReader({ name, text: problem ? undefined : text, environment: this }),
     );
   }
 
@@ -80,22 +88,27 @@ export class EnvironmentReader {
   }
 
   /** Reports what is wrong with a setting, and what helps. */
-  problem({ name }: Pick<SettingText, "name">, what: string, help: string): void {
-    this.problems.push(`${name} ${what}. ${help}`);
+  problem(setting: Named, what: string, help: string): void {
+    this.#report(setting, `${what}. ${help}`);
   }
 
   /** Calls a function that throws when a value is malformed, with a message that can be shown. */
-  attempt<T>(setting: Pick<SettingText, "name">, decode: () => T, help: string): T | undefined {
+  attempt<T>(setting: Named, decode: () => T, help: string): T | undefined {
     try {
       return decode();
     } catch (error) {
       if (!(error instanceof InvalidKeyError || error instanceof TypeError)) throw error;
-      this.problem(setting, `is not usable: ${error.message}`, help);
+      const message = hideValues(error.message, this.#textOf(setting) ?? "");
+      this.problem(setting, `is not usable: ${message}`, help);
       return undefined;
     }
   }
 
-  #textOf({ name }: SettingText): string | undefined {
+  #report({ name }: Named, problem: string): void {
+    this.problems.push(`${name} ${problem}`);
+  }
+
+  #textOf({ name }: Named): string | undefined {
     return this.#get(name)?.trim() || undefined;
   }
 }
@@ -120,7 +133,7 @@ export class SettingReader {
     this.#environment = environment;
   }
 
-  /** The command that prints new keys, for the messages. */
+  /** The command that makes new keys, for the messages. */
   get keygen(): string {
     return this.#environment.keygen;
   }
@@ -163,7 +176,43 @@ export class SettingReader {
   }
 }
 
-/** A value, safe to print: settings that contain a secret never get here. */
+/** Base64 with line breaks in it. It has no `=` but at its end, unlike a line of `.env`. */
+const WRAPPED_BASE64 = /^[A-Za-z0-9+/\s]+=*$/;
+
+/** Characters that draw nothing, or draw on what stands around them. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
+/** What is wrong with any value of this text, or `undefined`. */
+function problemOf(text: string): string | undefined {
+  if (/[\r\n]/.test(text)) return "contains a line break: is a quote not closed?";
+  if (UNPRINTABLE.test(text)) return "contains a character that cannot be seen. Write it again";
+  if (/^(["'`]).*\1$/.test(text)) {
+    return "is in quotes that became part of its value, as with docker --env-file. Write it " +
+      "without quotes";
+  }
+  return undefined;
+}
+
+/** A value of at most this many characters is shown in messages. */
+const SHOWN_LENGTH = 8;
+
+/** What is shown of a longer value. */
+const START_LENGTH = 4;
+
+/** The start of a value: any may be a secret that stands in the wrong place. */
+export function shorten(text: string): string {
+  return text.length > SHOWN_LENGTH ? `${text.slice(0, START_LENGTH)}…` : text;
+}
+
 function quote(text: string): string {
-  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+  return JSON.stringify(shorten(text));
+}
+
+/** A message without the long values in it: of a list, its items as well. */
+export function hideValues(message: string, text: string): string {
+  const values = [text, ...text.split(",").map((item) => item.trim())];
+  const longFirst = values.filter((value) => value.length > SHOWN_LENGTH)
+    .flatMap((value) => [JSON.stringify(value).slice(1, -1), value])
+    .sort((one, other) => other.length - one.length);
+  return longFirst.reduce((shown, value) => shown.replaceAll(value, () => shorten(value)), message);
 }

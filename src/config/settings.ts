@@ -5,6 +5,7 @@
 
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../runtime/logger.ts";
+import { checkRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
 import { LIMIT_SETTINGS, MAX_INTEGER } from "./limit_settings.ts";
 import { setting, type SettingText } from "./setting_reader.ts";
@@ -15,7 +16,13 @@ export const GENERAL = {
     name: "HOST",
     default: DEFAULTS.host,
     summary: "Address to listen on",
-    read: ({ text = DEFAULTS.host }) => text,
+    read(reader) {
+      const { text = DEFAULTS.host } = reader;
+      // An IPv6 address may name its interface.
+      if (/^[\w.:-]+(%[\w.-]+)?$/.test(text)) return text;
+      reader.problem("must be an address or a host name", `Try: HOST=${DEFAULTS.host}`);
+      return DEFAULTS.host;
+    },
   }),
   port: setting({
     name: "PORT",
@@ -52,11 +59,8 @@ export const GENERAL = {
       "Redis through which all instances that share it are one server: redis:// or rediss:// (TLS)",
     read(reader) {
       const { text } = reader;
-      // The URL may contain a password: it is not shown.
-      if (text !== undefined && !/^rediss?:$/.test(URL.parse(text)?.protocol ?? "")) {
-        const help = "Try: REDIS_URL=redis://127.0.0.1:6379";
-        reader.problem("must begin with redis:// or rediss://", help);
-      }
+      const help = "Try: REDIS_URL=redis://127.0.0.1:6379";
+      if (text !== undefined) reader.attempt(() => checkRedisUrl(text), help);
       return text;
     },
   }),

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { generateKeyPairJwk } from "../../mod.ts";
 import { type Config, ConfigError, parseConfig } from "../../src/config/config.ts";
 import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
-import { LIMIT_SETTINGS } from "../../src/config/settings.ts";
+import { LIMIT_SETTINGS, SETTINGS } from "../../src/config/settings.ts";
 
 const keys = await generateKeyPairJwk();
 const AUTH = { PRIVATE_KEY_JWK: keys.privateKeyJwk, ADMIN_SECRET: "s".repeat(32) };
@@ -109,9 +109,8 @@ Deno.test("parseConfig() reports everything at once, a line each, with what help
     'PORT must be a whole number from 0 to 65535, not "80a". Try: PORT=8080',
     'LOG_LEVEL must be one of debug, info, warn, error, silent, not "loud". Try: LOG_LEVEL=info',
     'LOG_FORMAT must be one of pretty, json, not "xml". Try: LOG_FORMAT=json',
-    "PRIVATE_KEY_JWK is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local " +
-    "development",
-    "ADMIN_SECRET is not set. Run: KEYGEN >> .env, or set AUTH_DISABLED=true for local development",
+    "PRIVATE_KEY_JWK is not set. Run: KEYGEN, or set AUTH_DISABLED=true for local development",
+    "ADMIN_SECRET is not set. Run: KEYGEN, or set AUTH_DISABLED=true for local development",
     "PUBLIC_KEY_JWK is not usable: The key is not base64 of a JWK's JSON. Unset it: it is derived " +
     "from PRIVATE_KEY_JWK",
   ]);
@@ -259,5 +258,92 @@ Deno.test("parseConfig() never shows a secret", () => {
   }).join();
   for (const secret of [d, keys.privateKeyJwk, "pässword"]) {
     assertEquals(found.includes(secret), false);
+  }
+});
+
+/** A value of each kind of setting that is too long to be shown, or cannot be. */
+const HIDDEN = [
+  "hush-hush-hush-hush",
+  "https://a\nADMIN_SECRET=hush-hush",
+  "a\u009b31mhush-hush",
+  "a\u2028hush-hush",
+  '"hush-hush"',
+];
+
+Deno.test("parseConfig() shows no more than a few characters of any value, and none that cannot be shown", () => {
+  const shown: string[] = [];
+  for (const { name } of SETTINGS) {
+    for (const value of HIDDEN) {
+      try {
+        shown.push(...parse({ ...AUTH, [name]: value }).warnings);
+      } catch (error) {
+        assert(error instanceof ConfigError);
+        shown.push(...error.problems);
+      }
+    }
+  }
+  assert(shown.length > 40);
+  for (const line of shown) {
+    assert(!/hush-hush|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line), JSON.stringify(line));
+  }
+});
+
+Deno.test("parseConfig() asks whether a quote is not closed where a value has a line break", () => {
+  const value = "https://a\nADMIN_SECRET=hush\n";
+  for (const name of ["ALLOWED_ORIGINS", "TRUSTED_PROXIES", "HOST", "PORT", "PRIVATE_KEY_JWK"]) {
+    assertEquals(problems({ ...AUTH, [name]: value + "x" }), [
+      `${name} contains a line break: is a quote not closed?`,
+    ]);
+  }
+});
+
+Deno.test("parseConfig() reads a key whose base64 is wrapped", () => {
+  const wrapped = keys.privateKeyJwk.replace(/.{76}/g, "$&\n");
+  const { auth } = parse({ ...AUTH, PRIVATE_KEY_JWK: wrapped });
+  assert(auth.enabled && auth.privateKeyJwk === keys.privateKeyJwk);
+});
+
+Deno.test("parseConfig() reports quotes that became part of a value", () => {
+  for (const quote of ["'", '"', "`"]) {
+    assertEquals(problems({ ...AUTH, ADMIN_SECRET: quote + AUTH.ADMIN_SECRET + quote }), [
+      "ADMIN_SECRET is in quotes that became part of its value, as with docker --env-file. " +
+      "Write it without quotes",
+    ]);
+  }
+});
+
+Deno.test("parseConfig() refuses a host that is neither an address nor a name", () => {
+  for (const HOST of ["a b", "http://a", "a/b", "a,b", "#"]) {
+    const [line = ""] = problems({ ...AUTH, HOST });
+    assert(line.startsWith("HOST must be an address or a host name"), line);
+  }
+  for (const HOST of ["0.0.0.0", "::", "fe80::1%eth0", "a.example", "my_host"]) {
+    assertEquals(parse({ ...AUTH, HOST }).host, HOST);
+  }
+});
+
+Deno.test("parseConfig() refuses a Redis URL that would be understood in another way, without showing it", () => {
+  for (
+    const url of [
+      "redis:hush:6379",
+      "redis://",
+      "http://hush",
+      "redis://:hu/sh@h:6379",
+      "redis://:hu#sh@h:6379",
+      "redis://:hu?sh@h:6379",
+      "redis://:hu%sh@h:6379",
+      "redis://h:6379/hush",
+      "redis://h:6379/1?hush=1",
+      "redis://h:6379#hush",
+      "redis://u:12/sh@h",
+      "hush",
+    ]
+  ) {
+    const found = problems({ ...AUTH, REDIS_URL: url });
+    assertEquals(found.length, 1, url);
+    assert(found[0]?.startsWith("REDIS_URL is not usable: ") && !/hu|sh@/.test(found[0]), found[0]);
+  }
+  for (const url of ["redis://h", "rediss://u:p%2Fw@h:6380/15", "redis://[::1]:6379/"]) {
+    assertEquals(parse({ ...AUTH, REDIS_URL: url }).redis?.url, url);
   }
 });

@@ -301,6 +301,22 @@ Deno.test({
   },
 });
 
+Deno.test("deploy.ts: SIGINT, as Deploy sends it, closes every client within five seconds, and ends with 0", async () => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    await using program = startDeploy({ AUTH_DISABLED: "true" });
+    const [, url = ""] = await program.line(/Listening on (http:\/\/[^\s/]*)/);
+    await using a = await Client.join(signalUrl(url, { nodeId: "a" }));
+    await using b = await Client.join(signalUrl(url, { nodeId: "b" }));
+    program.kill(signal);
+    const start = performance.now();
+    for (const client of [a, b]) {
+      assertEquals((await closeOf(client)).code, 1001); // The reason is the example's or deno serve's.
+    }
+    assertEquals(await within("the end", program.exited), 0);
+    assert(performance.now() - start < 5000);
+  }
+});
+
 Deno.test("deploy.ts: without keys it says what is missing", async () => {
   await using program = startDeploy({});
   assertEquals(await within("the end", program.exited), 1);

@@ -1,7 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { parse } from "@std/dotenv/parse";
+import { parseEnv } from "node:util";
 import { loadKeyPairFromEnv } from "../../mod.ts";
 import { type Finished, ROOT, runDeno, temporaryFolder } from "../helpers/command.ts";
+
+/** As a program of somebody else reads the file. */
+function parse(text: string): Record<string, string | undefined> {
+  return { ...parseEnv(text) };
+}
 
 const LINES =
   /^PRIVATE_KEY_JWK=[A-Za-z0-9]+\nPUBLIC_KEY_JWK=[A-Za-z0-9]+\nADMIN_SECRET=[0-9a-f]{64}\n$/;
@@ -66,8 +71,23 @@ Deno.test("keygen --write refuses to overwrite keys", async () => {
     await Deno.writeTextFile(path, before);
     const { code, stderr } = await keygen(folder.path, "--write");
     assertEquals([code, await Deno.readTextFile(path)], [1, before]);
-    assertMatch(stderr, /^\.env holds \w+ already/);
+    assertMatch(stderr, /^\.env has \w+ already/);
   }
+});
+
+Deno.test("keygen --write appends to a file in UTF-16 in its encoding, and leaves one that is in none", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/.env`;
+  const units = [..."\ufeffPORT=1\r\n"].map((character) => character.charCodeAt(0));
+  await Deno.writeFile(path, new Uint8Array(units.flatMap((unit) => [unit & 255, unit >> 8])));
+  assertEquals((await keygen(folder.path, "--write")).code, 0);
+  const text = new TextDecoder("utf-16le").decode(await Deno.readFile(path));
+  assertMatch(text, /^PORT=1\r\nPRIVATE_KEY_JWK=\S+\nPUBLIC_KEY_JWK=\S+\nADMIN_SECRET=\S+\n$/);
+  const before = new Uint8Array([0x50, 0, 0x4f, 0]);
+  await Deno.writeFile(path, before);
+  const { code, stderr } = await keygen(folder.path, "--write");
+  assertEquals([code, await Deno.readFile(path)], [1, before]);
+  assertMatch(stderr, /^\.env is neither UTF-8 nor UTF-16/);
 });
 
 Deno.test("keygen --write without permission says how to get it", async () => {

@@ -2,7 +2,14 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import metadata from "../../deno.json" with { type: "json" };
 import { generateKeyPairJwk } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
-import { ROOT, runDeno, start, startDeno, temporaryFolder } from "../helpers/command.ts";
+import {
+  ROOT,
+  runDeno,
+  type Running,
+  start,
+  startDeno,
+  temporaryFolder,
+} from "../helpers/command.ts";
 import { listening, MAIN, OPEN, PERMISSIONS, permissionsOf, serve } from "../helpers/main.ts";
 import { frame, openRaw } from "../helpers/raw.ts";
 import { requestToken, signalUrl } from "../helpers/server.ts";
@@ -46,7 +53,7 @@ Deno.test("main: without settings it says what is missing and what helps, and ex
     "PRIVATE_KEY_JWK",
     "ADMIN_SECRET",
   ]);
-  assertStringIncludes(stderr, "deno task keygen >> .env");
+  assertStringIncludes(stderr, "Run: deno task keygen --write,");
 });
 
 Deno.test("main: every malformed setting is reported at once, without stack or secret", async () => {
@@ -127,6 +134,122 @@ Deno.test("main: an .env that cannot be read is said so, and exits with 1", asyn
   assertMatch(stderr, /^\.env cannot be read [^\n]*\n$/);
 });
 
+/** Starts the server, or lets it fail, in a folder whose `.env` has this content. */
+async function runWithFile(
+  content: string | Uint8Array<ArrayBuffer>,
+  env: Record<string, string> = {},
+): Promise<Running & { folder: string }> {
+  const folder = await temporaryFolder();
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  await Deno.writeFile(`${folder.path}/.env`, bytes);
+  const running = startDeno(["run", ...PERMISSIONS, MAIN], { cwd: folder.path, env });
+  return {
+    ...running,
+    folder: folder.path,
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("main: an unclosed quote in .env shows nothing of the settings below it", async () => {
+  const { privateKeyJwk } = await generateKeyPairJwk();
+  for (const name of ["ALLOWED_ORIGINS", "TRUSTED_PROXIES", "HOST", "PORT"]) {
+    for (const [start, end] of [["'", ""], ['"', ""], ["'", "'"]]) {
+      const secrets = `ADMIN_SECRET=hush-${end}hush\nPRIVATE_KEY_JWK=${privateKeyJwk}${end}\n`;
+      await using server = await runWithFile(`${name}=${start}https://a\n${secrets}`);
+      assertEquals(await server.exited, 1);
+      assertStringIncludes(server.stderr(), `${name} in .env has a quote that is not closed`);
+      assert(!/hush|eyJ|https/.test(server.stderr()), server.stderr());
+    }
+  }
+});
+
+Deno.test("main: entries of others in .env do no harm, and a setting that refers to itself is an error", async () => {
+  const open = "AUTH_DISABLED=true\nHOST=127.0.0.1\nPORT=0\n";
+  await using server = await runWithFile(`PATH=$PATH:/opt/bin\nX=\${X}/y\n${open}`);
+  await listening(server);
+  await using failed = await runWithFile(`${open}REDIS_PREFIX=\${REDIS_PREFIX}:\n`);
+  assertEquals(await failed.exited, 1);
+  assertMatch(failed.stderr(), /^REDIS_PREFIX in \.env refers to a variable by \$, [^\n]*\n$/);
+});
+
+Deno.test("main: an .env in UTF-16, as PowerShell writes it, is read", async () => {
+  const text = "\ufeffAUTH_DISABLED=true\r\nHOST=127.0.0.1\r\nPORT=0\r\n";
+  const units = [...text].map((character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(units.flatMap((unit) => [unit & 255, unit >> 8]));
+  await using server = await runWithFile(bytes);
+  await listening(server);
+  await using mixed = await runWithFile(
+    new Uint8Array([...new TextEncoder().encode("PORT=0\n"), ...bytes.slice(2)]),
+  );
+  assertEquals(await mixed.exited, 1);
+  assertMatch(mixed.stderr(), /^\.env is neither UTF-8 nor UTF-16 [^\n]*\n$/);
+});
+
+Deno.test("main: an .env that cannot be read is a warning where nothing is missing", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/.env`);
+  await using server = serve({ cwd: folder.path, env: OPEN });
+  await server.line(/"warn".*\.env cannot be read/);
+  await listening(server);
+});
+
+Deno.test("main: a misspelt setting and a second entry are warned of", async () => {
+  const { privateKeyJwk } = await generateKeyPairJwk();
+  const keys = `PRIVATE_KEY_JWK=${privateKeyJwk}\nADMIN_SECRET=${"s".repeat(32)}\n`;
+  const content = `HOST=127.0.0.1\nPORT=0\n${keys}ALLOWED_ORIGIN=https://a\n${keys}`;
+  await using server = await runWithFile(content);
+  await server.line(/PRIVATE_KEY_JWK has several entries in \.env: the last one applies/);
+  await server.line(/ALLOWED_ORIGIN is no setting: is ALLOWED_ORIGINS meant\?/);
+  await listening(server);
+  const env = { ...OPEN, ALLOWED_ORIGIN: "https://a" };
+  await using other = startDeno(["run", "--allow-net", "--allow-env", MAIN], { env });
+  await other.line(/ALLOWED_ORIGIN is no setting: is ALLOWED_ORIGINS meant\?/);
+});
+
+Deno.test("main: a host that the permissions refuse is named at start, with the flag", async () => {
+  const flag = "--allow-net=0.0.0.0,127.0.0.1,localhost,[::],[::1]";
+  const expected = {
+    REDIS_URL: {
+      "redis://:hush@redis.example:6380": "redis.example",
+      "redis://192.0.2.1": "192.0.2.1:6379",
+    },
+    CONSUMER_JWKS_URL: { "https://idp.example/hush": "idp.example:443" },
+  };
+  for (const [name, hosts] of Object.entries(expected)) {
+    for (const [value, host] of Object.entries(hosts)) {
+      const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], {
+        env: { ...OPEN, [name]: value },
+      });
+      assertEquals(
+        [code, stderr],
+        [1, `${name} names a host that may not be reached. Run with: ${flag},${host}\n`],
+      );
+    }
+  }
+});
+
+Deno.test("main: a host that cannot be listened on is shown by its start alone", async () => {
+  const host = "0123456789abcdef0123456789abcdef";
+  for (const permissions of [PERMISSIONS, ["--no-prompt", "--allow-env", "--allow-net"]]) {
+    const { code, stderr } = await runDeno(["run", ...permissions, MAIN], {
+      env: { ...OPEN, HOST: host },
+    });
+    assertEquals(code, 1);
+    assertMatch(stderr, /^[^\n]*0123…[^\n]*\n$/);
+    assert(!stderr.includes("01234"), stderr);
+  }
+});
+
+Deno.test("main: it logs its own version and Deno's", async () => {
+  await using server = serve({ env: OPEN });
+  const [line] = await server.line(/^\{.*"Listening on .*\}$/m);
+  const { version, deno } = JSON.parse(line);
+  assertEquals([version, deno], [metadata.version, Deno.version.deno]);
+});
+
 Deno.test("main: without permission to read .env or all of the environment it goes by the rest", async () => {
   const permissions = ["--allow-net=127.0.0.1", "--allow-env=AUTH_DISABLED,HOST,PORT"];
   await using server = startDeno(["run", "--no-prompt", ...permissions, MAIN], { env: OPEN });
@@ -193,6 +316,15 @@ Deno.test("main: on Deno Deploy it warns that instances without a backplane do n
   const env = { ...OPEN, DENO_DEPLOYMENT_ID: "some-deployment" };
   await using server = startDeno(["run", "--allow-all", MAIN], { env });
   await server.line(/REDIS_URL is not set: peers on different instances of Deploy do not meet/);
+});
+
+Deno.test("main: on Deno Deploy it warns of a drain that is cut off, and shows no URL of this machine", async () => {
+  const env = { ...await authEnvironment(), DENO_DEPLOYMENT_ID: "some", DRAIN_SECONDS: "4" };
+  await using server = startDeno(["run", "--allow-all", MAIN], { env });
+  await server.line(/DRAIN_SECONDS is 4: Deploy ends a process 5 seconds after its signal/);
+  const { url } = await listening(server);
+  await fetch(`${url}/health`).then((response) => response.body?.cancel());
+  assert(!/curl|Connect to/.test(server.stdout()), server.stdout());
 });
 
 Deno.test("main: it goes on when nothing can be logged any more", async () => {

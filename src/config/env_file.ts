@@ -1,0 +1,170 @@
+/**
+ * Reads the text of a `.env` file: the entries of our own settings, and no other. It replaces no
+ * variable, so that nothing in the file can refer to itself, and it reads no file.
+ */
+
+/** What a `.env` file says of the settings. */
+export interface EnvFile {
+  /** The values of the settings, by name. */
+  readonly values: ReadonlyMap<string, string>;
+  /** What is wrong with the entry of a setting, by name: a sentence each. */
+  readonly problems: ReadonlyMap<string, string>;
+  /** The settings that have more than one entry: the last one applies. */
+  readonly repeated: ReadonlySet<string>;
+  /** Every other name. */
+  readonly otherNames: ReadonlySet<string>;
+}
+
+/** The start of an entry, as in `export NAME = value`. */
+const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*/;
+
+/** A variable as a shell writes it: `$NAME`, `${NAME}`. */
+const VARIABLE = /\$[A-Za-z_{]/;
+
+/** What follows a closing quote: nothing, or a comment. */
+const END = /^[ \t]*(#.*)?$/;
+
+const UNCLOSED = "has a quote that is not closed. Close it on the same line";
+const TRAILING = "has text behind its closing quote. Put the whole value into quotes";
+const REFERENCE =
+  "refers to a variable by $, which is not replaced. Write the value, or put it in single quotes";
+
+/**
+ * Reads the entries of settings.
+ *
+ * @param text The text of the file.
+ * @param names The names of the settings.
+ * @returns What it says of them. An unquoted value ends at a `#` behind white space; a value in
+ * single quotes or backticks stays as it is; in double quotes `\n`, `\"`, `\\` and `\$` are escapes.
+ */
+export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile {
+  const lines = text.split(/\r\n|\n|\r/);
+  const values = new Map<string, string>();
+  const problems = new Map<string, string>();
+  const repeated = new Set<string>();
+  const otherNames = new Set<string>();
+  const isSetting = (line: string) => names.has(ASSIGNMENT.exec(line)?.[1] ?? "");
+  let index = 0;
+  while (index < lines.length) {
+    const line = lines[index] ?? "";
+    const [start = "", name = ""] = ASSIGNMENT.exec(line) ?? [];
+    if (start === "") {
+      index++;
+      continue;
+    }
+    const entry = readEntry(line.slice(start.length), { lines, next: index + 1, isSetting });
+    index += entry.lineCount;
+    if (!names.has(name)) {
+      otherNames.add(name);
+      continue;
+    }
+    if (values.has(name) || problems.has(name)) repeated.add(name);
+    values.delete(name);
+    problems.delete(name);
+    if (entry.kind === "value") values.set(name, entry.value);
+    else problems.set(name, `${name} in .env ${entry.problem}`);
+  }
+  return { values, problems, repeated, otherNames };
+}
+
+/** The value of an entry, or what is wrong with it. */
+type Entry =
+  & { readonly lineCount: number }
+  & (
+    | { readonly kind: "value"; readonly value: string }
+    | { readonly kind: "malformed"; readonly problem: string }
+  );
+
+/** The lines behind the one that starts an entry. */
+interface Following {
+  readonly lines: readonly string[];
+  /** The index of the first of them. */
+  readonly next: number;
+  /** Whether a line starts a setting. */
+  readonly isSetting: (line: string) => boolean;
+}
+
+/**
+ * Reads a value, whose quotes may span lines. A line in between that starts a setting shows that a
+ * quote was not closed: nothing of that setting may become part of this value.
+ */
+function readEntry(first: string, { lines, next, isSetting }: Following): Entry {
+  const quote = first.charAt(0);
+  if (!["'", '"', "`"].includes(quote)) {
+    const value = first.replace(/(^|[ \t])#.*$/, "").trim();
+    if (VARIABLE.test(value)) return { kind: "malformed", problem: REFERENCE, lineCount: 1 };
+    return { kind: "value", value, lineCount: 1 };
+  }
+  const body: string[] = [];
+  let line: string | undefined = first.slice(1);
+  while (line !== undefined && !(body.length > 0 && isSetting(line))) {
+    const length = closingQuote(line, quote);
+    body.push(length < 0 ? line : line.slice(0, length));
+    const lineCount = body.length;
+    if (length >= 0) {
+      const isEnd = END.test(line.slice(length + 1));
+      if (!isEnd) return { kind: "malformed", problem: TRAILING, lineCount };
+      const text = body.join("\n");
+      if (quote !== '"') return { kind: "value", value: text, lineCount };
+      const refers = VARIABLE.test(text.replaceAll(ESCAPE, ""));
+      if (refers) return { kind: "malformed", problem: REFERENCE, lineCount };
+      return { kind: "value", value: text.replaceAll(ESCAPE, unescape), lineCount };
+    }
+    line = lines[next + lineCount - 1];
+  }
+  return { kind: "malformed", problem: UNCLOSED, lineCount: 1 };
+}
+
+/** A backslash and what it escapes in double quotes. */
+const ESCAPE = /\\(.)/g;
+
+function unescape(_escape: string, character: string): string {
+  return character === "n" ? "\n" : character;
+}
+
+/** Where the quote is closed on a line, or -1. */
+function closingQuote(line: string, quote: string): number {
+  if (quote !== '"') return line.indexOf(quote);
+  return line.replaceAll(ESCAPE, "__").indexOf(quote);
+}
+
+/** An encoding that a text file may have. */
+export type Encoding = "utf-8" | "utf-16le" | "utf-16be";
+
+/** A text, and how it was encoded. */
+export interface DecodedText {
+  readonly text: string;
+  readonly encoding: Encoding;
+}
+
+/**
+ * Decodes a text file by its byte order mark, which is not part of the text: UTF-8 without one.
+ * Windows PowerShell 5 writes UTF-16.
+ *
+ * @returns The text, or `undefined` if the bytes are in another encoding, or in two.
+ */
+export function decodeText(bytes: Uint8Array<ArrayBuffer>): DecodedText | undefined {
+  const [first, second] = bytes;
+  const encoding = first === 0xff && second === 0xfe
+    ? "utf-16le"
+    : first === 0xfe && second === 0xff
+    ? "utf-16be"
+    : "utf-8";
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    return text.includes("\0") ? undefined : { text, encoding };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Encodes a text without a byte order mark, to append it to a file of that encoding. */
+export function encodeText(text: string, encoding: Encoding): Uint8Array<ArrayBuffer> {
+  if (encoding === "utf-8") return new TextEncoder().encode(text);
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < text.length; index++) {
+    view.setUint16(index * 2, text.charCodeAt(index), encoding === "utf-16le");
+  }
+  return bytes;
+}

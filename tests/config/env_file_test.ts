@@ -1,0 +1,110 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decodeText, type EnvFile, parseEnvFile } from "../../src/config/env_file.ts";
+
+const NAMES = new Set(["HOST", "PORT", "ADMIN_SECRET", "ALLOWED_ORIGINS", "PRIVATE_KEY_JWK"]);
+
+function parse(text: string): EnvFile {
+  return parseEnvFile(text, NAMES);
+}
+
+function valuesOf(text: string): Record<string, string> {
+  const { values, problems } = parse(text);
+  assertEquals([...problems], []);
+  return Object.fromEntries(values);
+}
+
+Deno.test("parseEnvFile() reads plain, quoted and exported values, and skips comments", () => {
+  assertEquals(
+    valuesOf(
+      "# a comment\n\n  export HOST = 127.0.0.1  # a comment\r\nPORT='80'\r\n" +
+        'ALLOWED_ORIGINS="https://a.example" # another\nADMIN_SECRET=`it\'s "mine"`\n',
+    ),
+    {
+      HOST: "127.0.0.1",
+      PORT: "80",
+      ALLOWED_ORIGINS: "https://a.example",
+      ADMIN_SECRET: `it's "mine"`,
+    },
+  );
+});
+
+Deno.test("parseEnvFile() cuts no secret off at a # without white space before it", () => {
+  assertEquals(valuesOf("ADMIN_SECRET=one#two\nHOST=#nothing\nPORT= # nothing"), {
+    ADMIN_SECRET: "one#two",
+    HOST: "",
+    PORT: "",
+  });
+  assertEquals(valuesOf("ADMIN_SECRET='one #two'"), { ADMIN_SECRET: "one #two" });
+});
+
+Deno.test("parseEnvFile() knows the escapes of double quotes, and none elsewhere", () => {
+  assertEquals(valuesOf(String.raw`ADMIN_SECRET="a\"b\\c\nd\$HOME"`), {
+    ADMIN_SECRET: 'a"b\\c\nd$HOME',
+  });
+  assertEquals(valuesOf(String.raw`ADMIN_SECRET='a\n$HOME'`), { ADMIN_SECRET: "a\\n$HOME" });
+});
+
+Deno.test("parseEnvFile() ignores entries of others, whatever they refer to", () => {
+  const { values, problems, otherNames } = parse(
+    'PATH=$PATH:/opt/bin\nX=${X}/y\nY="${Z}"\nZ="${Y}"\nKEY="one\nPATH=two"\nPORT=1\n',
+  );
+  assertEquals([[...values], [...problems]], [[["PORT", "1"]], []]);
+  assertEquals([...otherNames], ["PATH", "X", "Y", "Z", "KEY"]);
+});
+
+Deno.test("parseEnvFile() refuses a setting that refers to itself or to another variable", () => {
+  for (const value of ["$HOST", "${HOST}/x", '"${ADMIN_SECRET}"', "a$b"]) {
+    const { values, problems } = parse(`HOST=${value}\nPORT=1`);
+    assertEquals([...values], [["PORT", "1"]]);
+    assertStringIncludes(problems.get("HOST") ?? "", "HOST in .env refers to a variable by $");
+  }
+});
+
+Deno.test("parseEnvFile() lets an unclosed quote swallow no setting", () => {
+  const secret = "PRIVATE_KEY_JWK=eyJ-hush\nADMIN_SECRET='hush'\nPORT=1";
+  for (const text of [`ALLOWED_ORIGINS='https://a\n${secret}`, `HOST="a\n# it's\n${secret}`]) {
+    const { values, problems } = parse(text);
+    assertEquals(values.get("ADMIN_SECRET"), "hush");
+    assertEquals(values.get("PORT"), "1");
+    const [[name = "", problem = ""] = []] = problems;
+    assert(problem.startsWith(`${name} in .env has a quote that is not closed`), problem);
+    assert(!problem.includes("hush"));
+  }
+  const { values, problems } = parse(`OTHER='a\n${secret}`);
+  assertEquals([values.size, problems.size], [3, 0]);
+});
+
+Deno.test("parseEnvFile() reports text behind a closing quote", () => {
+  const { problems } = parse("ADMIN_SECRET='it's mine'");
+  assertStringIncludes(problems.get("ADMIN_SECRET") ?? "", "has text behind its closing quote");
+});
+
+Deno.test("parseEnvFile() takes the last of several entries, and says that there are several", () => {
+  const { values, problems, repeated } = parse("PORT=$X\nPORT=1\nHOST=a\nPORT=2");
+  assertEquals([values.get("PORT"), problems.size, [...repeated]], ["2", 0, ["PORT"]]);
+});
+
+Deno.test("parseEnvFile() reads a large file with a quote that is never closed in no time", () => {
+  const start = performance.now();
+  const { values } = parse(`OTHER='${"\nnothing=$here".repeat(100_000)}\nPORT=1`);
+  assertEquals(values.get("PORT"), "1");
+  assert(performance.now() - start < 5000);
+});
+
+Deno.test("decodeText() reads UTF-8 and UTF-16 by their byte order marks, and nothing else", () => {
+  const text = "PORT=1 é";
+  const units = [...text].map((character) => character.charCodeAt(0));
+  const little = new Uint8Array([0xff, 0xfe, ...units.flatMap((unit) => [unit & 255, unit >> 8])]);
+  const big = new Uint8Array([0xfe, 0xff, ...units.flatMap((unit) => [unit >> 8, unit & 255])]);
+  const utf8 = new TextEncoder().encode(text);
+  assertEquals(decodeText(little), { text, encoding: "utf-16le" });
+  assertEquals(decodeText(big), { text, encoding: "utf-16be" });
+  assertEquals(decodeText(utf8), { text, encoding: "utf-8" });
+  assertEquals(decodeText(new Uint8Array([0xef, 0xbb, 0xbf, ...utf8])), {
+    text,
+    encoding: "utf-8",
+  });
+  assertEquals(decodeText(new Uint8Array([0x50, 0xe9])), undefined);
+  assertEquals(decodeText(little.slice(2)), undefined);
+  assertEquals(decodeText(new Uint8Array([...utf8, ...little.slice(2)])), undefined);
+});

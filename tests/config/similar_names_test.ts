@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import { SETTINGS } from "../../src/config/settings.ts";
+import { findSimilar } from "../../src/config/similar_names.ts";
+
+const NAMES = SETTINGS.map(({ name }) => name);
+
+Deno.test("findSimilar() finds a setting that is two letters away, and the nearest of several", () => {
+  const meant = {
+    ALLOWED_ORIGIN: "ALLOWED_ORIGINS",
+    ALLOW_ORIGINS: "ALLOWED_ORIGINS",
+    "allowed_origins": "ALLOWED_ORIGINS",
+    ADMIN_SECRETS: "ADMIN_SECRET",
+    REDIS_URI: "REDIS_URL",
+    PUBLIC_KEY_JWT: "PUBLIC_KEY_JWK",
+    MAX_CONECTIONS: "MAX_CONNECTIONS",
+  };
+  for (const [name, setting] of Object.entries(meant)) {
+    assertEquals(findSimilar(name, NAMES), setting, name);
+  }
+});
+
+Deno.test("findSimilar() leaves the names of other programs alone", () => {
+  const others = ["HOME", "POST", "HOSTS", "PATH", "PWD", "LOGNAME", "SHELL", "REDIS_HOST", "X"];
+  for (const name of [...others, "ADMIN_TOKEN", "MAX_PEERS", ""]) {
+    assertEquals(findSimilar(name, NAMES), undefined, name);
+  }
+});
