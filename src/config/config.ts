@@ -3,6 +3,7 @@
  * and warns of what an operator should change. Each setting alone is read in `settings.ts`.
  */
 
+import { decodeJwks, readAlgorithms } from "../access/key_set.ts";
 import { assertPartners } from "../access/keys.ts";
 import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { Limits } from "../access/limits.ts";
@@ -126,6 +127,7 @@ function readAuth(environment: EnvironmentReader): AuthConfig {
 
 /** `undefined` if there is no key of an identity provider, so that no consumer is let in by tokens. */
 function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions | undefined {
+  const problemsBefore = environment.problems.length;
   const jwks = environment.read(GENERAL.consumerPublicKeyJwk);
   const jwksUrl = environment.read(GENERAL.consumerJwksUrl);
   const issuer = environment.read(GENERAL.consumerIssuer);
@@ -135,6 +137,12 @@ function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions |
   if (jwks !== undefined && jwksUrl !== undefined) {
     const what = "and CONSUMER_PUBLIC_KEY_JWK exclude each other";
     environment.problem(GENERAL.consumerJwksUrl, what, "Unset one");
+  }
+  // Keys or algorithms that are malformed by themselves have been reported.
+  if (jwks !== undefined && environment.problems.length === problemsBefore) {
+    const check = () => decodeJwks(jwks, readAlgorithms(algorithms));
+    const help = "Give keys for an algorithm of CONSUMER_ALGORITHMS";
+    environment.attempt(GENERAL.consumerPublicKeyJwk, check, help);
   }
   if (jwks === undefined && jwksUrl === undefined) return undefined;
   return {
