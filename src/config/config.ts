@@ -36,6 +36,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** How long a room token may be valid, if that is bounded. */
   readonly maxTokenTtl: string | undefined;
+  /** Seconds by which the clock of a token's issuer may be ahead. */
+  readonly clockToleranceSeconds: number;
   /** Milliseconds until a client without a room token has to register. */
   readonly registerTimeoutMs: number;
   /** Seconds without a sign of life after which a peer is removed. */
@@ -82,6 +84,7 @@ export function parseConfig(get: Lookup, keygen: string): Config {
     allowedOrigins: environment.read(GENERAL.allowedOrigins),
     trustedProxies: environment.read(GENERAL.trustedProxies),
     maxTokenTtl: environment.read(GENERAL.maxTokenTtl),
+    clockToleranceSeconds: environment.read(GENERAL.clockToleranceSeconds),
     registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
     idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),
     drainSeconds: environment.read(GENERAL.drainSeconds),
