@@ -197,6 +197,7 @@ function serverConfig(config: Config, logger: Logger): ServerOptions {
     registerTimeoutMs: config.registerTimeoutMs,
     idleTimeoutSeconds: config.idleTimeoutSeconds,
     drainSeconds: config.drainSeconds,
+    clockToleranceSeconds: config.clockToleranceSeconds,
     trustedProxies: config.trustedProxies,
     limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
     ...(consumerAuth === undefined ? {} : { consumerAuth }),

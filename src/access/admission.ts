@@ -1,6 +1,6 @@
 /**
- * Who may connect: finds the token in a request, and decides by it, by the host's own means, or
- * without either when authentication is off, which room and name a connection gets.
+ * Who may connect: decides by a token, by the host's own means, or without either when authentication
+ * is off, which room and name a connection gets. Where the token was is not its concern.
  */
 
 import type { JWTPayload } from "jose";
@@ -8,7 +8,6 @@ import type { Address } from "./address.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
-import { KeySetError } from "./fetched_keys.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -16,8 +15,10 @@ import {
   MAX_NODE_ID_LENGTH,
   MAX_ROOM_LENGTH,
 } from "../protocol/messages.ts";
-import { failureFields, type Logger } from "../runtime/logger.ts";
-import type { TokenCache } from "./token_cache.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { deadline } from "../runtime/deadline.ts";
+import type { RefusalLog } from "./refusal_log.ts";
+import { ExpiredTokens, type TokenCache } from "./token_cache.ts";
 
 /** Which peer a connection may become. */
 export interface Identity {
@@ -44,8 +45,8 @@ export interface Authorization {
 }
 
 /**
- * Admits a client by the host's own means, such as a session cookie. What it throws is logged, and
- * the client is closed with 1011.
+ * Admits a client by the host's own means, such as a session cookie. If it throws, or does not answer
+ * within `registerTimeoutMs`, this is logged and the client is closed with 1011.
  *
  * @param request A copy of the client's request.
  * @returns The room that the client may join, or `null` if it is not authenticated.
@@ -76,7 +77,13 @@ export type AuthPolicy =
     readonly limiter: VerificationLimiter;
     readonly cache: TokenCache;
   }
-  | { readonly kind: "host"; readonly authorize: Authorize };
+  | {
+    readonly kind: "host";
+    readonly authorize: Authorize;
+    /** Milliseconds that the host has to answer. */
+    readonly timeoutMs: number;
+    readonly clock: Clock;
+  };
 
 /** Whether a consumer may join, and if so, whom its token was issued to. */
 export type ConsumerVerdict =
@@ -97,14 +104,6 @@ export type ConsumerAuthorizer = (
   address: Address,
 ) => ConsumerVerdict | Promise<ConsumerVerdict>;
 
-/** What a request has besides its room and `nodeId`. */
-export interface Credentials {
-  /** The token, wherever it was. */
-  readonly token: string | undefined;
-  /** The subprotocol that the answer has to name. */
-  readonly protocol: string | undefined;
-}
-
 /** A client that wants to connect. */
 export interface ConnectRequest {
   readonly query: URLSearchParams;
@@ -115,47 +114,12 @@ export interface ConnectRequest {
   readonly request: Request;
 }
 
-/** The subprotocol that clients offer along with `bearer.<token>`. */
-export const SUBPROTOCOL = "client-db-sync";
-
-const BEARER_PREFIX = "bearer.";
-/** A token in the sense of RFC 9110, section 5.6.2: what a subprotocol may be. */
-const HTTP_TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
-
-/**
- * Finds the token of a request: in the query, as `Authorization: Bearer`, or among the subprotocols.
- *
- * @returns The token and the subprotocol to answer with, or a sentence about what is wrong.
- */
-export function readCredentials(
-  query: URLSearchParams,
-  headers: Headers,
-): Credentials | { readonly problem: string } {
-  const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ??
-    [];
-  if (!offered.every((name) => HTTP_TOKEN.test(name)) || new Set(offered).size < offered.length) {
-    return { problem: "Sec-WebSocket-Protocol must be a list of different names" };
-  }
-  const protocol = offered.includes(SUBPROTOCOL) ? SUBPROTOCOL : undefined;
-  const bearers = offered.filter((name) => name.startsWith(BEARER_PREFIX));
-  if (bearers.length > 0 && protocol === undefined) {
-    return { problem: `Offer the subprotocol ${SUBPROTOCOL} along with the token` };
-  }
-  const [token, another] = [
-    ...query.getAll("token"),
-    /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1],
-    ...bearers.map((name) => name.slice(BEARER_PREFIX.length)),
-  ].filter((candidate) => candidate);
-  if (another !== undefined) return { problem: "Send one token, in one place" };
-  return { token: token ?? undefined, protocol };
-}
-
 /** What admitting depends on. */
 export interface AdmissionOptions {
   readonly policy: AuthPolicy;
   /** Whether clients without a room token may come as consumers. */
   readonly allowsConsumers: boolean;
-  readonly logger: Logger;
+  readonly refusals: RefusalLog;
 }
 
 /**
@@ -163,7 +127,7 @@ export interface AdmissionOptions {
  * to be verified or the host has to be asked.
  */
 export function admit(
-  { policy, allowsConsumers, logger }: AdmissionOptions,
+  { policy, allowsConsumers, refusals }: AdmissionOptions,
   { query, token, address, request }: ConnectRequest,
 ): Admission | Promise<Admission> {
   // Clients append their own to whatever the app's URL contains: the last one counts.
@@ -185,18 +149,23 @@ export function admit(
       if (known === "expired") return { refusal: CLOSE.invalidToken };
       if (known !== undefined) return decide(known);
       return verifyRoomToken(policy, token, address).then(
-        (attempt) =>
-          attempt.kind === "valid"
-            ? decide(attempt.value)
-            : { refusal: closeReasonFor(attempt, CLOSE.invalidToken) },
-      ).catch((cause) => ({ refusal: onFailure(logger, "Verifying a token failed", cause) }));
+        (attempt) => {
+          if (attempt.kind === "valid") return decide(attempt.value);
+          refusals.log("Room token refused", attempt, address);
+          return { refusal: closeReasonFor(attempt, CLOSE.invalidToken) };
+        },
+      ).catch((cause) => ({ refusal: refusals.logFailure("Verifying a token failed", cause) }));
     }
     case "host":
-      return askHost(policy.authorize, request).then((found) =>
+      return deadline(
+        askHost(policy.authorize, request),
+        policy.timeoutMs,
+        policy.clock,
+      ).then((found) =>
         found === null
           ? unauthenticated(CLOSE.notAuthorized)
           : member(found.room, found.nodeId || nodeId)
-      ).catch((cause) => ({ refusal: onFailure(logger, "authorize() failed", cause) }));
+      ).catch((cause) => ({ refusal: refusals.logFailure("authorize() failed", cause) }));
   }
 }
 
@@ -232,25 +201,26 @@ export interface ConsumerAuthorizerOptions {
   readonly verify: ConsumerVerifier | undefined;
   readonly isOpen: boolean;
   readonly limiter: VerificationLimiter;
-  readonly logger: Logger;
+  readonly refusals: RefusalLog;
 }
 
 /** Creates the function that decides which consumers are admitted. */
 export function createConsumerAuthorizer(
-  { verify, isOpen, limiter, logger }: ConsumerAuthorizerOptions,
+  { verify, isOpen, limiter, refusals }: ConsumerAuthorizerOptions,
 ): ConsumerAuthorizer {
   if (verify === undefined) {
     return () => isOpen ? accepted("") : rejected(CLOSE.consumersRefused);
   }
-  return (token, room, address) =>
-    token === undefined
-      ? rejected(CLOSE.invalidConsumerToken)
-      : limiter.attempt(address, () => verdictOf(verify(token, room))).then(
-        (attempt) =>
-          attempt.kind === "valid"
-            ? accepted(identityOf(attempt.value))
-            : rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken)),
-      ).catch((cause) => rejected(onFailure(logger, "Verifying a consumer token failed", cause)));
+  const expired = new ExpiredTokens();
+  return (token, room, address) => {
+    if (token === undefined || expired.has(token)) return rejected(CLOSE.invalidConsumerToken);
+    return limiter.attempt(address, () => verdictOf(verify(token, room))).then((attempt) => {
+      if (attempt.kind === "valid") return accepted(identityOf(attempt.value));
+      if (attempt.kind === "expired") expired.add(token);
+      refusals.log("Consumer token refused", attempt, address);
+      return rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken));
+    }).catch((cause) => rejected(refusals.logFailure("Verifying a consumer token failed", cause)));
+  };
 }
 
 function accepted(identity: string): ConsumerVerdict {
@@ -268,12 +238,6 @@ function identityOf({ iss = "", sub = crypto.randomUUID() }: JWTPayload): string
 
 function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): CloseReason {
   return kind === "throttled" ? CLOSE.tooManyFailures : otherwise;
-}
-
-/** Logs a failure of ours, of the host or of the identity provider, and says how to close. */
-function onFailure(logger: Logger, message: string, cause: unknown): CloseReason {
-  logger.error(message, failureFields(cause));
-  return cause instanceof KeySetError ? CLOSE.keySetUnavailable : CLOSE.internalError;
 }
 
 function identify(room: string, nodeId: string | undefined, canJoinAsNormal: boolean): Admission {

@@ -5,13 +5,13 @@
 
 import type { JWTPayload, JWTVerifyGetKey } from "jose";
 import { JWKSMultipleMatchingKeys, JWSSignatureVerificationFailed } from "jose/errors";
-import { createLocalJWKSet } from "jose/jwks/local";
 import { jwtVerify } from "jose/jwt/verify";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { createFetchedKeys } from "./fetched_keys.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
+import { createKeyLookup } from "./key_lookup.ts";
 import { decodeJwks, readAlgorithms, readJwksUrl } from "./key_set.ts";
 import { checkSpelling } from "./token_text.ts";
 import { checkTimes } from "./token_times.ts";
@@ -79,7 +79,8 @@ export interface ConsumerVerifierOptions {
  * @returns The verifier. A token must always have `exp`.
  * @throws {TypeError} Neither or both of `jwks` and `jwksUrl` are given, the URL is not acceptable,
  * or an algorithm is not one of a key pair.
- * @throws {InvalidKeyError} `jwks` is not a set of public keys.
+ * @throws {InvalidKeyError} `jwks` is not a set of public keys, or one of them can never verify a
+ * token with these algorithms.
  *
  * @example
  * ```ts
@@ -109,7 +110,7 @@ export function makeConsumerVerifier(
   }
   const getKey = jwks === undefined
     ? createFetchedKeys(readJwksUrl(jwksUrl ?? ""), { clock, logger })
-    : createLocalJWKSet(decodeJwks(jwks));
+    : createKeyLookup(decodeJwks(jwks, algorithms));
   const options = {
     algorithms: [...algorithms],
     requiredClaims: ["exp"],

@@ -17,8 +17,16 @@ interface Failures {
   readonly until: number;
 }
 
+/** Counts failures of one kind. */
+export interface FailureCounter {
+  /** Seconds until an address may try again; 0 is now. */
+  retryAfter(address: Address): number;
+  /** Counts a failure on this instance. */
+  add(address: Address): void;
+}
+
 /** The failed attempts of all addresses. */
-export class FailureLimiter {
+export class FailureLimiter implements FailureCounter {
   readonly #clock: Clock;
   readonly #max: number;
   readonly #listeners: ((address: string) => void)[] = [];
@@ -36,14 +44,27 @@ export class FailureLimiter {
     this.#listeners.push(listener);
   }
 
-  /** Seconds until an address may try again; 0 is now. */
+  /**
+   * A counter beside this one, with the same limit: what it counts makes nobody wait here. Listeners
+   * are called for its failures, too, so that all instances know them.
+   *
+   * @param kind What it counts, in a word.
+   */
+  counterFor(kind: string): FailureCounter {
+    const keyOf = (address: Address) => address && `${kind} ${address}`;
+    return {
+      retryAfter: (address) => this.retryAfter(keyOf(address)),
+      add: (address) => this.add(keyOf(address)),
+    };
+  }
+
   retryAfter(address: Address): number {
     const failures = address === undefined ? undefined : this.#failures.get(address);
     if (failures === undefined || failures.count < this.#max) return 0;
     return Math.max(Math.ceil((failures.until - this.#clock.elapsed()) / 1000), 0);
   }
 
-  /** Counts a failure on this instance, and tells the listeners. */
+  /** Counts a failure on this instance, and calls the listeners. */
   add(address: Address): void {
     if (address === undefined || this.#max === Infinity) return;
     this.count(address);

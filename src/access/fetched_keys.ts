@@ -3,13 +3,14 @@
  * provider that has just failed alone.
  */
 
-import type { JWTVerifyGetKey } from "jose";
+import type { JSONWebKeySet, JWTVerifyGetKey } from "jose";
 import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
 import { createRemoteJWKSet, customFetch, type FetchImplementation } from "jose/jwks/remote";
 import { isObject } from "../protocol/messages.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { SignalingError } from "../runtime/errors.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { withNamelessKeys } from "./key_lookup.ts";
 
 /**
  * The identity provider's keys cannot be used at the moment: they cannot be fetched, or one of them
@@ -41,12 +42,14 @@ export interface FetchedKeysOptions {
  * @returns The look-up. It rejects with {@linkcode KeySetError} if no set can be had.
  */
 export function createFetchedKeys(url: URL, options: FetchedKeysOptions): JWTVerifyGetKey {
-  const getKey = createRemoteJWKSet(url, {
+  let keySet: JSONWebKeySet | undefined;
+  const fetched = createRemoteJWKSet(url, {
     cooldownDuration: FETCH_COOLDOWN_MS,
     timeoutDuration: FETCH_TIMEOUT_MS,
     cacheMaxAge: CACHE_MS,
-    [customFetch]: keepLastGood(options),
+    [customFetch]: keepLastGood(options, (fresh) => keySet = fresh),
   });
+  const getKey = withNamelessKeys(fetched, () => keySet);
   return async (header, token) => {
     try {
       return await getKey(header, token);
@@ -63,7 +66,10 @@ export function createFetchedKeys(url: URL, options: FetchedKeysOptions): JWTVer
  * A fetch that answers with the last good key set when the provider fails, accepts no set that is too
  * long, and leaves a provider that has just failed alone.
  */
-function keepLastGood({ clock, logger }: FetchedKeysOptions): FetchImplementation {
+function keepLastGood(
+  { clock, logger }: FetchedKeysOptions,
+  onKeySet: (keySet: JSONWebKeySet) => void,
+): FetchImplementation {
   let lastGood: string | undefined;
   let failedAt = -Infinity;
   return async (url, options) => {
@@ -77,7 +83,13 @@ function keepLastGood({ clock, logger }: FetchedKeysOptions): FetchImplementatio
         await response.body?.cancel();
         throw new Error(`Status ${response.status}`);
       }
-      lastGood = await readKeySet(response);
+      const text = await readText(response);
+      const keySet = parseKeySet(text);
+      if (keySet.keys.length === 0) {
+        logger.warn("The consumers' key set is empty: every consumer token is refused");
+      }
+      lastGood = text;
+      onKeySet(keySet);
     } catch (error) {
       failedAt = clock.elapsed();
       logger.warn("The consumers' key set cannot be fetched", { cause: String(error) });
@@ -87,15 +99,21 @@ function keepLastGood({ clock, logger }: FetchedKeysOptions): FetchImplementatio
   };
 }
 
-async function readKeySet(response: Response): Promise<string> {
+async function readText(response: Response): Promise<string> {
   let text = "";
   for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     text += chunk;
     if (text.length > MAX_JWKS_LENGTH) throw new Error("The key set is too long");
   }
-  const value: unknown = JSON.parse(text);
-  if (!isObject(value) || !Array.isArray(value["keys"]) || !value["keys"].every(isObject)) {
-    throw new Error("The answer is not a key set");
-  }
   return text;
+}
+
+function parseKeySet(text: string): JSONWebKeySet {
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value) || !isKeys(value["keys"])) throw new Error("The answer is not a key set");
+  return { keys: value["keys"] };
+}
+
+function isKeys(value: unknown): value is JSONWebKeySet["keys"] {
+  return Array.isArray(value) && value.every(isObject);
 }

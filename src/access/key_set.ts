@@ -6,6 +6,7 @@
 import type { JSONWebKeySet } from "jose";
 import { isObject } from "../protocol/messages.ts";
 import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
+import { findKeyProblem } from "./public_jwk.ts";
 
 /** The algorithms that may be configured: signatures with a key pair (RFC 7518, RFC 8037, RFC 9864). */
 export const CONSUMER_ALGORITHMS: readonly string[] = [
@@ -25,9 +26,15 @@ export const CONSUMER_ALGORITHMS: readonly string[] = [
 /**
  * Reads a set of public keys from base64 of its JSON.
  *
- * @throws {InvalidKeyError} It is no such set, is empty, or contains a private or symmetric key.
+ * @param base64 Base64 (or base64url) of a JWK, an array of JWKs, or a JWK set.
+ * @param algorithms The names of the algorithms that tokens may have.
+ * @throws {InvalidKeyError} It is no such set, is empty, or contains a key that can never verify a
+ * token; the message says which key, and why.
  */
-export function decodeJwks(base64: string): JSONWebKeySet {
+export function decodeJwks(
+  base64: string,
+  algorithms: readonly string[] = CONSUMER_ALGORITHMS,
+): JSONWebKeySet {
   const value = decodeBase64Json(base64);
   const list = Array.isArray(value)
     ? value
@@ -37,15 +44,17 @@ export function decodeJwks(base64: string): JSONWebKeySet {
   if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) {
     throw new InvalidKeyError("The text is no JWK, array of JWKs or JWK set");
   }
-  for (const jwk of list) {
-    if (typeof jwk["kty"] !== "string" || jwk["kty"] === "oct") {
-      throw new InvalidKeyError("Every key must be the public one of a key pair");
-    }
-    if (jwk["d"] !== undefined) {
-      throw new InvalidKeyError("A key has the private member d: give public keys only");
-    }
+  for (const [index, jwk] of list.entries()) {
+    const problem = findKeyProblem(jwk, algorithms);
+    if (problem !== undefined) throw new InvalidKeyError(`${nameOf(jwk, index)} ${problem}`);
   }
   return { keys: list as JSONWebKeySet["keys"] };
+}
+
+/** Its place in the set, and its `kid` if it has one that can be shown. */
+function nameOf({ kid }: Record<string, unknown>, index: number): string {
+  const shown = typeof kid === "string" && kid.length <= 64 ? ` (kid ${JSON.stringify(kid)})` : "";
+  return `Key ${index + 1}${shown}`;
 }
 
 /**

@@ -3,6 +3,8 @@
  * what happens beyond stands where they are kept; `settings.ts` says it in a sentence each.
  */
 
+import { checkInteger } from "../runtime/integer.ts";
+
 /** The bounds of a server. Each holds for one process. */
 export interface Limits {
   /** UTF-8 bytes of one message. Beyond: close 1009. */
@@ -62,15 +64,14 @@ export const DEFAULT_LIMITS: Limits = {
 /**
  * Completes limits with the defaults and turns 0 into `Infinity`.
  *
- * @throws {TypeError} One is not a number, or below 0.
+ * @throws {TypeError} A limit is not a whole number from 0 to 2^31 - 1, or its name is not known.
  */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
+  const unknown = Object.keys(given).find((name) => !Object.hasOwn(DEFAULT_LIMITS, name));
+  if (unknown !== undefined) throw new TypeError(`There is no limit ${JSON.stringify(unknown)}`);
   const limits = { ...DEFAULT_LIMITS } as Record<keyof Limits, number>;
   for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
-    const value: unknown = given[name] ?? DEFAULT_LIMITS[name];
-    if (typeof value !== "number" || !(value >= 0)) {
-      throw new TypeError(`The limit ${name} must be a number, 0 (no limit) or more`);
-    }
+    const value = checkInteger(`The limit ${name}`, given[name] ?? DEFAULT_LIMITS[name]);
     limits[name] = value === 0 ? Infinity : value;
   }
   return limits;

@@ -5,7 +5,7 @@
 
 import { Semaphore } from "../runtime/semaphore.ts";
 import type { Address } from "./address.ts";
-import type { FailureLimiter } from "./failure_limiter.ts";
+import type { FailureCounter } from "./failure_limiter.ts";
 import { type InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
 
 /** Verifications of one kind that run at once. */
@@ -30,11 +30,11 @@ export type Attempt<T> = Verdict<T> | Throttled;
 
 /** Limits the verification of one kind of token or secret. */
 export class VerificationLimiter {
-  readonly #failures: FailureLimiter;
+  readonly #failures: FailureCounter;
   readonly #running = new Semaphore(MAX_RUNNING);
 
   /** Counts failures here. Several kinds may share a counter. */
-  constructor(failures: FailureLimiter) {
+  constructor(failures: FailureCounter) {
     this.#failures = failures;
   }
 

@@ -148,4 +148,11 @@ export const ACCESS = {
       return text;
     },
   }),
+  clockToleranceSeconds: setting({
+    name: "CLOCK_TOLERANCE_SECONDS",
+    default: String(DEFAULTS.clockToleranceSeconds),
+    summary: "How far the clock of a token's issuer may be ahead (nbf); exp is exact",
+    read: (reader) =>
+      reader.integer(DEFAULTS.clockToleranceSeconds, 0, 86_400) ?? DEFAULTS.clockToleranceSeconds,
+  }),
 } as const;

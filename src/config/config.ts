@@ -3,6 +3,7 @@
  * and warns of what an operator should change. Each setting alone is read in `settings.ts`.
  */
 
+import { decodeJwks, readAlgorithms } from "../access/key_set.ts";
 import { assertPartners } from "../access/keys.ts";
 import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { Limits } from "../access/limits.ts";
@@ -35,6 +36,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** How long a room token may be valid, if that is bounded. */
   readonly maxTokenTtl: string | undefined;
+  /** Seconds by which the clock of a token's issuer may be ahead. */
+  readonly clockToleranceSeconds: number;
   /** Milliseconds until a client without a room token has to register. */
   readonly registerTimeoutMs: number;
   /** Seconds without a sign of life after which a peer is removed. */
@@ -81,6 +84,7 @@ export function parseConfig(get: Lookup, keygen: string): Config {
     allowedOrigins: environment.read(GENERAL.allowedOrigins),
     trustedProxies: environment.read(GENERAL.trustedProxies),
     maxTokenTtl: environment.read(GENERAL.maxTokenTtl),
+    clockToleranceSeconds: environment.read(GENERAL.clockToleranceSeconds),
     registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
     idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),
     drainSeconds: environment.read(GENERAL.drainSeconds),
@@ -126,6 +130,7 @@ function readAuth(environment: EnvironmentReader): AuthConfig {
 
 /** `undefined` if there is no key of an identity provider, so that no consumer is let in by tokens. */
 function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions | undefined {
+  const problemsBefore = environment.problems.length;
   const jwks = environment.read(GENERAL.consumerPublicKeyJwk);
   const jwksUrl = environment.read(GENERAL.consumerJwksUrl);
   const issuer = environment.read(GENERAL.consumerIssuer);
@@ -135,6 +140,12 @@ function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions |
   if (jwks !== undefined && jwksUrl !== undefined) {
     const what = "and CONSUMER_PUBLIC_KEY_JWK exclude each other";
     environment.problem(GENERAL.consumerJwksUrl, what, "Unset one");
+  }
+  // Keys or algorithms that are malformed by themselves have been reported.
+  if (jwks !== undefined && environment.problems.length === problemsBefore) {
+    const check = () => decodeJwks(jwks, readAlgorithms(algorithms));
+    const help = "Give keys for an algorithm of CONSUMER_ALGORITHMS";
+    environment.attempt(GENERAL.consumerPublicKeyJwk, check, help);
   }
   if (jwks === undefined && jwksUrl === undefined) return undefined;
   return {

@@ -10,11 +10,13 @@ import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
 import { issueToken } from "../access/room_tokens.ts";
+import { RefusalLog } from "../access/refusal_log.ts";
 import { TokenCache } from "../access/token_cache.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { CLOSE } from "../protocol/messages.ts";
 import { createRooms } from "../rooms/rooms.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { failureFields } from "../runtime/logger.ts";
 import { MEGABYTE, MemoryWatch } from "../runtime/memory_watch.ts";
 import { Connections } from "../sessions/connections.ts";
@@ -77,13 +79,14 @@ export interface HandlerParts {
 /** Builds a signaling handler: this is the wiring of the server. */
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
   const options = resolveOptions(given);
-  const { authEnabled, clock, limits, logger, path, maxTtlSeconds } = options;
+  const { authEnabled, clock, clockToleranceSeconds, limits, logger, path } = options;
   const addressOf = readAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
   const verifyConsumer = given.consumerAuth &&
-    makeConsumerVerifier(given.consumerAuth, { clock, logger });
+    makeConsumerVerifier({ clockToleranceSeconds, ...given.consumerAuth }, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
+  const refusals = new RefusalLog({ clock, logger });
   const rooms = createRooms({ clock, ...limits });
   const { registry, negotiations } = rooms;
   const cluster = await createCluster(given, { ...options, registry, failures });
@@ -103,7 +106,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       verify: verifyConsumer,
       isOpen: !authEnabled,
       limiter: new VerificationLimiter(failures),
-      logger,
+      refusals,
     }),
     clock,
     logger,
@@ -114,6 +117,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const upgrade = createUpgradeHandler({
     context,
     policy: createPolicy(given, keys, { ...options, failures }),
+    refusals,
     allowsConsumers: verifyConsumer !== undefined,
     isAllowedOrigin: options.isAllowedOrigin,
     addressOf,
@@ -143,7 +147,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       if (keys === null) {
         throw new TypeError("This handler has no key to sign with: it does not use room tokens");
       }
-      return await issueToken(keys.privateKey, request, { maxTtlSeconds, clock });
+      return await issueToken(keys.privateKey, request, options);
     },
     publicJwk: () => publicJwk,
     stats: () => ({
@@ -228,15 +232,19 @@ function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
 function createPolicy(
   { authorize }: SignalingHandlerOptions,
   keys: KeyPair | null,
-  { authEnabled, maxTtlSeconds, clock, failures }: ResolvedOptions & { failures: FailureLimiter },
+  options: ResolvedOptions & { failures: FailureLimiter },
 ): AuthPolicy {
+  const { authEnabled, clock, registerTimeoutMs, failures } = options;
   if (!authEnabled) return { kind: "none" };
-  if (authorize !== undefined) return { kind: "host", authorize };
+  if (authorize !== undefined) {
+    const timeoutMs = registerTimeoutMs || DEFAULTS.registerTimeoutMs;
+    return { kind: "host", authorize, timeoutMs, clock };
+  }
   if (keys === null) return { kind: "none" };
   return {
     kind: "room token",
     publicKey: keys.publicKey,
-    options: { maxTtlSeconds, clock },
+    options,
     limiter: new VerificationLimiter(failures),
     cache: new TokenCache(clock),
   };

@@ -1,4 +1,4 @@
-/** What a handler can be told, what it does and what it tells of itself. */
+/** The public interface of a handler: its options, its methods and its numbers. */
 
 import type { Authorize } from "../access/admission.ts";
 import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
@@ -62,6 +62,13 @@ export interface SignalingHandlerOptions {
    * when absent.
    */
   trustedProxies?: readonly string[];
+  /**
+   * Seconds by which the clock of a token's issuer may be ahead of this one, so that the token's `nbf`
+   * lies in the future. `exp` is exact.
+   *
+   * @default {60}
+   */
+  clockToleranceSeconds?: number;
   /** How long a room token may be valid at most, such as `"30d"`; any when absent. */
   maxTokenTtl?: string;
   /**
@@ -87,7 +94,7 @@ export interface SignalingHandlerOptions {
   clock?: Clock;
 }
 
-/** What a handler has to do at the moment, and has done. */
+/** The state of a handler, in numbers. */
 export interface SignalingStats {
   /** Whether joining needs authentication. */
   readonly auth: "enabled" | "disabled";
@@ -97,11 +104,11 @@ export interface SignalingStats {
   readonly rooms: number;
   /** Sockets that have not joined. */
   readonly pending: number;
-  /** Sockets that were told to close and have not gone yet. */
+  /** Sockets that were told to close and are still open. */
   readonly closing: number;
-  /** Clients that reset their connection during the handshake: Deno keeps a file descriptor each. */
+  /** Clients that reset their connection during the handshake; each costs Deno a file descriptor. */
   readonly neverOpened: number;
-  /** Whether the process has more memory than `maxMemoryMb`, so that nobody new is let in. */
+  /** Whether the process has more memory than `maxMemoryMb`, so that new clients are rejected. */
   readonly memory: "ok" | "exceeded";
   /** Whether peers of other instances can be reached; `none` without a backplane. */
   readonly backplane: "none" | "up" | "down";
@@ -141,12 +148,12 @@ export interface SignalingHandler extends AsyncDisposable {
   issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
   /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
-  /** What there is to do at the moment. */
+  /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**
-   * Refuses new connections and closes every socket with 1001: the normal peers spread evenly over
-   * `graceMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
-   * consumers, which never do. Then waits until all have gone, 300 ms at most. Safe to call twice.
+   * Rejects new connections and closes every socket with 1001: the normal peers spread evenly over
+   * `drainMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
+   * consumers, which never do. Then waits until all are closed, 300 ms at most. Safe to call twice.
    */
   close(options?: { drainMs?: number }): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
+import { checkInteger } from "../runtime/integer.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
 
@@ -24,6 +25,8 @@ export interface ResolvedOptions {
   readonly drainMs: number;
   /** Seconds that a room token may be valid; any when `undefined`. */
   readonly maxTtlSeconds: number | undefined;
+  /** Seconds by which the clock of a token's issuer may be ahead. */
+  readonly clockToleranceSeconds: number;
   readonly isAllowedOrigin: OriginCheck;
   readonly trustedProxies: readonly string[];
 }
@@ -31,7 +34,7 @@ export interface ResolvedOptions {
 /**
  * Completes and checks the options of a handler.
  *
- * @throws {TypeError} `limits`, `allowedOrigins` or `maxTokenTtl` is not usable.
+ * @throws {TypeError} An option is malformed, or out of the bounds that its setting has.
  */
 export function resolveOptions(options: SignalingHandlerOptions): ResolvedOptions {
   const {
@@ -42,20 +45,44 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     registerTimeoutMs = DEFAULTS.registerTimeoutMs,
     idleTimeoutSeconds = DEFAULTS.idleTimeoutSeconds,
     drainSeconds = DEFAULTS.drainSeconds,
+    clockToleranceSeconds = DEFAULTS.clockToleranceSeconds,
     trustedProxies = [],
     maxTokenTtl,
   } = options;
+  if (typeof authEnabled !== "boolean") throw new TypeError("authEnabled must be true or false");
   return {
     authEnabled,
-    path,
+    path: checkPath(path),
     clock,
     logger: neverThrowing(logger),
     limits: resolveLimits(options.limits),
-    registerTimeoutMs,
-    idleTimeoutSeconds,
-    drainMs: drainSeconds * 1000,
-    maxTtlSeconds: maxTokenTtl === undefined ? undefined : parseDuration(maxTokenTtl),
+    registerTimeoutMs: checkInteger("registerTimeoutMs", registerTimeoutMs),
+    idleTimeoutSeconds: checkInteger("idleTimeoutSeconds", idleTimeoutSeconds, DAY_SECONDS),
+    drainMs: checkInteger("drainSeconds", drainSeconds, HOUR_SECONDS) * 1000,
+    clockToleranceSeconds: checkInteger(
+      "clockToleranceSeconds",
+      clockToleranceSeconds,
+      DAY_SECONDS,
+    ),
+    maxTtlSeconds: maxTokenTtl === undefined ? undefined : readMaxTtl(maxTokenTtl),
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
     trustedProxies,
   };
+}
+
+const HOUR_SECONDS = 3600;
+const DAY_SECONDS = 86_400;
+
+function checkPath(path: unknown): string | null {
+  if (path === null || (typeof path === "string" && /^\/[^?#]*$/.test(path))) return path;
+  throw new TypeError("path must be null, or begin with / and contain no ? and no #");
+}
+
+function readMaxTtl(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (cause) {
+    const message = 'maxTokenTtl must be a number and a unit, such as "30m", "24h" or "30d"';
+    throw new TypeError(message, { cause });
+  }
 }

@@ -116,7 +116,9 @@ async function tokenRoute(
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  const limiter = new VerificationLimiter(failures);
+  // Of its own: clients with bad tokens keep nobody from minting, and the other way round.
+  const secretFailures = failures.counterFor("secret");
+  const limiter = new VerificationLimiter(secretFailures);
   return async (request, info) => {
     const address = addressOf(remoteAddressOf(info), request.headers);
     const attempt = await limiter.attempt(

@@ -28,7 +28,7 @@ export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
   adminSecret?: string | undefined;
   /**
    * Called when the process has run out of file descriptors and most of them are lost for good to a
-   * defect of Deno 2.9 (see `lost` of the stats): only a new process can accept clients again.
+   * defect of Deno 2.9 (see `neverOpened` in `SignalingStats`): only a new process can accept clients again.
    */
   onExhausted?: () => void;
 }
@@ -64,11 +64,11 @@ export interface SignalingServer extends AsyncDisposable {
    * @param info What `Deno.serve` gave along with it: limits per address need its `remoteAddr`.
    */
   fetch(request: Request, info?: unknown): Promise<Response>;
-  /** What the server has to do at the moment. */
+  /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**
    * Stops: says so at `/health`, refuses new clients, closes those that there are with 1001, spread
-   * evenly over `graceMs` milliseconds (`drainSeconds` by default) and the consumers last, and ends
+   * evenly over `drainMs` milliseconds (`drainSeconds` by default) and the consumers last, and ends
    * within a second after that. Safe to call twice.
    */
   close(options?: { drainMs?: number }): Promise<void>;

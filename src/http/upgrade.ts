@@ -4,8 +4,10 @@
  */
 
 import type { Address, AddressReader } from "../access/address.ts";
-import { type Admission, admit, type AuthPolicy, readCredentials } from "../access/admission.ts";
+import { type Admission, admit, type AuthPolicy } from "../access/admission.ts";
+import { readCredentials } from "../access/credentials.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
+import type { RefusalLog } from "../access/refusal_log.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { failureFields } from "../runtime/logger.ts";
@@ -25,6 +27,7 @@ export interface UpgradeHandlerOptions {
   readonly isAllowedOrigin: OriginCheck;
   readonly addressOf: AddressReader;
   readonly failures: FailureLimiter;
+  readonly refusals: RefusalLog;
   readonly memory: Pick<MemoryWatch, "isExceeded" | "start">;
 }
 
@@ -74,8 +77,7 @@ const LIMIT_RESPONSES: Record<ExceededLimit, { status: number; message: string }
  * so that a refused client gets no socket.
  */
 export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHandler {
-  const { context, policy, allowsConsumers, isAllowedOrigin, addressOf, failures, memory } =
-    options;
+  const { context, policy, isAllowedOrigin, addressOf, failures, memory } = options;
   const { connections, limits, logger } = context;
   /** Requests whose token is verified before they are upgraded. */
   let verifying = 0;
@@ -93,7 +95,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       return errorResponse(STATUS_CODE.Forbidden, "Pages of this origin may not connect");
     }
     const query = new URLSearchParams(splitUrl(request.url).query);
-    const credentials = readCredentials(query, headers);
+    const credentials = readCredentials(query, headers, policy.kind === "room token");
     if ("problem" in credentials) {
       return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
     }
@@ -101,7 +103,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     // Once it is upgraded, a request can no longer be read.
     const requestForHost = policy.kind === "host" ? copyOf(request) : request;
     const connectRequest = { query, token, address, request: requestForHost };
-    const admitRequest = () => admit({ policy, allowsConsumers, logger }, connectRequest);
+    const admitRequest = () => admit(options, connectRequest);
     if (connections.mustVerifyBeforeUpgrade) {
       return verifyFirst(admitRequest, protocol, address, upgrade);
     }

@@ -4,13 +4,17 @@ import {
   type Authorization,
   type ConsumerAuthorizer,
   createConsumerAuthorizer,
-  readCredentials,
 } from "../../src/access/admission.ts";
+import { readCredentials } from "../../src/access/credentials.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { KeySetError } from "../../src/access/fetched_keys.ts";
 import { InvalidTokenError } from "../../src/access/invalid_token.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
-import { silentLogger } from "../../src/runtime/logger.ts";
+import { generateKeyPairJwk, loadKeyPair } from "../../src/access/keys.ts";
+import { issueToken } from "../../src/access/room_tokens.ts";
+import { TokenCache } from "../../src/access/token_cache.ts";
+import { RefusalLog } from "../../src/access/refusal_log.ts";
+import { type LogFields, silentLogger } from "../../src/runtime/logger.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import type { ConsumerVerifier } from "../../src/access/consumer_tokens.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -23,18 +27,24 @@ function authorizer(verify: ConsumerVerifier | undefined, isOpen: boolean): {
   errors: string[];
 } {
   const errors: string[] = [];
-  const failures = new FailureLimiter(new FakeClock(), 60);
+  const clock = new FakeClock();
+  const failures = new FailureLimiter(clock, 60);
   const limiter = new VerificationLimiter(failures);
   const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
   return {
-    authorize: createConsumerAuthorizer({ verify, isOpen, limiter, logger }),
+    authorize: createConsumerAuthorizer({
+      verify,
+      isOpen,
+      limiter,
+      refusals: new RefusalLog({ clock, logger }),
+    }),
     failures,
     errors,
   };
 }
 
 function read(query: string, headers: Record<string, string> = {}): unknown {
-  return readCredentials(new URLSearchParams(query), new Headers(headers));
+  return readCredentials(new URLSearchParams(query), new Headers(headers), true);
 }
 
 Deno.test("readCredentials() finds the token in the query, the header or the subprotocols", () => {
@@ -87,7 +97,7 @@ Deno.test("readCredentials() refuses a malformed list of subprotocols and a toke
   for (const list of lists) {
     const headers = new Headers();
     headers.get = (name) => name === "sec-websocket-protocol" ? list : null;
-    const credentials = readCredentials(new URLSearchParams(), headers);
+    const credentials = readCredentials(new URLSearchParams(), headers, true);
     assert("problem" in credentials, list);
   }
   const both = [
@@ -154,14 +164,148 @@ Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, an
   assertEquals(await authorize(tokens[0], "room", HERE), verdicts[0]);
 });
 
+Deno.test("readCredentials() looks for no token where none is needed", () => {
+  const query = new URLSearchParams("token=a&token=b");
+  const headers = new Headers({
+    authorization: "Bearer of-the-gateway",
+    "sec-websocket-protocol": "bearer.x, client-db-sync",
+  });
+  assertEquals(readCredentials(query, headers, false), {
+    token: undefined,
+    protocol: "client-db-sync",
+  });
+  const alone = new Headers({ "sec-websocket-protocol": "bearer.x" });
+  assertEquals(readCredentials(query, alone, false), { token: undefined, protocol: undefined });
+});
+
+Deno.test("admit() gives the host its time and no longer", async () => {
+  const clock = new FakeClock();
+  const errors: unknown[] = [];
+  const logger = {
+    ...silentLogger,
+    error: (message: string, fields?: LogFields) => void errors.push([message, fields?.["cause"]]),
+  };
+  const policy = {
+    kind: "host" as const,
+    authorize: () => new Promise<null>(() => {}),
+    timeoutMs: 10_000,
+    clock,
+  };
+  const admission = admit(
+    { policy, allowsConsumers: false, refusals: new RefusalLog({ clock, logger }) },
+    {
+      query: new URLSearchParams("room=r"),
+      token: undefined,
+      address: undefined,
+      request: new Request("http://h/signal"),
+    },
+  );
+  clock.tick(9999);
+  assertEquals(errors, []);
+  clock.tick(1);
+  assertEquals(await admission, { refusal: CLOSE.internalError });
+  assertEquals(errors, [["authorize() failed", "TimeoutError: No answer within 10000 ms"]]);
+});
+
+/** Room tokens of a server whose clock a test moves. */
+async function roomTokens() {
+  const clock = new FakeClock();
+  const { privateKey, publicKey } = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  const failures = new FailureLimiter(clock, 3);
+  const lines: [string, LogFields][] = [];
+  const info = (message: string, fields: LogFields = {}) => void lines.push([message, fields]);
+  const options = {
+    policy: {
+      kind: "room token" as const,
+      publicKey,
+      options: { clock, maxTtlSeconds: 3600 },
+      limiter: new VerificationLimiter(failures),
+      cache: new TokenCache(clock),
+    },
+    allowsConsumers: false,
+    refusals: new RefusalLog({ clock, logger: { ...silentLogger, info } }),
+  };
+  const present = (token: string) =>
+    admit(options, {
+      query: new URLSearchParams("room=r&nodeId=n"),
+      token,
+      address: HERE,
+      request: new Request("http://h/signal"),
+    });
+  return { clock, privateKey, failures, lines, present };
+}
+
+Deno.test("admit() refuses a token that has expired from memory, and counts it against no limit", async () => {
+  const { clock, privateKey, failures, lines, present } = await roomTokens();
+  const { token } = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
+  const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
+  assertEquals(await present(token), { identity });
+  assertEquals(present(token), { identity }); // from memory: no promise
+  clock.tick(60_000);
+  for (let n = 0; n < 100; n++) assertEquals(present(token), { refusal: CLOSE.invalidToken });
+  // The server sees this one for the first time once it has expired.
+  const never = await issueToken(privateKey, { ttl: "1s", subject: "r" }, { clock });
+  clock.tick(1000);
+  assertEquals(await present(never.token), { refusal: CLOSE.invalidToken });
+  for (let n = 0; n < 100; n++) assertEquals(present(never.token), { refusal: CLOSE.invalidToken });
+  assertEquals(failures.retryAfter(HERE), 0);
+  const valid = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
+  assertEquals(await present(valid.token), { identity });
+  assertEquals(lines.map(([message, { reason, claim }]) => [message, reason, claim]), [
+    ["Room token refused", "expired", "exp"],
+  ]);
+});
+
+Deno.test("admit() counts forged tokens, and logs why, a few times a minute for each address", async () => {
+  const { clock, privateKey, failures, lines, present } = await roomTokens();
+  const { token } = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
+  const long = await issueToken(privateKey, { ttl: "2h", subject: "r" }, { clock });
+  assertEquals(await present(long.token), { refusal: CLOSE.invalidToken });
+  const forged = `${token.slice(0, -4)}AAAA`;
+  for (let n = 0; n < 2; n++) assertEquals(await present(forged), { refusal: CLOSE.invalidToken });
+  assertEquals(failures.retryAfter(HERE) > 0, true);
+  for (let n = 0; n < 20; n++) {
+    assertEquals(await present(forged), { refusal: CLOSE.tooManyFailures });
+  }
+  assertEquals(lines.length, 5);
+  assertEquals(
+    lines.slice(0, 2).map(([, { reason, claim, address }]) => [reason, claim, address]),
+    [
+      ["claims", "exp", HERE],
+      ["signature", undefined, HERE],
+    ],
+  );
+  assertEquals(lines[0]?.[1]["cause"], "The token is valid for too long (exp)");
+  assertEquals(JSON.stringify(lines).includes(forged), false);
+  clock.tick(60_000);
+  await present(forged);
+  assertEquals(lines.length, 6);
+});
+
+Deno.test("createConsumerAuthorizer() refuses a token that has expired from memory, and counts it against no limit", async () => {
+  let verified = 0;
+  const { authorize, failures } = authorizer(() => {
+    verified++;
+    return Promise.reject(new InvalidTokenError("old", { reason: "expired", claim: "exp" }));
+  }, false);
+  const refused = { kind: "rejected" as const, close: CLOSE.invalidConsumerToken };
+  assertEquals(await authorize("old", "room", HERE), refused);
+  for (let n = 0; n < 100; n++) assertEquals(authorize("old", "other room", HERE), refused);
+  assertEquals([verified, failures.retryAfter(HERE)], [1, 0]);
+});
+
 Deno.test("admit() takes what the host says as the room, and reports an answer that it cannot use", async () => {
   const causes: unknown[] = [];
+  const clock = new FakeClock();
   const ask = (found: Authorization | null, query = "") =>
     admit(
       {
-        policy: { kind: "host", authorize: () => found },
+        policy: { kind: "host", authorize: () => found, timeoutMs: 1000, clock },
         allowsConsumers: false,
-        logger: { ...silentLogger, error: (_, fields) => causes.push(fields) },
+        refusals: new RefusalLog({
+          clock,
+          logger: { ...silentLogger, error: (_, fields) => causes.push(fields) },
+        }),
       },
       {
         query: new URLSearchParams(query),

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { InvalidTokenError, KeySetError, makeConsumerVerifier } from "../../mod.ts";
 import { InvalidKeyError } from "../../src/access/keys.ts";
@@ -68,13 +68,145 @@ Deno.test("makeConsumerVerifier() tries every key that a token without kid may f
 Deno.test("makeConsumerVerifier() takes ES256 and RS256, and EdDSA only when asked", async () => {
   const ed = await newProvider("Ed25519");
   const token = await ed.sign({}, { alg: "EdDSA" });
+  const { jwk } = await newProvider();
   await assertRejects(
-    () => makeConsumerVerifier({ jwks: encode(ed.jwk) })(token),
+    () => makeConsumerVerifier({ jwks: encode(jwk) })(token),
     InvalidTokenError,
   );
   const asked = makeConsumerVerifier({ jwks: encode(ed.jwk), algorithms: ["EdDSA"] });
   await asked(token);
   await asked(await ed.sign());
+});
+
+Deno.test("makeConsumerVerifier() finds a key without kid for a token with one, and no key of another kid", async () => {
+  const named = await newProvider("ES256", "k1");
+  const nameless = await newProvider();
+  const foreign = await newProvider("ES256", "k2");
+  await using server = new KeyServer(named.jwk, nameless.jwk);
+  const options = [
+    { jwks: encode([named.jwk, nameless.jwk]) },
+    { jwks: encode(nameless.jwk) },
+    { jwksUrl: server.url },
+  ];
+  for (const option of options) {
+    const verify = makeConsumerVerifier(option);
+    for (let n = 0; n < 2; n++) await verify(await nameless.sign({}, { kid: `any ${n}` }));
+    await verify(await nameless.sign());
+    await assertRejects(async () => verify(await foreign.sign()), InvalidTokenError);
+    await assertRejects(
+      async () => verify(await named.sign({}, { kid: "another" })),
+      InvalidTokenError,
+    );
+  }
+});
+
+Deno.test("makeConsumerVerifier() forgives a provider's clock that is a minute ahead, or as much as it is told", async () => {
+  const provider = await newProvider();
+  const jwks = encode(provider.jwk);
+  const now = Math.floor(Date.now() / 1000);
+  const sign = (nbf: number) => provider.sign({ nbf: now + nbf, iat: now + nbf, exp: now + 900 });
+  await makeConsumerVerifier({ jwks })(await sign(55));
+  await makeConsumerVerifier({ jwks, clockToleranceSeconds: 300 })(await sign(295));
+  for (const [nbf, config] of [[70, {}], [2, { clockToleranceSeconds: 0 }]] as const) {
+    const error = await assertRejects(
+      async () => makeConsumerVerifier({ jwks, ...config })(await sign(nbf)),
+      InvalidTokenError,
+    );
+    assertEquals([error.reason, error.claim], ["claims", "nbf"]);
+  }
+});
+
+Deno.test("makeConsumerVerifier() says what is wrong with a token, and in which claim", async () => {
+  const [provider, foreign] = [await newProvider(), await newProvider()];
+  const verify = makeConsumerVerifier({
+    jwks: encode(provider.jwk),
+    issuer: "idp",
+    audience: "app",
+    roomClaim: "rooms",
+  });
+  const right = { iss: "idp", aud: "app", rooms: ["r"] };
+  await verify(await provider.sign(right), "r");
+  const token = await provider.sign(right);
+  const cases: [string, string, string | undefined][] = [
+    ["nonsense", "malformed", undefined],
+    [` ${token}`, "malformed", undefined],
+    [`${token}=`, "malformed", undefined],
+    [await foreign.sign(right), "signature", undefined],
+    [await provider.sign({ ...right, exp: 1 }), "expired", "exp"],
+    [await provider.sign({ ...right, exp: undefined }), "claims", "exp"],
+    [await provider.sign({ ...right, iss: "else" }), "claims", "iss"],
+    [await provider.sign({ ...right, aud: "else" }), "claims", "aud"],
+    [await provider.sign({ ...right, nbf: 1e10 }), "claims", "nbf"],
+    [await provider.sign({ ...right, rooms: ["q"] }), "claims", "rooms"],
+  ];
+  for (const [text, reason, claim] of cases) {
+    const error = await assertRejects(() => verify(text, "r"), InvalidTokenError);
+    assertEquals([error.reason, error.claim], [reason, claim], error.message);
+    if (claim !== undefined) assert(error.message.includes(claim), error.message);
+  }
+});
+
+Deno.test("makeConsumerVerifier() refuses keys that can never verify a token, and names them", async () => {
+  const ec = { ...(await newProvider()).jwk, kid: "mine" } as Record<string, unknown>;
+  const rsa = (await newProvider("RS256")).jwk;
+  const ed = (await newProvider("Ed25519")).jwk;
+  const p384 = (await newProvider("ES384")).jwk;
+  const small = await crypto.subtle.generateKey(
+    {
+      name: "RSASSA-PKCS1-v1_5",
+      modulusLength: 1024,
+      publicExponent: new Uint8Array([1, 0, 1]),
+      hash: "SHA-256",
+    },
+    true,
+    ["sign", "verify"],
+  );
+  const plain = (text: unknown) => {
+    const base64 = btoa(atob(String(text).replaceAll("-", "+").replaceAll("_", "/")));
+    return base64.endsWith("=") ? base64 : `${base64}=`;
+  };
+  const bad: [Record<string, unknown>, RegExp][] = [
+    [{ ...ec, y: undefined }, /no member y/],
+    [{ ...ec, y: ec["x"] }, /no point of its curve/],
+    [{ ...ec, x: plain(ec["x"]) }, /member x that is not base64url/],
+    [{ ...rsa, n: plain(rsa["n"]) }, /member n that is not base64url/],
+    [{ ...ec, x: "AAAA" }, /32 bytes/],
+    [{ ...ed, x: "AAAA" }, /accepted algorithms/],
+    [await exportJWK(small.publicKey) as Record<string, unknown>, /1024 bits/],
+    [{ ...rsa, e: "AA" }, /exponent/],
+    [{ ...rsa, e: undefined }, /no member e/],
+    [ed, /is for EdDSA, Ed25519, but the accepted algorithms are ES256, RS256/],
+    [p384, /is for ES384/],
+    [{ ...rsa, alg: "RS512" }, /is for RS512/],
+    [{ ...ec, alg: "RS256" }, /alg that does not fit/],
+    [{ ...ec, use: "enc" }, /use must be "sig"/],
+    [{ ...ec, key_ops: ["sign"] }, /key_ops/],
+    [{ ...rsa, kty: "rsa" }, /needs the kty/],
+    [{ ...ec, crv: "secp256k1" }, /needs the kty/],
+    [{ ...ec, crv: "toString" }, /needs the kty/],
+  ];
+  for (const [jwk, message] of bad) {
+    for (const keys of [jwk, [ec, jwk]]) {
+      const error = assertThrows(
+        () => makeConsumerVerifier({ jwks: encode(keys) }),
+        InvalidKeyError,
+      );
+      assertMatch(error.message, message);
+      assertMatch(error.message, Array.isArray(keys) ? /^Key 2 / : /^Key 1 /);
+      if (jwk["kid"] === "mine") assertMatch(error.message, /\(kid "mine"\)/);
+    }
+  }
+});
+
+Deno.test("makeConsumerVerifier() accepts a key of every algorithm", async () => {
+  for (const alg of ["ES256", "ES384", "ES512", "RS256", "PS512", "Ed25519"]) {
+    for (let n = 0; n < (alg.startsWith("ES") ? 20 : 1); n++) {
+      const { jwk, sign } = await newProvider(alg);
+      const good = { ...jwk, use: "sig", key_ops: ["verify"], alg, kid: "k" };
+      const verify = makeConsumerVerifier({ jwks: encode(good), algorithms: [alg] });
+      if (alg !== "ES512") await verify(await sign({}, { kid: "k" }));
+    }
+  }
 });
 
 Deno.test("makeConsumerVerifier() never takes none, an HMAC, or a token without exp", async () => {
@@ -176,6 +308,18 @@ Deno.test("a provider without a good key set is a KeySetError for every token, a
     }
     assertEquals([server.asked, warnings.length], [1, 1], answer.toString());
   }
+});
+
+Deno.test("an empty key set is warned about", async () => {
+  await using server = new KeyServer();
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const verify = makeConsumerVerifier({ jwksUrl: server.url }, { logger });
+  const provider = await newProvider();
+  for (let n = 0; n < 3; n++) {
+    await assertRejects(async () => verify(await provider.sign()), InvalidTokenError);
+  }
+  assertEquals(warnings, ["The consumers' key set is empty: every consumer token is refused"]);
 });
 
 Deno.test("the last good key set is kept when its host fails, and fetched again when it is back", async () => {

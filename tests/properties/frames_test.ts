@@ -9,6 +9,8 @@ import { splitUrl } from "../../src/http/url.ts";
 import { anyText, forgedOffer, frame, validMessage } from "../helpers/arbitraries.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
+import { RefusalLog } from "../../src/access/refusal_log.ts";
+import { systemClock } from "../../src/runtime/clock.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import { property } from "../helpers/property.ts";
 
@@ -112,6 +114,8 @@ const pairs = fc.array(fc.tuple(fc.constantFrom("room", "nodeId", "token", "x"),
   maxLength: 6,
 });
 
+const refusals = new RefusalLog({ clock: systemClock, logger: silentLogger });
+
 function ask(query: string, policy: AuthPolicy): unknown {
   const applicant: ConnectRequest = {
     query: new URLSearchParams(splitUrl(`http://h/signal?${query}`).query),
@@ -119,7 +123,7 @@ function ask(query: string, policy: AuthPolicy): unknown {
     address: undefined,
     request: new Request("http://h/"),
   };
-  return admit({ policy, allowsConsumers: true, logger: silentLogger }, applicant);
+  return admit({ policy, allowsConsumers: true, refusals }, applicant);
 }
 
 property(
@@ -149,8 +153,9 @@ property(
   1000,
   async ([query, found]) => {
     const authorize = () => found as null;
-    for (const gate of [{ kind: "none" }, { kind: "host", authorize }] as const) {
-      const verdict = await ask(query, gate) as { identity?: { room: string; nodeId: string } };
+    const host = { kind: "host", authorize, timeoutMs: 1000, clock: systemClock } as const;
+    for (const policy of [{ kind: "none" }, host] as const) {
+      const verdict = await ask(query, policy) as { identity?: { room: string; nodeId: string } };
       const { room, nodeId } = verdict.identity ?? { room: "-", nodeId: "-" };
       for (const name of [room, nodeId]) assert(typeof name === "string" && name !== "");
       assert([...room].length <= 256 && [...nodeId].length <= 128);

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { checkProxies, createAddressReader } from "../../src/access/address.ts";
-import { readCredentials } from "../../src/access/admission.ts";
+import { readCredentials } from "../../src/access/credentials.ts";
 import { createOriginCheck } from "../../src/access/origins.ts";
 import {
   anyText,
@@ -88,7 +88,7 @@ property(
     const headers = new Headers();
     if (offer !== undefined) headers.set("sec-websocket-protocol", offer);
     if (authorized !== undefined) headers.set("authorization", authorized);
-    const found = readCredentials(query, headers);
+    const found = readCredentials(query, headers, true);
     if ("problem" in found) return assert(found.problem !== "");
     const { token, protocol } = found;
     const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ??

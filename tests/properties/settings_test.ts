@@ -89,7 +89,7 @@ property(
 const limitNames = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[];
 
 property(
-  "limits are positive numbers or a TypeError",
+  "limits are whole numbers above 0 or a TypeError",
   fc.dictionary(
     fc.constantFrom(...limitNames),
     fc.oneof(fc.double(), fc.nat(), fc.anything(), fc.constantFrom(NaN, -1, 0, 5)),
@@ -97,7 +97,9 @@ property(
   2000,
   (given) => {
     const values = Object.values(given).filter((each) => each !== undefined && each !== null);
-    if (values.some((each) => typeof each !== "number" || Number.isNaN(each) || each < 0)) {
+    const isLimit = (each: unknown) =>
+      Number.isInteger(each) && Number(each) >= 0 && Number(each) < 2 ** 31;
+    if (!values.every(isLimit)) {
       return void assertThrows(() => resolveLimits(given as Partial<Limits>), TypeError);
     }
     const limits = resolveLimits(given as Partial<Limits>);

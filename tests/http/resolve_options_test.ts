@@ -1,0 +1,50 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { resolveOptions } from "../../src/http/resolve_options.ts";
+import type { SignalingHandlerOptions } from "../../src/http/handler_options.ts";
+
+Deno.test("resolveOptions() fills in every default", () => {
+  const { registerTimeoutMs, idleTimeoutSeconds, drainMs, clockToleranceSeconds, path } =
+    resolveOptions({});
+  assertEquals(
+    [registerTimeoutMs, idleTimeoutSeconds, drainMs, clockToleranceSeconds, path],
+    [10_000, 30, 3000, 60, "/signal"],
+  );
+});
+
+Deno.test("resolveOptions() takes 0 and the greatest number that a timer can wait", () => {
+  for (const registerTimeoutMs of [0, 2 ** 31 - 1]) resolveOptions({ registerTimeoutMs });
+  for (const idleTimeoutSeconds of [0, 86_400]) resolveOptions({ idleTimeoutSeconds });
+  for (const drainSeconds of [0, 3600]) resolveOptions({ drainSeconds });
+  for (const path of [null, "/", "/rtc"]) resolveOptions({ path });
+  resolveOptions({ limits: { messageBurst: 2 ** 31 - 1, maxMemoryMb: 0 } });
+});
+
+const NO_INTEGERS = [-1, 1.5, NaN, Infinity, 2 ** 31, "5", null];
+
+Deno.test("resolveOptions() refuses what no environment can set, and names it", () => {
+  const bad: Record<string, unknown[]> = {
+    registerTimeoutMs: NO_INTEGERS,
+    idleTimeoutSeconds: [...NO_INTEGERS, 5e6],
+    drainSeconds: [...NO_INTEGERS, 3601],
+    clockToleranceSeconds: [...NO_INTEGERS, 86_401],
+    path: ["", "signal", "/signal?x", "/signal#x", 5],
+    authEnabled: ["false", 0, null],
+    maxTokenTtl: ["", "soon", "0s", "-1h"],
+  };
+  for (const [name, values] of Object.entries(bad)) {
+    for (const value of values) {
+      const options = { [name]: value } as SignalingHandlerOptions;
+      assertThrows(() => resolveOptions(options), TypeError, name);
+    }
+  }
+});
+
+Deno.test("resolveOptions() refuses limits that are not whole numbers, or that it does not know", () => {
+  for (const value of NO_INTEGERS.filter((value) => value !== null)) {
+    const limits = { messageBurst: value } as SignalingHandlerOptions["limits"] & object;
+    assertThrows(() => resolveOptions({ limits }), TypeError, "messageBurst");
+  }
+  for (const name of ["maxPeersPerRom", "MAX_PEERS_PER_ROOM", "toString"]) {
+    assertThrows(() => resolveOptions({ limits: { [name]: 5 } }), TypeError, name);
+  }
+});
