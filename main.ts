@@ -131,6 +131,7 @@ function serverConfig(config: Config, logger: Logger): ServerOptions {
     logger,
     registerTimeoutMs: config.registerTimeoutMs,
     idleTimeoutSeconds: config.idleTimeoutSeconds,
+    reintroduceSeconds: config.reintroduceSeconds,
     drainSeconds: config.drainSeconds,
     trustedProxies: config.trustedProxies,
     limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },

@@ -79,7 +79,11 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const verifyConsumer = given.consumerAuth &&
     makeConsumerVerifier(given.consumerAuth, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
-  const rooms = createRooms({ clock, ...limits });
+  const rooms = createRooms({
+    clock,
+    ...limits,
+    reintroduceMs: options.reintroduceSeconds * 1000,
+  });
   const { registry, negotiations } = rooms;
   const cluster = await createCluster(given, { ...options, registry, failures });
   const connections = new Connections({

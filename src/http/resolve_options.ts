@@ -7,6 +7,7 @@ import { parseDuration } from "../access/duration.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
 
@@ -19,6 +20,7 @@ export interface ResolvedOptions {
   readonly limits: Limits;
   readonly registerTimeoutMs: number;
   readonly idleTimeoutSeconds: number;
+  readonly reintroduceSeconds: number;
   /** Milliseconds over which `close()` spreads the closes. */
   readonly drainMs: number;
   /** Seconds that a room token may be valid; any when `undefined`. */
@@ -40,6 +42,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     logger = silentLogger,
     registerTimeoutMs = 10_000,
     idleTimeoutSeconds = 30,
+    reintroduceSeconds = DEFAULTS.reintroduceSeconds,
     drainSeconds = 3,
     trustedProxies = [],
     maxTokenTtl,
@@ -52,6 +55,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     limits: resolveLimits(options.limits),
     registerTimeoutMs,
     idleTimeoutSeconds,
+    reintroduceSeconds,
     drainMs: drainSeconds * 1000,
     maxTtlSeconds: maxTokenTtl === undefined ? undefined : parseDuration(maxTokenTtl),
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
