@@ -196,6 +196,7 @@ function serverConfig(config: Config, logger: Logger): ServerOptions {
     logger,
     registerTimeoutMs: config.registerTimeoutMs,
     idleTimeoutSeconds: config.idleTimeoutSeconds,
+    reintroduceSeconds: config.reintroduceSeconds,
     drainSeconds: config.drainSeconds,
     clockToleranceSeconds: config.clockToleranceSeconds,
     trustedProxies: config.trustedProxies,

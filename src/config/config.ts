@@ -42,6 +42,8 @@ export interface Config {
   readonly registerTimeoutMs: number;
   /** Seconds without a sign of life after which a peer is removed. */
   readonly idleTimeoutSeconds: number;
+  /** Seconds after which each normal peer is told of peers of its room again. */
+  readonly reintroduceSeconds: number;
   /** Seconds over which closes are spread. */
   readonly drainSeconds: number;
   /** The Redis that connects the instances, if there is one. */
@@ -87,6 +89,7 @@ export function parseConfig(get: Lookup, keygen: string): Config {
     clockToleranceSeconds: environment.read(GENERAL.clockToleranceSeconds),
     registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
     idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),
+    reintroduceSeconds: environment.read(GENERAL.reintroduceSeconds),
     drainSeconds: environment.read(GENERAL.drainSeconds),
     redis: readRedis(environment),
     limits: readLimits(environment),

@@ -45,6 +45,13 @@ export const GENERAL = {
     read: (reader) =>
       reader.integer(DEFAULTS.idleTimeoutSeconds, 0, 86_400) ?? DEFAULTS.idleTimeoutSeconds,
   }),
+  reintroduceSeconds: setting({
+    name: "REINTRODUCE_SECONDS",
+    default: String(DEFAULTS.reintroduceSeconds),
+    summary: "Seconds after which each normal peer is told of peers of its room again; 0 is never",
+    read: (reader) =>
+      reader.integer(DEFAULTS.reintroduceSeconds, 0, 86_400) ?? DEFAULTS.reintroduceSeconds,
+  }),
   drainSeconds: setting({
     name: "DRAIN_SECONDS",
     default: String(DEFAULTS.drainSeconds),

@@ -87,7 +87,11 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     makeConsumerVerifier({ clockToleranceSeconds, ...given.consumerAuth }, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
   const refusals = new RefusalLog({ clock, logger });
-  const rooms = createRooms({ clock, ...limits });
+  const rooms = createRooms({
+    clock,
+    ...limits,
+    reintroduceMs: options.reintroduceSeconds * 1000,
+  });
   const { registry, negotiations } = rooms;
   const cluster = await createCluster(given, { ...options, registry, failures });
   const connections = new Connections({

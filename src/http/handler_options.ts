@@ -47,6 +47,13 @@ export interface SignalingHandlerOptions {
    */
   idleTimeoutSeconds?: number;
   /**
+   * Seconds after which each normal peer is sent a `peer-list` of peers of its room again, so that
+   * pairs which lost their connection find each other; 0 is never.
+   *
+   * @default {60}
+   */
+  reintroduceSeconds?: number;
+  /**
    * Bounds other than the defaults; each is documented there, and 0 is none.
    *
    * @default {DEFAULT_LIMITS}
@@ -114,7 +121,7 @@ export interface SignalingStats {
   readonly backplane: "none" | "up" | "down";
   /** Answers that were not relayed, because their offer had been answered. */
   readonly duplicateAnswers: number;
-  /** Peer lists that were sent because an offer was not answered. */
+  /** Peer lists that were sent because an offer was not answered, or two peers made none. */
   readonly reintroductions: number;
 }
 

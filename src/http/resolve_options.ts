@@ -21,6 +21,7 @@ export interface ResolvedOptions {
   readonly limits: Limits;
   readonly registerTimeoutMs: number;
   readonly idleTimeoutSeconds: number;
+  readonly reintroduceSeconds: number;
   /** Milliseconds over which `close()` spreads the closes. */
   readonly drainMs: number;
   /** Seconds that a room token may be valid; any when `undefined`. */
@@ -44,6 +45,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     logger = silentLogger,
     registerTimeoutMs = DEFAULTS.registerTimeoutMs,
     idleTimeoutSeconds = DEFAULTS.idleTimeoutSeconds,
+    reintroduceSeconds = DEFAULTS.reintroduceSeconds,
     drainSeconds = DEFAULTS.drainSeconds,
     clockToleranceSeconds = DEFAULTS.clockToleranceSeconds,
     trustedProxies = [],
@@ -58,6 +60,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     limits: resolveLimits(options.limits),
     registerTimeoutMs: checkInteger("registerTimeoutMs", registerTimeoutMs),
     idleTimeoutSeconds: checkInteger("idleTimeoutSeconds", idleTimeoutSeconds, DAY_SECONDS),
+    reintroduceSeconds: checkInteger("reintroduceSeconds", reintroduceSeconds, DAY_SECONDS),
     drainMs: checkInteger("drainSeconds", drainSeconds, HOUR_SECONDS) * 1000,
     clockToleranceSeconds: checkInteger(
       "clockToleranceSeconds",

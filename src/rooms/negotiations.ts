@@ -1,53 +1,44 @@
 /**
- * Which offers are waiting for an answer. It keeps two mistakes of shipped clients from doing harm:
- * an answer that comes twice tears a working connection down, so the second is not relayed; and a
- * peer that still holds a dead connection ignores the offer that would replace it, so it is told
- * again who is there. It knows peers as objects, never by name, and forgets them with their objects.
+ * The offers and answers of all rooms. It drops an answer to an offer that has been answered, because
+ * such an answer ends a working connection of the clients in the field, and it knows which pairs of
+ * peers have negotiated. When a pair that has not is told of each other again is decided by
+ * `Reintroductions`.
  */
 
-import type { Clock, Timer } from "../runtime/clock.ts";
-import { encode, type SignalMessage } from "../protocol/messages.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { SignalMessage } from "../protocol/messages.ts";
+import { type Members, Participant, recordAnswer, recordOffer } from "./pairs.ts";
 import type { Peer } from "./peer.ts";
+import { Reintroductions } from "./reintroductions.ts";
 
-/** How long after an unanswered offer its pair is healed, in milliseconds: once each, then no more. */
-export const REINTRODUCE_AFTER_MS = [10_000, 20_000, 40_000] as const;
-
-/** Answers that may be owed to a peer that offers over and over. */
-const MAX_UNANSWERED = 16;
-
-/** How often waiting offers are looked at, in milliseconds. */
-const SWEEP_MS = 1000;
-
-/** A room, as far as negotiations care. */
-export interface Membership {
+/** A room, as far as negotiations depend on it. */
+export interface Membership extends Members {
   /** Whether this very peer is in the room. */
   has(peer: Peer): boolean;
 }
 
-interface Offer {
-  readonly room: Membership;
-  readonly from: Peer;
-  readonly to: Peer;
-  madeAt: number;
-  /** How often it was made and not answered. */
-  unanswered: number;
-  /** How often the pair has been healed since the offer was made. */
-  reintroductions: number;
+/** Options of {@linkcode Negotiations}. */
+export interface NegotiationsOptions {
+  readonly clock: Clock;
+  /** Milliseconds after which each normal peer is sent ids of its room again; 0 is never. */
+  readonly reintroduceMs: number;
 }
 
-/** The offers of all rooms. */
+/** The offers and answers of all rooms. */
 export class Negotiations {
   readonly #clock: Clock;
-  /** The last offer of a peer to a peer. */
-  readonly #offers = new WeakMap<Peer, WeakMap<Peer, Offer>>();
-  /** Offers between normal peers that wait for an answer and are still to be healed. */
-  readonly #unansweredOffers = new Set<Offer>();
-  #timer: Timer | undefined;
+  readonly #reintroductions: Reintroductions;
+  readonly #participants = new Map<Peer, Participant>();
+  #lastNumber = 0;
   #duplicateAnswers = 0;
-  #reintroductions = 0;
 
-  constructor(clock: Clock) {
+  constructor({ clock, reintroduceMs }: NegotiationsOptions) {
     this.#clock = clock;
+    this.#reintroductions = new Reintroductions({
+      clock,
+      reintroduceMs,
+      participantOf: (peer) => this.#participants.get(peer),
+    });
   }
 
   /** Answers that were not relayed because their offer had been answered. */
@@ -55,97 +46,66 @@ export class Negotiations {
     return this.#duplicateAnswers;
   }
 
-  /** Peer lists that were sent to heal a pair. */
+  /** Peer lists that were sent because a pair had not negotiated. */
   get reintroductions(): number {
-    return this.#reintroductions;
+    return this.#reintroductions.count;
   }
 
-  /** Takes note of a signal and tells whether it may be relayed. */
-  onLocalSignal(room: Membership, from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
-    if (type === "offer") this.#recordOffer(room, from, to);
-    return type !== "answer" || this.#consumeAnswer(from, to);
+  /** Pairs of peers of which an offer or answer is remembered. */
+  get pairs(): number {
+    let pairs = 0;
+    for (const { pairCount } of this.#participants.values()) pairs += pairCount;
+    return pairs;
   }
 
-  /** Takes note of a signal from another instance, where its offers wait, and tells the same. */
-  onRemoteSignal(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
-    if (type === "offer") this.#cancelCounterOffer(from, to);
-    return type !== "answer" || this.#consumeAnswer(from, to);
-  }
-
-  /** Stops healing. */
-  close(): void {
-    this.#unansweredOffers.clear();
-    this.#schedule();
-  }
-
-  #recordOffer(room: Membership, from: Peer, to: Peer): void {
-    this.#cancelCounterOffer(from, to);
-    let offers = this.#offers.get(from);
-    if (offers === undefined) this.#offers.set(from, offers = new WeakMap());
-    let offer = offers.get(to);
-    if (offer === undefined) {
-      offers.set(to, offer = { room, from, to, madeAt: 0, unanswered: 0, reintroductions: 0 });
-    }
-    offer.madeAt = this.#clock.elapsed();
-    offer.unanswered = Math.min(offer.unanswered + 1, MAX_UNANSWERED);
-    offer.reintroductions = 0;
-    if (from === to || !isNormalIn(room, from) || !isNormalIn(room, to)) return;
-    this.#unansweredOffers.add(offer);
-    if (this.#timer === undefined) this.#schedule();
-  }
-
-  /** An offer takes the place of one that went the other way. */
-  #cancelCounterOffer(from: Peer, to: Peer): void {
-    const counteroffer = this.#offers.get(to)?.get(from);
-    if (counteroffer !== undefined) this.#unansweredOffers.delete(counteroffer);
-  }
-
-  /** An answer to an offer that the server never saw is relayed like anything else. */
-  #consumeAnswer(from: Peer, to: Peer): boolean {
-    const offer = this.#offers.get(to)?.get(from);
-    if (offer === undefined) return true;
-    if (offer.unanswered === 0) {
-      this.#duplicateAnswers++;
-      return false;
-    }
-    offer.unanswered--;
-    this.#unansweredOffers.delete(offer);
-    return true;
-  }
-
-  #sweep(): void {
-    const now = this.#clock.elapsed();
-    for (const offer of this.#unansweredOffers) {
-      const { room, from, to } = offer;
-      const dueAfter = REINTRODUCE_AFTER_MS[offer.reintroductions];
-      const isPair = isNormalIn(room, from) && isNormalIn(room, to);
-      if (dueAfter === undefined || !isPair) this.#unansweredOffers.delete(offer);
-      else if (now - offer.madeAt >= dueAfter) this.#reintroduce(offer);
-    }
-    this.#schedule();
+  /** Records that a peer joined, left or changed its role. */
+  changed(room: Membership, peer: Peer): void {
+    const participant = this.#participants.get(peer);
+    const isThere = room.has(peer);
+    if (participant !== undefined && isThere && participant.role === peer.role) return;
+    if (participant !== undefined) this.#remove(peer, participant);
+    if (isThere) this.#add(room, peer);
   }
 
   /**
-   * By the clients' tie-break the smaller id ignores the offer of the larger while it holds a
-   * connection for it. Once that is gone, a list that names the larger makes it offer; an id that
-   * it still knows it skips.
+   * Records a signal that is to be relayed, and tells whether it may be. Both instances of a pair that
+   * is on two see all of its signals.
    */
-  #reintroduce(offer: Offer): void {
-    const { from, to } = offer;
-    const [smaller, larger] = from.id < to.id ? [from, to] : [to, from];
-    offer.reintroductions++;
-    this.#reintroductions++;
-    smaller.send(encode({ type: "peer-list", peers: [larger.id] }));
+  onSignal(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
+    if (type === "ice-candidate") return true;
+    const sender = this.#participants.get(from);
+    const receiver = this.#participants.get(to);
+    if (sender === undefined || receiver === undefined) return true;
+    const now = this.#clock.elapsed();
+    const keeper = keepsPair(from, to) ? sender : receiver;
+    const pair = keeper.pairWith(keeper === sender ? receiver : sender, now);
+    if (type === "offer") recordOffer(pair, keeper === sender, now);
+    this.#reintroductions.watch(keeper);
+    if (type === "offer" || recordAnswer(pair, keeper === receiver)) return true;
+    this.#duplicateAnswers++;
+    return false;
   }
 
-  #schedule(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
-    this.#timer = this.#unansweredOffers.size === 0
-      ? undefined
-      : this.#clock.setTimeout(() => this.#sweep(), SWEEP_MS);
+  /** Stops every reintroduction. */
+  close(): void {
+    this.#reintroductions.close();
+  }
+
+  #add(room: Membership, peer: Peer): void {
+    const number = ++this.#lastNumber;
+    const participant = new Participant(room, peer, { joinedAt: this.#clock.elapsed(), number });
+    this.#participants.set(peer, participant);
+    this.#reintroductions.joined(participant);
+  }
+
+  #remove(peer: Peer, participant: Participant): void {
+    this.#participants.delete(peer);
+    this.#reintroductions.left(participant);
+    participant.peer = undefined;
   }
 }
 
-function isNormalIn(room: Membership, peer: Peer): boolean {
-  return peer.role === "normal" && room.has(peer);
+/** Whether `a` keeps the pair of both: the smaller id does, unless only the other is connected here. */
+function keepsPair(a: Peer, b: Peer): boolean {
+  return a.isLocal === b.isLocal ? a.id <= b.id : a.isLocal;
 }

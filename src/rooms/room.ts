@@ -145,7 +145,7 @@ export class Room {
     const target = this.#peers.get(message.to);
     if (target === undefined) return "not found";
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
-    if (!this.#negotiations.onLocalSignal(this, sender, target, message.type)) return "duplicate";
+    if (!this.#negotiations.onSignal(sender, target, message.type)) return "duplicate";
     const { id: from, role: fromRole } = sender;
     const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
     return relayOutcome(target.signal(stamped, sender, message.type));
@@ -154,7 +154,7 @@ export class Room {
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
-    if (!this.#negotiations.onRemoteSignal(sender, target, type)) return "duplicate";
+    if (!this.#negotiations.onSignal(sender, target, type)) return "duplicate";
     return relayOutcome(target.signal(text, sender, type));
   }
 

@@ -19,19 +19,25 @@ export interface Rooms {
 /** Options of {@linkcode createRooms}; a limit that is absent is `Infinity`. */
 export interface RoomsOptions extends Partial<RoomLimits> {
   readonly clock: Clock;
+  /** Milliseconds after which each normal peer is sent ids of its room again; 0, the default, never. */
+  readonly reintroduceMs?: number;
 }
 
-/** Creates a registry without rooms, whose changes the director follows. */
+/** Creates a registry without rooms, whose changes the others follow. */
 export function createRooms({
   clock,
   maxPeersPerRoom = Infinity,
   maxConsumersPerRoom = Infinity,
   maxConsumersPerIdentity = Infinity,
+  reintroduceMs = 0,
 }: RoomsOptions): Rooms {
   const limits = { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity };
-  const negotiations = new Negotiations(clock);
+  const negotiations = new Negotiations({ clock, reintroduceMs });
   const director = new Director(clock);
   const registry = new SignalingRegistry({ negotiations, limits });
-  registry.subscribe((room, peer) => director.changed(room, peer));
+  registry.subscribe((room, peer) => {
+    negotiations.changed(room, peer);
+    director.changed(room, peer);
+  });
   return { registry, negotiations, director };
 }

@@ -15,6 +15,8 @@ export const DEFAULTS = {
   clockToleranceSeconds: 60,
   /** Seconds without a sign of life after which a peer is removed. */
   idleTimeoutSeconds: 30,
+  /** Seconds after which each normal peer is told of peers of its room again. */
+  reintroduceSeconds: 60,
   /** Seconds over which closes are spread. */
   drainSeconds: 3,
   /** Signature algorithms that a consumer token may have. */

@@ -81,11 +81,16 @@ export function checkFrames(actor: Actor, model: Model, senders: readonly ModelC
       assertEquals(sender.room, client.room);
     }
     const isExpected = expected[0]?.["type"] === frame.type;
-    const isHeal = !isExpected && frame.type === "peer-list";
-    if (isHeal) {
-      assertEquals(frame.peers.length, 1);
-      if (frame.peers[0] === client.name) actor.toldOfItself++;
-      assert(seenHere.some((normals) => normals.includes(frame.peers[0])), "no list has ghosts");
+    const isReintroduction = !isExpected && frame.type === "peer-list";
+    if (isReintroduction) {
+      const { peers }: { peers: string[] } = frame;
+      assert(peers.length > 0 && new Set(peers).size === peers.length);
+      if (peers.includes(client.name)) actor.toldOfItself++;
+      assert(peers.every((name) => name > client.name), "the smaller id is told");
+      assert(
+        seenHere.some((normals) => peers.every((name) => normals.includes(name))),
+        "no ghosts",
+      );
     } else if (frame.type === "server-list") {
       assert(seenHere.some((normals) => isRotation(frame.servers, normals)), "lists are true");
       if (!isExpected) assert(sentAt - actor.listedAt >= PUSH_MS, "lists are coalesced");

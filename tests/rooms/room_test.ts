@@ -8,7 +8,7 @@ import { FakePeer } from "../helpers/peer.ts";
 const LIMITS = { maxPeersPerRoom: 3, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 2 };
 
 function roomOf(...peers: FakePeer[]): Room {
-  const negotiations = new Negotiations(new FakeClock());
+  const negotiations = new Negotiations({ clock: new FakeClock(), reintroduceMs: 0 });
   const room = new Room("room", { negotiations, limits: LIMITS });
   for (const peer of peers) room.join(peer);
   return room;
