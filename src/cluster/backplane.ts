@@ -6,6 +6,8 @@
  */
 
 import type { Role, SignalMessage } from "../protocol/messages.ts";
+import type { JoinRefusal } from "../rooms/names.ts";
+import type { RoomLimits } from "../rooms/room.ts";
 import type { LogFields } from "../runtime/logger.ts";
 
 /** The moduli of a summary: two primes that keep every step an exact integer, here and in Lua. */
@@ -27,6 +29,8 @@ export interface Member extends MemberId {
   readonly role: Role;
   /** Whether consumers may be directed to it; its own instance decides. */
   readonly acceptsConsumers: boolean;
+  /** Whom a consumer's token was issued to; empty where that is not known, and for a normal peer. */
+  readonly consumerIdentity: string;
   /** Milliseconds since the Unix epoch, by the clock of its instance. */
   readonly joinedAt: number;
 }
@@ -48,18 +52,19 @@ export type JoinMode = "join" | "reclaim" | "restore";
 export interface JoinOptions {
   /** Why it joins. */
   readonly mode: JoinMode;
-  /** Members that the room may have; only a `join` is refused for it. */
-  readonly maxPeers: number;
+  /** How many members the room may have; only a `join` is refused for it. */
+  readonly limits: RoomLimits;
   /** The place in the order of joining that a restored member had. */
   readonly joinOrder?: number;
 }
 
 /**
- * The outcome of a claim. When a member joins, every instance of the room receives `joined`, its own
+ * The outcome of a claim. Of two members that want one name `mayTakeOver` of the rooms says which gets
+ * it: a normal peer always, a consumer from a consumer of the same identity. When a member joins, every instance of the room receives `joined`, its own
  * too; an instance that had no other member there receives a `snapshot` instead, except after a
  * `restore`, since it knows the room.
  */
-export type JoinReply = "joined" | "idInUse" | "full" | "outdated";
+export type JoinReply = "joined" | "outdated" | JoinRefusal;
 
 /** The outcome of an envelope: on its way, or dropped because too much is waiting, or undeliverable. */
 export type SendOutcome = "sent" | "busy" | "not found";

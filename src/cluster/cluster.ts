@@ -5,14 +5,17 @@
  */
 
 import { type AuditCounts, Auditor } from "./auditor.ts";
-import type { Backplane, JoinMode, JoinReply, RoomEvent } from "./backplane.ts";
-import type { FailureLimiter } from "../access/verification_limiter.ts";
+import type { Backplane, RoomEvent } from "./backplane.ts";
+import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
+import type { RoomLimits } from "../rooms/room.ts";
 import { isEligible } from "../rooms/director.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
+import { Claims } from "./claims.ts";
 import { MessageRouter } from "./message_router.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
+import { OutageLog } from "./outage_log.ts";
 import { RemoteMembers } from "./remote_members.ts";
 import type { Room } from "../rooms/room.ts";
 import { type LocalMember, LocalMembers } from "./local_members.ts";
@@ -23,20 +26,14 @@ const HEALTH_MS = 5000;
 /** How long after a failure it is remembered which peers became unreachable, in milliseconds. */
 const UNREACHABLE_MEMORY_MS = 60_000;
 
-/** How often a failure that lasts is logged again, in milliseconds. */
-const REMINDER_MS = 60_000;
-
-/** Reasons of one failure that are told apart. */
-const MAX_REASONS = 20;
-
 /** Options of {@linkcode Cluster}. */
 export interface ClusterOptions {
   readonly backplane: Backplane;
   readonly registry: SignalingRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Peers in one room, on all instances together. */
-  readonly maxPeersPerRoom: number;
+  /** How many peers a room may have, on all instances together. */
+  readonly limits: RoomLimits;
   /** Failed tokens and secrets, counted on all instances together. */
   readonly failures: FailureLimiter;
 }
@@ -48,11 +45,10 @@ export class Cluster {
   readonly #router: MessageRouter;
   readonly #remoteMembers: RemoteMembers;
   readonly #auditor: Auditor;
+  readonly #claims: Claims;
+  readonly #outageLog: OutageLog;
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
-  /** The reasons that were logged since the backplane worked last. */
-  readonly #loggedReasons = new Set<string>();
-  #loggedAt = -Infinity;
 
   constructor(options: ClusterOptions) {
     const { registry, failures } = options;
@@ -60,8 +56,17 @@ export class Cluster {
     const router = this.#router = new MessageRouter(parts);
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
+    this.#claims = new Claims({
+      ...parts,
+      guard: (act) => this.#guard(act),
+      forget: (local) => this.#forget(local),
+    });
+    this.#outageLog = new OutageLog(options.clock, options.logger);
     this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
-    this.#auditor = new Auditor({ ...parts, restore: (local) => this.#claim(local, "restore") });
+    this.#auditor = new Auditor({
+      ...parts,
+      restore: (local) => this.#claims.claim(local, "restore"),
+    });
     registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
     failures.subscribe((address) => this.#guard(() => this.#authFailed(address)));
   }
@@ -119,8 +124,20 @@ export class Cluster {
     if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
     if (!this.isUp) return this.#joinHere(room, peer);
     const answer = Promise.withResolvers<JoinResult>();
-    this.#claim(this.#add(room, peer), "join", answer);
+    this.#claims.claim(this.#add(room, peer), "join", answer);
     return answer.promise;
+  }
+
+  /**
+   * Withdraws the join of a peer that disconnected before its answer reached it. What the claim has
+   * stored by then is removed behind it; an answer that comes later finds no member and removes it.
+   */
+  cancelJoin(peer: Peer): void {
+    const local = this.#localMembers.ofPeer(peer);
+    if (local === undefined) return;
+    const room = this.#options.registry.get(local.room);
+    if (room?.has(peer)) return this.#options.registry.leave(room, peer);
+    this.#leave(local);
   }
 
   #joinHere(room: string, peer: Peer): JoinResult {
@@ -133,19 +150,32 @@ export class Cluster {
   #changed(room: Room, peer: Peer): void {
     const local = this.#localMembers.ofPeer(peer);
     if (local === undefined) return;
-    if (room.has(peer)) return this.#announce(local);
+    if (room.has(peer)) this.#announce(local);
+    else this.#leave(local);
+  }
+
+  #leave(local: LocalMember): void {
+    const { room, peer: { id } } = local;
+    const memberId = this.#localMembers.memberId(local);
+    this.#forget(local);
+    if (this.isUp) this.#options.backplane.leave(room, id, memberId);
+  }
+
+  /** Removes a local member; the remote member whose name it claimed in vain has that again. */
+  #forget(local: LocalMember): void {
     this.#localMembers.delete(local);
     if (!this.isUp) return;
-    this.#options.backplane.leave(local.room, peer.id, this.#localMembers.memberId(local));
     this.#remoteMembers.restoreConflict(local);
-    this.#remoteMembers.dropIfUnused(room.name);
+    this.#remoteMembers.dropIfUnused(local.room);
   }
 
   #announce(local: LocalMember): void {
-    const { role } = local.peer;
+    const { role, consumerIdentity } = local.peer;
     const acceptsConsumers = this.#acceptsConsumers(local.peer);
-    if (local.role === role && local.acceptsConsumers === acceptsConsumers) return;
-    Object.assign(local, { role, acceptsConsumers });
+    const isSame = local.role === role && local.acceptsConsumers === acceptsConsumers &&
+      local.consumerIdentity === consumerIdentity;
+    if (isSame) return;
+    Object.assign(local, { role, acceptsConsumers, consumerIdentity });
     if (this.isUp) this.#options.backplane.update(local.room, this.#localMembers.toMember(local));
   }
 
@@ -159,50 +189,6 @@ export class Cluster {
     return this.#localMembers.add({ room, peer, joinedAt, acceptsConsumers });
   }
 
-  async #claim(
-    local: LocalMember,
-    mode: JoinMode,
-    answer?: PromiseWithResolvers<JoinResult>,
-  ): Promise<void> {
-    const { backplane, maxPeersPerRoom: maxPeers } = this.#options;
-    local.claim = { kind: "pending", ...(answer && { answer }) };
-    const member = this.#localMembers.toMember(local);
-    const { joinOrder } = local.peer;
-    const options = { mode, maxPeers, ...(mode === "restore" && { joinOrder }) };
-    let act: () => void;
-    try {
-      const reply = await backplane.join(local.room, member, options);
-      act = () => reply === "joined" ? undefined : this.#refused(local, reply);
-    } catch (cause) {
-      act = () => this.#claimFailed(local, cause);
-    }
-    const isCurrent = this.#localMembers.find(member) === local; // Else the backplane has failed since.
-    if (isCurrent) this.#guard(act);
-  }
-
-  #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
-    const { claim, peer, room } = local;
-    this.#localMembers.delete(local);
-    const answer = claim.kind === "pending" ? claim.answer : undefined;
-    if (answer === undefined) peer.closeAsReplaced(); // Another member has its name.
-    else answer.resolve(this.#options.registry.refuse(room, reply === "full" ? "full" : "idInUse"));
-    this.#remoteMembers.restoreConflict(local);
-    this.#remoteMembers.dropIfUnused(room);
-  }
-
-  /** Refuses a peer; one that has joined before stays, and an audit finds out who has its name. */
-  #claimFailed(local: LocalMember, cause: unknown): void {
-    const answer = local.claim.kind === "pending" ? local.claim.answer : undefined;
-    if (answer === undefined) {
-      local.claim = { kind: "held" };
-      return this.#options.logger.error("Claiming a name again failed", failureFields(cause));
-    }
-    this.#localMembers.delete(local);
-    answer.reject(cause);
-    this.#remoteMembers.restoreConflict(local);
-    this.#remoteMembers.dropIfUnused(local.room);
-  }
-
   #roomChanged(event: RoomEvent): void {
     this.#remoteMembers.apply(event, this.#options.clock.now());
     const isLoss = event.kind === "instance left" || event.kind === "snapshot" && event.isReclaim;
@@ -212,12 +198,11 @@ export class Cluster {
   /** Claims the name of every peer of this instance again. */
   #up(instance: string): void {
     this.#localMembers.instance = instance;
-    this.#loggedReasons.clear();
-    this.#options.logger.info("Backplane up", { instance });
+    this.#outageLog.up(instance);
     for (const room of this.#options.registry.all()) {
       for (const peer of room.members()) {
         const local = this.#localMembers.ofPeer(peer);
-        if (local !== undefined) this.#claim(local, "reclaim");
+        if (local !== undefined) this.#claims.claim(local, "reclaim");
       }
     }
     this.#forgetLater();
@@ -230,7 +215,7 @@ export class Cluster {
   }
 
   #down(reason: string): void {
-    this.#logDown(reason);
+    this.#outageLog.down(reason);
     if (!this.isUp) return;
     this.#localMembers.instance = undefined;
     this.#remoteMembers.clear(this.#options.clock.now());
@@ -240,17 +225,6 @@ export class Cluster {
       this.#localMembers.delete(local);
       if (!peer.isClosed) claim.answer.resolve(this.#joinHere(room, peer));
     }
-  }
-
-  /** Logs every new reason, and once a minute that the backplane is still down. */
-  #logDown(reason: string): void {
-    const { clock, logger } = this.#options;
-    const now = clock.elapsed();
-    if (this.#loggedReasons.has(reason) && now - this.#loggedAt < REMINDER_MS) return;
-    if (this.#loggedReasons.size >= MAX_REASONS) this.#loggedReasons.clear();
-    this.#loggedReasons.add(reason);
-    this.#loggedAt = now;
-    logger.error("Backplane down: peers of other instances cannot be reached", { reason });
   }
 
   #watchHealth(): void {

@@ -30,6 +30,8 @@ export interface LocalMember {
   role: Peer["role"];
   /** Whether it accepts consumers, as was announced last. */
   acceptsConsumers: boolean;
+  /** Whom a consumer's token was issued to, as was announced last. */
+  consumerIdentity: string;
   claim: Claim;
 }
 
@@ -51,7 +53,9 @@ export class LocalMembers {
   add(member: NewLocalMember): LocalMember {
     const { room, peer } = member;
     const number = ++this.#lastNumber;
-    const added: LocalMember = { ...member, number, role: peer.role, claim: { kind: "pending" } };
+    const { role, consumerIdentity } = peer;
+    const claim = { kind: "pending" } as const;
+    const added: LocalMember = { ...member, number, role, consumerIdentity, claim };
     this.#byPeer.set(peer, added);
     this.#byNumber.set(number, added);
     const inRoom = this.#byRoom.get(room);
@@ -112,7 +116,7 @@ export class LocalMembers {
 
   /** A member as the other instances know it. */
   toMember(local: LocalMember): Member {
-    const { peer, role, acceptsConsumers, joinedAt } = local;
-    return { ...this.memberId(local), id: peer.id, role, acceptsConsumers, joinedAt };
+    const { peer: { id }, role, acceptsConsumers, consumerIdentity, joinedAt } = local;
+    return { ...this.memberId(local), id, role, acceptsConsumers, consumerIdentity, joinedAt };
   }
 }

@@ -16,6 +16,8 @@ import {
   type RoomView,
   summarize,
 } from "./backplane.ts";
+import { mayTakeOver } from "../rooms/names.ts";
+import { exceededLimit } from "../rooms/room.ts";
 
 /** A room, with how many members each instance has in it. */
 interface MemoryRoom {
@@ -67,21 +69,23 @@ export class MemoryRooms<Connection extends Receiver> {
   }
 
   /** Claims a name, as `Backplane.join` describes. */
-  join(name: string, member: Member, { mode, maxPeers, joinOrder }: JoinOptions): JoinReply {
+  join(name: string, member: Member, { mode, limits, joinOrder }: JoinOptions): JoinReply {
     const room = this.#rooms.get(name) ?? createRoom();
     const { instance } = member;
     const isReclaim = mode !== "join";
     const needsSnapshot = mode !== "restore" && !room.countByInstance.has(instance);
     const old = room.members.get(member.id);
     if (old !== undefined && !isSameMember(old, member)) {
-      const isTaken = old.role !== member.role;
-      const isOutdated = mode === "restore" || isReclaim && old.joinedAt > member.joinedAt;
+      const isTaken = !mayTakeOver(member, old);
+      const isLater = isReclaim && old.joinedAt > member.joinedAt;
+      const isOutdated = old.role === member.role && (mode === "restore" || isLater);
       if (isTaken || isOutdated) {
         if (isReclaim && !needsSnapshot) this.#publishSnapshot(name, room, instance, 0, isReclaim);
         return isTaken ? "idInUse" : "outdated";
       }
     }
-    if (old === undefined && !isReclaim && room.members.size >= maxPeers) return "full";
+    const limit = isReclaim ? undefined : exceededLimit(room.members.values(), member, limits);
+    if (limit !== undefined) return limit;
     this.#rooms.set(name, room);
     const ordered = { ...member, joinOrder: old?.joinOrder ?? joinOrder ?? room.nextJoinOrder };
     room.nextJoinOrder = Math.max(room.nextJoinOrder, ordered.joinOrder + 1);
@@ -96,10 +100,12 @@ export class MemoryRooms<Connection extends Receiver> {
   }
 
   /** Changes a member, unless another one has the name by now. */
-  update(name: string, { instance, number, id, role, acceptsConsumers }: Member): void {
-    const found = this.#find(name, id, { instance, number });
+  update(name: string, changed: Member): void {
+    const { id, instance } = changed;
+    const found = this.#find(name, id, changed);
     if (found === undefined) return;
-    const member = { ...found.member, role, acceptsConsumers };
+    const { joinedAt, joinOrder } = found.member;
+    const member = { ...changed, joinedAt, joinOrder };
     found.room.members.set(id, member);
     this.#publish(found.room, { kind: "updated", room: name, member }, instance);
   }

@@ -59,4 +59,6 @@ export {
   type SummarizedMember,
   type UndeliverableReason,
 } from "./backplane.ts";
+export type { JoinRefusal } from "../rooms/names.ts";
+export type { RoomLimits } from "../rooms/room.ts";
 export { createMemoryBackplane, type MemoryBackplane } from "./memory_backplane.ts";

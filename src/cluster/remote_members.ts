@@ -10,6 +10,7 @@ import {
   type OrderedMember,
   type RoomEvent,
 } from "./backplane.ts";
+import { closeLoser, type NameClaim } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { MessageRouter } from "./message_router.ts";
 import { encode } from "../protocol/messages.ts";
@@ -122,7 +123,7 @@ export class RemoteMembers {
     }
     const peer = new RemotePeer(member, (...signal) => this.#router.send(name, ...signal));
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old);
+    if (old?.isLocal) this.#replaced(old, member);
     this.dropIfUnused(name);
     if (isReclaim) this.#announce(room, peer);
   }
@@ -142,7 +143,7 @@ export class RemoteMembers {
     peer.joinOrder = member.joinOrder;
     if (answer === undefined && this.#registry.get(name)?.has(peer)) return;
     const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old);
+    if (old?.isLocal) this.#replaced(old, peer);
     if (peer.isClosed) this.#registry.leave(room, peer);
     else answer?.resolve({ room, outcome: { kind: "joined" }, rotation });
   }
@@ -222,10 +223,10 @@ export class RemoteMembers {
   }
 
   /** Closes a local peer whose name another member has; nobody has to be told that it leaves. */
-  #replaced(old: Peer): void {
+  #replaced(old: Peer, newcomer: NameClaim): void {
     const local = this.#localMembers.ofPeer(old);
     if (local !== undefined) this.#localMembers.delete(local);
-    old.closeAsReplaced();
+    closeLoser(old, newcomer);
   }
 
   /**

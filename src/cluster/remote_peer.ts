@@ -35,7 +35,7 @@ export class RemotePeer implements Peer {
   readonly joinedAt: number;
   joinOrder: number;
   role: Role = "normal";
-  readonly consumerIdentity = "";
+  consumerIdentity = "";
   servingState: ServingState = DEFAULT_SERVING_STATE;
   readonly #send: SendToPeer;
 
@@ -49,8 +49,9 @@ export class RemotePeer implements Peer {
   }
 
   /** Applies what its own instance reports: only that one knows whether the peer is healthy. */
-  update({ role, acceptsConsumers }: Pick<Member, "role" | "acceptsConsumers">): void {
+  update({ role, acceptsConsumers, consumerIdentity }: Member): void {
     this.role = role;
+    this.consumerIdentity = consumerIdentity;
     this.servingState = { ...DEFAULT_SERVING_STATE, serveConsumers: acceptsConsumers };
   }
 

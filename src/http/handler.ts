@@ -200,8 +200,7 @@ async function createCluster(
 ): Promise<Cluster | undefined> {
   if (backplane === undefined) return undefined;
   const { Cluster } = await import("../cluster/cluster.ts");
-  const { maxPeersPerRoom } = limits;
-  return new Cluster({ backplane, registry, failures, clock, logger, maxPeersPerRoom });
+  return new Cluster({ backplane, registry, failures, clock, logger, limits });
 }
 
 function watchMemory({ clock, limits, logger }: ResolvedOptions, sockets: Connections) {

@@ -33,6 +33,9 @@ export interface RoomLimits {
  */
 export type RelayOutcome = "sent" | "busy" | "not found" | "duplicate";
 
+/** What the limits of a room count. */
+export type LimitedMember = Pick<Peer, "id" | "role" | "consumerIdentity">;
+
 /** Options of {@linkcode Room}. */
 export interface RoomOptions {
   /** The offers and answers of all rooms. */
@@ -96,21 +99,8 @@ export class Room {
   }
 
   /** The limit that the room would exceed with this peer in the place of the one with its id. */
-  exceededLimit({ id, role, consumerIdentity }: Peer): "full" | "identityFull" | undefined {
-    const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = this.#limits;
-    const maxPeers = role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
-    const isIdentified = consumerIdentity !== "";
-    let peers = 0;
-    let ofIdentity = 0;
-    for (const other of this.#peers.values()) {
-      if (other.role !== role || other.id === id) continue;
-      peers++;
-      if (isIdentified && other.consumerIdentity === consumerIdentity) ofIdentity++;
-    }
-    if (peers >= maxPeers) return "full";
-    return role === "consumer" && ofIdentity >= maxConsumersPerIdentity
-      ? "identityFull"
-      : undefined;
+  exceededLimit(peer: Peer): "full" | "identityFull" | undefined {
+    return exceededLimit(this.#peers.values(), peer, this.#limits);
   }
 
   /** Adds a peer that may join, in this place; returns whoever had its name. */
@@ -171,6 +161,25 @@ export class Room {
     }
     return ids;
   }
+}
+
+/** The limit that a room would exceed with a newcomer in the place of the member with its id. */
+export function exceededLimit(
+  members: Iterable<LimitedMember>,
+  { id, role, consumerIdentity }: LimitedMember,
+  { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity }: RoomLimits,
+): "full" | "identityFull" | undefined {
+  const maxPeers = role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
+  const isIdentified = consumerIdentity !== "";
+  let peers = 0;
+  let ofIdentity = 0;
+  for (const other of members) {
+    if (other.role !== role || other.id === id) continue;
+    peers++;
+    if (isIdentified && other.consumerIdentity === consumerIdentity) ofIdentity++;
+  }
+  if (peers >= maxPeers) return "full";
+  return role === "consumer" && ofIdentity >= maxConsumersPerIdentity ? "identityFull" : undefined;
 }
 
 function relayOutcome(outcome: SignalOutcome): RelayOutcome {

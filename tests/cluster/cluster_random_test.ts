@@ -7,6 +7,7 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { NO_LIMITS } from "../helpers/backplane_conformance.ts";
 import { AUDIT_MS } from "../../src/cluster/auditor.ts";
 import type { Backplane } from "../../src/cluster/backplane.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
@@ -32,12 +33,18 @@ const IDS = ["a", "b", "c", "d"];
 
 type Random = ReturnType<typeof generator>;
 
+interface ConnectedPeer {
+  readonly room: string;
+  readonly session: Session;
+  readonly socket: FakeSocket;
+}
+
 /** One instance, whose sessions join through a cluster. */
 class Instance {
   readonly backplane: SlowBackplane;
   readonly clock = new FakeClock();
   readonly context: SessionContext;
-  #peers: { room: string; session: Session; socket: FakeSocket }[] = [];
+  #peers: ConnectedPeer[] = [];
 
   constructor(memory: MemoryBackplane) {
     const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
@@ -48,8 +55,11 @@ class Instance {
     const failures = new FailureLimiter(clock, Infinity);
     this.backplane = new SlowBackplane(memory);
     const options = { backplane: this.backplane, registry, failures, clock, logger };
-    const cluster = new Cluster({ ...options, maxPeersPerRoom: 3 });
-    this.context = { ...world.context, ...rooms, clock, join: cluster.join.bind(cluster) };
+    const limits = { maxPeersPerRoom: 3, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 3 };
+    const cluster = new Cluster({ ...options, limits });
+    const join = cluster.join.bind(cluster);
+    const cancelJoin = cluster.cancelJoin.bind(cluster);
+    this.context = { ...world.context, ...rooms, clock, join, cancelJoin };
     cluster.start();
   }
 
@@ -66,6 +76,7 @@ class Instance {
       context: this.context,
       address: undefined,
     });
+    socket.owner = session.connection;
     this.context.connections.add(session.connection);
     session.connection.handleEvent(new Event("open"));
     session.connection.receive(JSON.stringify({ type: "register", role }));
@@ -77,6 +88,11 @@ class Instance {
     const room = this.context.registry.get(name);
     return room?.members().map(({ id, role }) => `${id} ${role}`).sort();
   }
+}
+
+function disconnect({ session, socket }: ConnectedPeer): void {
+  socket.readyState = 3;
+  session.connection.handleEvent(new Event("close"));
 }
 
 /** Lets microtasks run. */
@@ -121,8 +137,9 @@ function haunt(
   saboteur: Backplane,
 ) {
   if (instance === "") return;
-  const member = { id, instance, number: 0, role: "normal", acceptsConsumers: true, joinedAt: 0 };
-  saboteur.join(room, { ...member, role: "normal" }, { mode: "join", maxPeers: 3 });
+  const member = { id, instance, number: 0, role: "normal", joinedAt: 0 } as const;
+  const more = { acceptsConsumers: true, consumerIdentity: "" };
+  saboteur.join(room, { ...member, ...more }, { mode: "join", limits: NO_LIMITS });
 }
 
 function act(instance: Instance, saboteur: Backplane, random: Random): void {
@@ -134,7 +151,7 @@ function act(instance: Instance, saboteur: Backplane, random: Random): void {
     case 1:
       return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role);
     case 2:
-      return peer?.session.connection.handleEvent(new Event("close"));
+      return peer && disconnect(peer);
     case 3:
       return peer?.session.connection.receive(register);
     case 4:
@@ -185,9 +202,7 @@ async function run(random: Random): Promise<void> {
   }
   await quiesce([...instances], random);
   check([...instances], memory);
-  for (const { session } of instances.flatMap(({ peers }) => peers)) {
-    session.connection.handleEvent(new Event("close"));
-  }
+  for (const peer of instances.flatMap(({ peers }) => peers)) disconnect(peer);
   await quiesce([...instances], random);
   check([...instances], memory);
 }

@@ -15,7 +15,15 @@ import {
   type UndeliverableReason,
 } from "../../src/cluster/backplane.ts";
 import type { BackplaneKind, BackplaneServer } from "./backplanes.ts";
+import type { RoomLimits } from "../../src/rooms/room.ts";
 import { until } from "./client.ts";
+
+/** Rooms may have any number of members. */
+export const NO_LIMITS: RoomLimits = {
+  maxPeersPerRoom: Infinity,
+  maxConsumersPerRoom: Infinity,
+  maxConsumersPerIdentity: Infinity,
+};
 
 /** One instance, with everything that it has received and not yet been asked for. */
 export class ConnectedInstance {
@@ -55,6 +63,7 @@ export class ConnectedInstance {
       number,
       role: "normal",
       acceptsConsumers: true,
+      consumerIdentity: "",
       joinedAt: 1_800_000_000_000 + number,
       ...more,
     };
@@ -63,7 +72,7 @@ export class ConnectedInstance {
   /** Claims a name for a new member, which it returns. */
   async join(room: string, id: string, more: Partial<Member> = {}): Promise<Member> {
     const member = this.member(id, more);
-    const reply = await this.backplane.join(room, member, { mode: "join", maxPeers: 10 });
+    const reply = await this.backplane.join(room, member, { mode: "join", limits: NO_LIMITS });
     assertEquals(reply, "joined");
     return member;
   }
@@ -78,7 +87,7 @@ export class ConnectedInstance {
   async settle(): Promise<RoomEvent[]> {
     const probe = this.member("probe");
     const room = `probe ${crypto.randomUUID()}`;
-    await this.backplane.join(room, probe, { mode: "join", maxPeers: 1 });
+    await this.backplane.join(room, probe, { mode: "join", limits: NO_LIMITS });
     await until("the probe", () => this.#events.some((event) => event.room === room));
     this.backplane.leave(room, "probe", probe);
     return this.#events.splice(0).filter((event) => event.room !== room);
@@ -199,18 +208,54 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     },
   ],
 
-  ["a full room refuses newcomers, but no reclaim", async (connect) => {
+  ["a normal peer takes any name over, a consumer that of its own identity", async (connect) => {
     const [x, y] = [await connect(), await connect()];
+    const claim = (id: string, more: Partial<Member>) =>
+      y.backplane.join("r", y.member(id, more), { mode: "join", limits: NO_LIMITS });
+    const consumer = (consumerIdentity: string) => ({
+      role: "consumer" as const,
+      consumerIdentity,
+    });
+    await x.join("r", "normal");
+    await x.join("r", "consumer", consumer("issuer one"));
+    assertEquals(await claim("normal", consumer("issuer one")), "idInUse");
+    assertEquals(await claim("consumer", consumer("issuer two")), "idInUse");
+    assertEquals(await claim("consumer", consumer("")), "idInUse");
+    assertEquals(await claim("consumer", consumer("issuer one")), "joined");
+    assertEquals(await claim("consumer", {}), "joined");
+    assertEquals(await claim("normal", {}), "joined");
+    const identities = (await y.settle()).map((event) =>
+      event.kind === "joined" || event.kind === "updated" ? event.member.consumerIdentity : ""
+    );
+    assertEquals(identities, ["", "", ""].slice(0, identities.length));
+  }],
+
+  ["each role has a limit of its own, and each identity", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const limits = { maxPeersPerRoom: 1, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 2 };
+    const claim = (id: string, more: Partial<Member> = {}, mode: "join" | "reclaim" = "join") =>
+      y.backplane.join("r", y.member(id, more), { mode, limits });
+    const consumer = (consumerIdentity: string) => ({
+      role: "consumer" as const,
+      consumerIdentity,
+    });
     await x.join("r", "a");
-    const newcomer = y.member("b");
-    const claim = (mode: "join" | "reclaim") =>
-      y.backplane.join("r", newcomer, { mode, maxPeers: 1 });
-    assertEquals([await claim("join"), await claim("reclaim")], ["full", "joined"]);
+    assertEquals(await claim("b"), "full");
+    assertEquals(await claim("c1", consumer("one")), "joined");
+    assertEquals(await claim("c2", consumer("one")), "joined");
+    assertEquals(await claim("c3", consumer("one")), "identityFull");
+    assertEquals(await claim("c2", consumer("one")), "joined");
+    assertEquals(await claim("c3", consumer("two")), "joined");
+    assertEquals(await claim("c4", consumer("two")), "full");
+    assertEquals(await claim("c4", consumer("")), "full");
+    assertEquals(await claim("c1"), "full");
+    assertEquals(await claim("a"), "joined");
+    assertEquals(await claim("b", {}, "reclaim"), "joined");
   }],
 
   ["of two members that reclaim one name the later stays", async (connect) => {
     const [x, y] = [await connect(), await connect()];
-    const options = { mode: "reclaim", maxPeers: 10 } as const;
+    const options = { mode: "reclaim", limits: NO_LIMITS } as const;
     const older = x.member("a", { joinedAt: 1000 });
     const later = y.member("a", { joinedAt: 2000 });
     assertEquals(await y.backplane.join("r", later, options), "joined");
@@ -234,7 +279,7 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     await y.join("r", "c");
     await x.settle();
     await y.settle();
-    const options = { mode: "restore", maxPeers: 10, joinOrder: 7 } as const;
+    const options = { mode: "restore", limits: NO_LIMITS, joinOrder: 7 } as const;
     const lost = x.member("lost");
     assertEquals(await x.backplane.join("r", lost, options), "joined");
     assertEquals(brief(await x.settle()), ["joined lost"]);
@@ -273,9 +318,14 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     await y.join("r", "b");
     await z.join("other", "z");
     for (const instance of [x, y, z]) await instance.settle();
-    x.backplane.update("r", { ...a, role: "consumer", acceptsConsumers: false });
+    const change = {
+      role: "consumer",
+      acceptsConsumers: false,
+      consumerIdentity: "i\nd 😀",
+    } as const;
+    x.backplane.update("r", { ...a, ...change });
     await x.settle();
-    const member = { ...a, joinOrder: 1, role: "consumer", acceptsConsumers: false } as const;
+    const member = { ...a, joinOrder: 1, ...change };
     assertEquals(await y.settle(), [{ kind: "updated", room: "r", member }]);
     assertEquals(await z.settle(), []);
   }],

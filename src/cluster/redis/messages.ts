@@ -56,11 +56,11 @@ export type RedisMessage =
 /** What is published to learn whether an instance still subscribes to its channel. */
 export const PING = JSON.stringify([MESSAGE_KIND.ping]);
 
-/** The parts of a member, in the order in which they are stored. */
-export function encodeMember(
-  { instance, number, role, acceptsConsumers, joinedAt }: Member,
-): [string, string, string, string, string] {
-  return [instance, String(number), role, acceptsConsumers ? "1" : "0", String(joinedAt)];
+/** The parts of a member as the scripts take them. */
+export function encodeMember(member: Member): string[] {
+  const { instance, number, role, acceptsConsumers, joinedAt, consumerIdentity } = member;
+  const accepts = acceptsConsumers ? "1" : "0";
+  return [instance, String(number), role, accepts, String(joinedAt), consumerIdentity];
 }
 
 /**
@@ -187,7 +187,8 @@ function decodeMembers(pairs: unknown): OrderedMember[] {
 }
 
 function decodeMember(id: unknown, value: unknown): OrderedMember {
-  const [instance, number, role, acceptsConsumers, joinedAt, joinOrder] = toText(value).split(" ");
+  const parts = toText(value).split(" ");
+  const [instance, number, role, acceptsConsumers, joinedAt, joinOrder, ...identity] = parts;
   return {
     id: toText(id),
     instance: toText(instance),
@@ -196,6 +197,7 @@ function decodeMember(id: unknown, value: unknown): OrderedMember {
     acceptsConsumers: acceptsConsumers === "1",
     joinedAt: toNumber(Number(joinedAt)),
     joinOrder: toNumber(Number(joinOrder)),
+    consumerIdentity: identity.join(" "), // It may contain anything.
   };
 }
 

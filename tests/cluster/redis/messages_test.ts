@@ -21,7 +21,7 @@ const ENVELOPE: Envelope = {
   text: '{"type":"offer",\n"sdp":"\\n"}',
 };
 const { text: _, ...HEADER } = ENVELOPE;
-const STORED = "x 7 normal 1 1700000000000 3";
+const STORED = "x 7 normal 1 1700000000000 3 ";
 const MEMBER = {
   id: "a",
   instance: "x",
@@ -30,6 +30,7 @@ const MEMBER = {
   acceptsConsumers: true,
   joinedAt: 1700000000000,
   joinOrder: 3,
+  consumerIdentity: "",
 } as const;
 
 Deno.test("messages: an envelope is read as it was written, whatever the names and the frame", () => {
@@ -57,7 +58,7 @@ Deno.test("messages: a failed authentication is read with its address and its in
 Deno.test("messages: room events are read as the scripts write them", () => {
   const read = (...fields: unknown[]) => decodeMessage(JSON.stringify(fields));
   const event = (event: unknown) => ({ kind: "room event" as const, event });
-  const second = "y 8 consumer 0 1700000000001 1";
+  const second = "y 8 consumer 0 1700000000001 1 an issuer  and\na subject";
   const secondMember = {
     id: "b",
     instance: "y",
@@ -66,6 +67,7 @@ Deno.test("messages: room events are read as the scripts write them", () => {
     acceptsConsumers: false,
     joinedAt: 1700000000001,
     joinOrder: 1,
+    consumerIdentity: "an issuer  and\na subject",
   };
   const common = { room: "r", rotation: 2, isReclaim: false };
   const joined: unknown = event({ kind: "joined", member: MEMBER, ...common });

@@ -15,14 +15,33 @@ export const INSTANCE_REMOVED = "instance removed";
 export const JOIN = `${ROOM_FUNCTIONS}
 local members, meta, instances = KEYS[1], KEYS[2], KEYS[3]
 local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
-local instance, number, role, acceptsConsumers, joinedAt = unpack(ARGV, 4, 8)
-local mode, maxPeers, oldJoinOrder, lifetime = ARGV[9], tonumber(ARGV[10]), ARGV[11], ARGV[12]
+local instance, number, role, acceptsConsumers, joinedAt, identity = unpack(ARGV, 4, 9)
+local mode, oldJoinOrder, lifetime = ARGV[10], ARGV[11], ARGV[12]
+local maxPeers, maxOfIdentity = tonumber(ARGV[13]), tonumber(ARGV[14])
 local isReclaim = mode ~= 'join'
 
 local function publishSnapshot(rotation)
   local pairs = redis.call('HGETALL', members)
   redis.call('PUBLISH', prefix .. 'to:' .. instance,
     cjson.encode({ '${MESSAGE_KIND.snapshot}', room, pairs, rotation, isReclaim }))
+end
+
+-- Returns the limit that the room would exceed with the member.
+local function exceededLimit()
+  local size = redis.call('HLEN', members)
+  local countsIdentity = role == 'consumer' and identity ~= ''
+  if size < maxPeers and not (countsIdentity and size >= maxOfIdentity) then return nil end
+  local peers, ofIdentity = 0, 0
+  local stored = redis.call('HGETALL', members)
+  for n = 1, #stored, 2 do
+    local _, _, otherRole, _, _, _, otherIdentity = decode(stored[n + 1])
+    if otherRole == role and stored[n] ~= id then
+      peers = peers + 1
+      if otherIdentity == identity then ofIdentity = ofIdentity + 1 end
+    end
+  end
+  if peers >= maxPeers then return 'full' end
+  return countsIdentity and ofIdentity >= maxOfIdentity and 'identityFull' or nil
 end
 
 if (redis.call('ZSCORE', instances, instance) or '0') == '0' then
@@ -35,23 +54,25 @@ local needsSnapshot = isFirstHere and mode ~= 'restore'
 local old = redis.call('HGET', members, id)
 local oldInstance, joinOrder
 if old then
-  local oldNumber, oldRole, oldJoinedAt, _
-  oldInstance, oldNumber, oldRole, _, oldJoinedAt, joinOrder = decode(old)
+  local oldNumber, oldRole, oldJoinedAt, oldIdentity, _
+  oldInstance, oldNumber, oldRole, _, oldJoinedAt, joinOrder, oldIdentity = decode(old)
   local isSame = oldInstance == instance and oldNumber == number
-  local isTaken = oldRole ~= role
-  local isLater = tonumber(oldJoinedAt) > tonumber(joinedAt)
-  local isOutdated = mode == 'restore' or isReclaim and isLater
+  -- As mayTakeOver says: a normal always may, a consumer only from one of the same identity.
+  local isTaken = role == 'consumer' and (oldRole ~= 'consumer' or oldIdentity ~= identity)
+  local isLater = isReclaim and tonumber(oldJoinedAt) > tonumber(joinedAt)
+  local isOutdated = oldRole == role and (mode == 'restore' or isLater)
   if not isSame and (isTaken or isOutdated) then
     if isReclaim and not needsSnapshot then publishSnapshot(0) end
     return isTaken and 'idInUse' or 'outdated'
   end
-else
-  if not isReclaim and redis.call('HLEN', members) >= maxPeers then return 'full' end
-  joinOrder = placeOf(meta, tonumber(oldJoinOrder))
 end
+local limit = not isReclaim and exceededLimit()
+if limit then return limit end
+joinOrder = joinOrder or placeOf(meta, tonumber(oldJoinOrder))
 
 -- Store the member.
-local value = table.concat({ instance, number, role, acceptsConsumers, joinedAt, joinOrder }, ' ')
+local value = table.concat(
+  { instance, number, role, acceptsConsumers, joinedAt, joinOrder, identity }, ' ')
 redis.call('HSET', members, id, value)
 count(prefix, meta, room, instance, 1)
 redis.call('SADD', prefix .. 'rooms:' .. instance, room)
@@ -73,8 +94,10 @@ export function joinCall(
   keys: RedisKeys,
   room: string,
   member: Member,
-  { mode, maxPeers, joinOrder = 0 }: JoinOptions,
+  { mode, limits, joinOrder = 0 }: JoinOptions,
 ): ScriptCall {
+  const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = limits;
+  const maxPeers = member.role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
   return {
     script: JOIN,
     keys: [keys.members(room), keys.meta(room), keys.instances],
@@ -84,11 +107,16 @@ export function joinCall(
       member.id,
       ...encodeMember(member),
       mode,
-      String(maxPeers === Infinity ? Number.MAX_SAFE_INTEGER : maxPeers),
       String(joinOrder),
       LIFETIME_SECONDS,
+      encodeLimit(maxPeers),
+      encodeLimit(maxConsumersPerIdentity),
     ],
   };
+}
+
+function encodeLimit(limit: number): string {
+  return String(limit === Infinity ? Number.MAX_SAFE_INTEGER : limit);
 }
 
 /** The reply of {@linkcode JOIN}. */
@@ -97,6 +125,7 @@ export function decodeJoinReply(reply: unknown): JoinReply {
     case "joined":
     case "idInUse":
     case "full":
+    case "identityFull":
     case "outdated":
       return reply;
     default:

@@ -13,7 +13,8 @@ export const LIFETIME_SECONDS = "3600";
 
 /**
  * Lua functions for scripts that change rooms. A member is stored as
- * `instance number role acceptsConsumers joinedAt joinOrder`.
+ * `instance number role acceptsConsumers joinedAt joinOrder consumerIdentity`, of which the last may
+ * contain anything.
  */
 export const ROOM_FUNCTIONS = `
 -- Publishes a message to every instance that has a member in the room, except one.
@@ -45,8 +46,8 @@ local function placeOf(meta, oldPlace)
   return oldPlace
 end
 
--- Returns instance, number, role, acceptsConsumers, joinedAt and joinOrder of a stored member.
+-- Returns the parts of a stored member in the order of their names above.
 local function decode(value)
-  return string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  return string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
 end
 `;

@@ -9,13 +9,14 @@ import { ROOM_FUNCTIONS, type ScriptCall } from "./shared.ts";
 export const UPDATE = `${ROOM_FUNCTIONS}
 local members, meta = KEYS[1], KEYS[2]
 local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
-local instance, number, role, acceptsConsumers = unpack(ARGV, 4, 7)
+local instance, number, role, acceptsConsumers, _, identity = unpack(ARGV, 4, 9)
 
 local old = redis.call('HGET', members, id)
 if not old then return 0 end
-local oldInstance, oldNumber, _, _, joinedAt, joinOrder = decode(old)
+local oldInstance, oldNumber, _, _, joinedAt, joinOrder, _ = decode(old)
 if oldInstance ~= instance or oldNumber ~= number then return 0 end
-local value = table.concat({ instance, number, role, acceptsConsumers, joinedAt, joinOrder }, ' ')
+local value = table.concat(
+  { instance, number, role, acceptsConsumers, joinedAt, joinOrder, identity }, ' ')
 redis.call('HSET', members, id, value)
 publish(prefix, meta, { '${MESSAGE_KIND.updated}', room, id, value }, instance)
 return 1

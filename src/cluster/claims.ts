@@ -1,0 +1,79 @@
+/**
+ * Claims the names of local members from the backplane, and acts on its refusals. That a name is held
+ * arrives as a room event, which the remote members apply.
+ */
+
+import type { Backplane, JoinMode, JoinReply } from "./backplane.ts";
+import type { LocalMember, LocalMembers } from "./local_members.ts";
+import { CLOSE } from "../protocol/messages.ts";
+import { JOIN_REFUSALS } from "../rooms/names.ts";
+import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
+import type { RoomLimits } from "../rooms/room.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
+
+/** Options of {@linkcode Claims}. */
+export interface ClaimsOptions {
+  readonly backplane: Backplane;
+  readonly registry: SignalingRegistry;
+  readonly localMembers: LocalMembers;
+  readonly limits: RoomLimits;
+  readonly logger: Logger;
+  /** Runs what a reply causes; nothing that it throws leaves. */
+  readonly guard: (act: () => void) => void;
+  /** Removes a local member whose claim was refused. */
+  readonly forget: (local: LocalMember) => void;
+}
+
+/** The claims of one instance. */
+export class Claims {
+  readonly #options: ClaimsOptions;
+
+  constructor(options: ClaimsOptions) {
+    this.#options = options;
+  }
+
+  /** Claims the name of a local member; `answer` is settled for a peer whose join waits for it. */
+  async claim(
+    local: LocalMember,
+    mode: JoinMode,
+    answer?: PromiseWithResolvers<JoinResult>,
+  ): Promise<void> {
+    const { backplane, limits, localMembers } = this.#options;
+    local.claim = { kind: "pending", ...(answer && { answer }) };
+    const member = localMembers.toMember(local);
+    const { joinOrder } = local.peer;
+    const options = { mode, limits, ...(mode === "restore" && { joinOrder }) };
+    let act: () => void;
+    try {
+      const reply = await backplane.join(local.room, member, options);
+      act = () => reply === "joined" ? undefined : this.#refused(local, reply);
+    } catch (cause) {
+      act = () => this.#claimFailed(local, cause);
+    }
+    const isCurrent = localMembers.find(member) === local; // Else the backplane has failed since.
+    if (isCurrent) this.#options.guard(act);
+  }
+
+  #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
+    const { claim, peer, room } = local;
+    this.#options.forget(local);
+    const answer = claim.kind === "pending" ? claim.answer : undefined;
+    if (answer === undefined) { // Another member has its name.
+      peer.close(reply === "outdated" ? CLOSE.replaced : JOIN_REFUSALS[reply]);
+    } else {
+      const refusal = reply === "outdated" ? "idInUse" : reply;
+      answer.resolve(this.#options.registry.refuse(room, refusal));
+    }
+  }
+
+  /** Refuses a peer; one that has joined before stays, and an audit finds out who has its name. */
+  #claimFailed(local: LocalMember, cause: unknown): void {
+    const answer = local.claim.kind === "pending" ? local.claim.answer : undefined;
+    if (answer === undefined) {
+      local.claim = { kind: "held" };
+      return this.#options.logger.error("Claiming a name again failed", failureFields(cause));
+    }
+    this.#options.forget(local);
+    answer.reject(cause);
+  }
+}
