@@ -202,7 +202,7 @@ Deno.test("makeConsumerVerifier() accepts a key of every algorithm", async () =>
   for (const alg of ["ES256", "ES384", "ES512", "RS256", "PS512", "Ed25519"]) {
     for (let n = 0; n < (alg.startsWith("ES") ? 20 : 1); n++) {
       const { jwk, sign } = await newProvider(alg);
-      const good = { ...jwk, use: "sig", key_ops: ["verify"], alg, kid: "k" };
+      const good = { ...jwk, use: "sig", "key_ops": ["verify"], alg, kid: "k" };
       const verify = makeConsumerVerifier({ jwks: encode(good), algorithms: [alg] });
       if (alg !== "ES512") await verify(await sign({}, { kid: "k" }));
     }

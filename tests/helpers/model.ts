@@ -210,6 +210,7 @@ export class Model {
       .length >= this.#maxPeers;
     if (client.state === "joined" && member !== undefined) {
       if (isFull) return this.#end(client, CLOSE.roomFull);
+      if (member.role !== role) this.#forgetOffers(client);
       member.role = role;
     } else if (member !== undefined) {
       if (role === "consumer" && member.role === "normal") {
@@ -264,6 +265,13 @@ export class Model {
     if (type !== "answer" || waiting === undefined) return true;
     this.#unanswered.set(got, Math.max(waiting - 1, 0));
     return waiting > 0;
+  }
+
+  /** A peer that changes its role starts again: offers to it and from it no longer count. */
+  #forgetOffers({ index }: ModelClient): void {
+    for (const pair of this.#unanswered.keys()) {
+      if (pair.split(">").includes(String(index))) this.#unanswered.delete(pair);
+    }
   }
 
   #complain(client: ModelClient): void {
