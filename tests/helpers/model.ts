@@ -247,6 +247,7 @@ export class Model {
       const frame = { type, to, from: client.name, fromRole: client.role, mark };
       if (this.#tell(target, frame)) return;
       if (target.isFull && !target.hasVanished) {
+        if (type === "answer") this.#takeAnswerBack(client, target);
         this.#tell(client, { type: "error", code: "PEER_BUSY", to });
         return;
       }
@@ -265,6 +266,12 @@ export class Model {
     if (type !== "answer" || waiting === undefined) return true;
     this.#unanswered.set(got, Math.max(waiting - 1, 0));
     return waiting > 0;
+  }
+
+  #takeAnswerBack(from: ModelClient, to: ModelClient): void {
+    const got = `${to.index}>${from.index}`;
+    const waiting = this.#unanswered.get(got);
+    if (waiting !== undefined) this.#unanswered.set(got, waiting + 1);
   }
 
   #complain(client: ModelClient): void {
