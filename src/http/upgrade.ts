@@ -46,6 +46,16 @@ export type UpgradeHandler = (
   upgrade: Upgrade,
 ) => Response | Promise<Response>;
 
+/** A request that has passed all checks but that of its token. */
+interface AcceptedRequest {
+  /** Verifies the token. */
+  readonly admit: () => Admission | Promise<Admission>;
+  readonly upgrade: () => Deno.WebSocketUpgrade;
+  readonly address: Address;
+  /** Whether the URL names a room. */
+  readonly namesRoom: boolean;
+}
+
 /** RFC 6455, section 4.4. */
 const WEBSOCKET_VERSION = "13";
 
@@ -103,11 +113,13 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     // Once it is upgraded, a request can no longer be read.
     const requestForHost = policy.kind === "host" ? copyOf(request) : request;
     const connectRequest = { query, token, address, request: requestForHost };
-    const admitRequest = () => admit(options, connectRequest);
-    if (connections.mustVerifyBeforeUpgrade) {
-      return verifyFirst(admitRequest, protocol, address, upgrade);
-    }
-    return startSession(admitRequest, protocol, address, upgrade);
+    const accepted: AcceptedRequest = {
+      admit: () => admit(options, connectRequest),
+      upgrade: () => upgrade(protocol),
+      address,
+      namesRoom: Boolean(query.getAll("room").at(-1)),
+    };
+    return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
   };
 
   function checkLimits(address: Address): Response | undefined {
@@ -130,20 +142,15 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     return retryLater(status, message);
   }
 
-  function startSession(
-    admitRequest: () => Admission | Promise<Admission>,
-    protocol: string | undefined,
-    address: Address,
-    upgrade: Upgrade,
-  ): Response {
+  function startSession({ admit, upgrade, address, namesRoom }: AcceptedRequest): Response {
     let upgraded: Deno.WebSocketUpgrade;
     try {
-      upgraded = upgrade(protocol);
+      upgraded = upgrade();
     } catch (cause) {
       return upgradeFailed(cause);
     }
     const { socket, response } = upgraded;
-    const { connection } = new Session({ socket, admission: admitRequest(), context, address });
+    const { connection } = new Session({ socket, admission: admit(), namesRoom, context, address });
     connections.add(connection);
     socket.addEventListener("open", connection);
     socket.addEventListener("message", connection);
@@ -166,17 +173,12 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     return errorResponse(STATUS_CODE.InternalServerError, "The server cannot open a WebSocket");
   }
 
-  async function verifyFirst(
-    admitRequest: () => Admission | Promise<Admission>,
-    protocol: string | undefined,
-    address: Address,
-    upgrade: Upgrade,
-  ): Promise<Response> {
+  async function verifyFirst(request: AcceptedRequest): Promise<Response> {
     verifying++;
-    const admission = await admitRequest();
+    const admission = await request.admit();
     verifying--;
     if ("refusal" in admission) return toHttpResponse(admission.refusal);
-    return checkLimits(address) ?? startSession(() => admission, protocol, address, upgrade);
+    return checkLimits(request.address) ?? startSession({ ...request, admit: () => admission });
   }
 }
 

@@ -212,6 +212,11 @@ export function peerBusy(to: string): ServerMessage {
   return { type: "error", code: "PEER_BUSY", message, to };
 }
 
+/** The error for a message that the server cannot use; `problem` is a sentence for the client. */
+export function invalidMessage(problem: string): ServerMessage {
+  return { type: "error", code: "INVALID_MESSAGE", message: problem };
+}
+
 /** The text frame of a message. */
 export function encode(message: ServerMessage): string {
   return JSON.stringify(message);

@@ -26,7 +26,7 @@ interface ConsumerState {
   /** The join order at which its lists start; set with its first list that is not empty. */
   start: number | undefined;
   /** The eligible ids, in order of joining, at the time of its last list. */
-  lastList: readonly string[];
+  lastList: readonly string[] | undefined;
   lastSentAt: number;
 }
 
@@ -151,7 +151,9 @@ export class Director {
       const text = texts.get(start) ??
         encode({ type: "server-list", servers: idsFrom(state.servers, start) });
       texts.set(start, text);
-      consumer.send(text);
+      if (consumer.send(text) || consumer.isClosed) continue;
+      consumerState.lastList = undefined; // Too much waits for it: it is sent the list later.
+      next = Math.min(next, now + PUSH_INTERVAL_MS);
     }
     return next;
   }
@@ -227,6 +229,7 @@ function nextExpiry(servers: readonly Peer[]): number {
   return expiry;
 }
 
-function isSame(a: readonly string[], b: readonly string[]): boolean {
-  return a === b || a.length === b.length && a.every((id, index) => id === b[index]);
+function isSame(a: readonly string[] | undefined, b: readonly string[]): boolean {
+  return a === b ||
+    a !== undefined && a.length === b.length && a.every((id, index) => id === b[index]);
 }

@@ -7,7 +7,7 @@
 
 import type { Clock } from "../runtime/clock.ts";
 import type { SignalMessage } from "../protocol/messages.ts";
-import { type Members, Participant, recordAnswer, recordOffer } from "./pairs.ts";
+import { type Members, Participant, recordAnswer, recordOffer, takeAnswerBack } from "./pairs.ts";
 import type { Peer } from "./peer.ts";
 import { Reintroductions } from "./reintroductions.ts";
 
@@ -84,6 +84,17 @@ export class Negotiations {
     if (type === "offer" || recordAnswer(pair, keeper === receiver)) return true;
     this.#duplicateAnswers++;
     return false;
+  }
+
+  /** Takes back what {@linkcode onSignal} recorded of an answer that its target was too busy for. */
+  onAnswerDropped(from: Peer, to: Peer): void {
+    const sender = this.#participants.get(from);
+    const receiver = this.#participants.get(to);
+    if (sender === undefined || receiver === undefined) return;
+    const keeper = keepsPair(from, to) ? sender : receiver;
+    const pair = keeper.pairWith(keeper === sender ? receiver : sender, this.#clock.elapsed());
+    takeAnswerBack(pair, keeper === receiver);
+    this.#reintroductions.watch(keeper);
   }
 
   /** Stops every reintroduction. */

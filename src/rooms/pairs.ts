@@ -128,6 +128,13 @@ export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): voi
   pair.reintroductions = 0;
 }
 
+/** Takes an answer back that `recordAnswer` has recorded, because it was not relayed. */
+export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
+  const side = isToKeeper ? "fromKeeper" : "fromOther";
+  if (pair[side] !== NO_OFFER) pair[side]++;
+  pair.isAnswered = false;
+}
+
 /**
  * Records an answer to an offer that the keeper made, or the other; `false` if it has no offer left to
  * answer. An answer to an offer that was never seen counts as one that has.

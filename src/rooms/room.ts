@@ -6,7 +6,7 @@
 
 import type { Negotiations } from "./negotiations.ts";
 import { type JoinRefusal, mayTakeOver } from "./names.ts";
-import type { Peer, SignalOutcome } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 import { encode, type SignalMessage } from "../protocol/messages.ts";
 import { withSender } from "../protocol/with_sender.ts";
 
@@ -138,14 +138,20 @@ export class Room {
     if (!this.#negotiations.onSignal(sender, target, message.type)) return "duplicate";
     const { id: from, role: fromRole } = sender;
     const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
-    return relayOutcome(target.signal(stamped, sender, message.type));
+    return this.#hand(target, stamped, sender, message.type);
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.onSignal(sender, target, type)) return "duplicate";
-    return relayOutcome(target.signal(text, sender, type));
+    return this.#hand(target, text, sender, type);
+  }
+
+  #hand(target: Peer, text: string, sender: Peer, type: SignalMessage["type"]): RelayOutcome {
+    const outcome = target.signal(text, sender, type);
+    if (outcome === "busy" && type === "answer") this.#negotiations.onAnswerDropped(sender, target);
+    return outcome === "unreachable" ? "not found" : outcome;
   }
 
   /** The normal peers, in order of joining. */
@@ -180,8 +186,4 @@ export function exceededLimit(
   }
   if (peers >= maxPeers) return "full";
   return role === "consumer" && ofIdentity >= maxConsumersPerIdentity ? "identityFull" : undefined;
-}
-
-function relayOutcome(outcome: SignalOutcome): RelayOutcome {
-  return outcome === "unreachable" ? "not found" : outcome;
 }

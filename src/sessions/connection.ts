@@ -9,6 +9,7 @@ import {
   CLOSE,
   type CloseReason,
   encode,
+  invalidMessage,
   isOverBytes,
   type ServerMessage,
 } from "../protocol/messages.ts";
@@ -144,8 +145,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
       return this.close(CLOSE.messageTooBig);
     }
     if (this.#receiver.isAwaiting) return; // An unauthenticated client gets no answer.
-    const message = "Send text frames, not binary ones";
-    this.sendMessage({ type: "error", code: "INVALID_MESSAGE", message });
+    this.sendMessage(invalidMessage("Send text frames, not binary ones"));
   }
 
   /** Puts a frame back in front of the queue because the session awaits a verdict on it first. */

@@ -1,6 +1,7 @@
 /** What all sessions of one handler share, and what a session needs of its socket. */
 
-import type { ConsumerAuthorizer } from "../access/admission.ts";
+import type { Address } from "../access/address.ts";
+import type { Admission, ConsumerAuthorizer } from "../access/admission.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Connections } from "./connections.ts";
 import type { Director } from "../rooms/director.ts";
@@ -38,4 +39,16 @@ export interface SessionContext {
   readonly registerTimeoutMs: number;
   /** Whether sockets that open now are to be closed at once. */
   readonly isClosing: () => boolean;
+}
+
+/** Options of `Session`. */
+export interface SessionOptions {
+  readonly socket: SocketLike;
+  /** Who the client is, or why it is refused; a promise must not reject. */
+  readonly admission: Admission | Promise<Admission>;
+  /** Whether the client's URL names a room. */
+  readonly namesRoom: boolean;
+  readonly context: SessionContext;
+  /** The client's address. */
+  readonly address: Address;
 }

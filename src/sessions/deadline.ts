@@ -1,6 +1,13 @@
-/** The one timer of a session: what it does if nothing else happens in time. */
+/** The one timer of a session: what it does if nothing else happens in time, and for how long it waits. */
 
 import type { Clock, Timer } from "../runtime/clock.ts";
+
+/**
+ * How long a client may stay silent before it joins by itself, in milliseconds. Clients of version 0.1
+ * never register, and their URLs name no room. Later ones name one and register; a consumer does so
+ * only when its app has a token, and must not become a normal peer meanwhile.
+ */
+export const SILENT_JOIN_MS = { urlWithoutRoom: 250, urlWithRoom: 5000 } as const;
 
 /** A call that is made once, unless it is replaced or cleared before it is due. */
 export class Deadline {

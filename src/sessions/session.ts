@@ -31,11 +31,11 @@
  * time and no frame overtakes another.
  */
 
-import type { Address } from "../access/address.ts";
 import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
 import {
   CLOSE,
   type CloseReason,
+  invalidMessage,
   parseClientMessage,
   type ParsedHeartbeat,
   type ParsedRegister,
@@ -57,26 +57,11 @@ import { closeLoser, JOIN_REFUSALS } from "../rooms/names.ts";
 import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
-import type { SessionContext, SocketLike } from "./context.ts";
-import { Deadline } from "./deadline.ts";
+import type { SessionContext, SessionOptions } from "./context.ts";
+import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
 import { type Awaiting, ENDED, type State, UNREGISTERED } from "./session_state.ts";
 
-/**
- * How long a client may stay silent before it joins by itself, in milliseconds: clients of version 0.1
- * never register, and their URLs name no room.
- */
-export const SILENT_JOIN_MS = 250;
-
 const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
-
-/** Options of {@linkcode Session}. */
-export interface SessionOptions {
-  readonly socket: SocketLike;
-  /** Who the client is, or why it is refused; a promise must not reject. */
-  readonly admission: Admission | Promise<Admission>;
-  readonly context: SessionContext;
-  readonly address: Address;
-}
 
 /** The session of one connection. */
 export class Session implements Peer, Receiver {
@@ -89,11 +74,13 @@ export class Session implements Peer, Receiver {
   joinOrder = 0;
   readonly #context: SessionContext;
   readonly #deadline: Deadline;
+  readonly #silentJoinMs: number;
   #identity = NO_IDENTITY;
   #state: State;
 
-  constructor({ socket, admission, context, address }: SessionOptions) {
+  constructor({ socket, admission, namesRoom, context, address }: SessionOptions) {
     this.connection = new Connection({ socket, receiver: this, context, address });
+    this.#silentJoinMs = namesRoom ? SILENT_JOIN_MS.urlWithRoom : SILENT_JOIN_MS.urlWithoutRoom;
     this.#context = context;
     this.#deadline = new Deadline(context.clock, (act) => this.connection.run(act));
     this.#state = { kind: "unopened", admission };
@@ -145,7 +132,7 @@ export class Session implements Peer, Receiver {
       case "heartbeat":
         return this.#heartbeat(message);
       case "invalid":
-        return this.#sendInvalidMessage(message.problem);
+        return void this.connection.sendMessage(invalidMessage(message.problem));
       case "unknown":
         return;
       default:
@@ -188,7 +175,7 @@ export class Session implements Peer, Receiver {
     this.#identity = admission.identity;
     this.#state = UNREGISTERED;
     if (!this.#identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
-    else this.#deadline.set(SILENT_JOIN_MS, () => this.#join("normal", undefined));
+    else this.#deadline.set(this.#silentJoinMs, () => this.#join("normal", undefined));
   }
 
   #closeAfterRegisterTimeout(): void {
@@ -239,7 +226,9 @@ export class Session implements Peer, Receiver {
 
   #signal(message: SignalMessage, text: string): void {
     if (this.#state.kind === "unregistered") {
-      if (!this.#identity.canJoinAsNormal) return this.#sendInvalidMessage("Register first");
+      if (!this.#identity.canJoinAsNormal) {
+        return void this.connection.sendMessage(invalidMessage("Register first"));
+      }
       this.#join("normal", undefined);
       if (this.isAwaiting) return this.connection.requeue(text);
     }
@@ -285,9 +274,5 @@ export class Session implements Peer, Receiver {
         : { type: "server-list", servers: this.#context.director.register(room, this, rotation) },
     );
     if (!isSent) this.connection.close(CLOSE.readsTooSlowly);
-  }
-
-  #sendInvalidMessage(problem: string): void {
-    this.connection.sendMessage({ type: "error", code: "INVALID_MESSAGE", message: problem });
   }
 }

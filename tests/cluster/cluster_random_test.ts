@@ -71,6 +71,7 @@ class Instance {
     const socket = new FakeSocket();
     const identity = { room, nodeId, canJoinAsNormal: true };
     const session = new Session({
+      namesRoom: false,
       socket,
       admission: { identity },
       context: this.context,

@@ -2,9 +2,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createSignalingHandler, generateKeyPairJwk, type ServerOptions } from "../../mod.ts";
-import { Client, until } from "../helpers/client.ts";
+import { Client, until, within } from "../helpers/client.ts";
 import { newProvider } from "../helpers/provider.ts";
 import { exchange, frame, handshake, openRaw } from "../helpers/raw.ts";
+import { json, RawClient } from "../helpers/raw_client.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 
 /** A server whose clients may be pending for ten seconds: consumers that have not shown a token. */
@@ -188,6 +189,28 @@ Deno.test("overload: a client that floods is closed with 4429, one that joins a 
   await using flood = await Client.join(server.signal({ nodeId: "flood" }));
   for (let n = 0; n < 4000; n++) flood.send({ type: "heartbeat" });
   assertEquals(await flood.closed, { code: 4429, reason: "too many messages" });
+});
+
+Deno.test("overload: a peer that falls behind keeps its place, whoever fills its buffer is told", async () => {
+  await using server = await startOpenServer();
+  using slow = await RawClient.join(server.port, "/signal?nodeId=slow");
+  await using flood = await Client.connect(server.signal({ nodeId: "flood" }));
+  flood.send({ type: "register", role: "consumer" });
+  await flood.next("server-list");
+  await using friend = await Client.join(server.signal({ nodeId: "friend" }));
+  for (let n = 0; n < 100; n++) flood.send({ type: "offer", to: "slow", sdp: "x".repeat(60_000) });
+  const told = await flood.drain();
+  assert(told.length > 0, "it is told");
+  for (const { code, to } of told) assertEquals([code, to], ["PEER_BUSY", "slow"]);
+  friend.send({ type: "offer", to: "slow", sdp: "v=0" });
+  assertEquals(await friend.drain(), []);
+  const heard: string[] = [];
+  while (heard.at(-1) !== "friend") {
+    const next = await within("the friend's offer", slow.next());
+    if (next?.opcode === 1) heard.push(json(next).from);
+  }
+  assertEquals(heard.length, 100 - told.length + 1);
+  assertEquals((await server.health())["peers"], 3);
 });
 
 Deno.test("overload: no token is made or taken that is valid for longer than it may be", async () => {

@@ -22,6 +22,8 @@ export interface ModelClient {
   readonly who: "normal" | "stranger" | "refused";
   /** Whether its joins wait for other instances. */
   readonly isSlow: boolean;
+  /** Milliseconds after which it joins by itself. */
+  readonly silentMs: number;
   state: "opening" | "pending" | "joined" | "closing" | "closed";
   role: Role;
   /** What is awaited about it, and what it said since. */
@@ -63,13 +65,12 @@ export class Model {
     this.#maxPeers = maxPeers;
   }
 
-  connect(name: string, room: string, who: ModelClient["who"], isSlow: boolean): ModelClient {
+  connect(
+    given: Pick<ModelClient, "name" | "room" | "who" | "isSlow" | "silentMs">,
+  ): ModelClient {
     const client: ModelClient = {
       index: this.clients.length,
-      name,
-      room,
-      who,
-      isSlow,
+      ...given,
       state: "opening",
       role: "normal",
       awaited: undefined,
@@ -99,7 +100,7 @@ export class Model {
     client.awaited = undefined;
     if (client.who === "refused") return this.#end(client, CLOSE.invalidToken);
     if (client.who === "stranger") this.#closeAfter(client, 10_000);
-    else this.#set(client, 250, () => this.#enter(client, "normal"));
+    else this.#set(client, client.silentMs, () => this.#enter(client, "normal"));
     this.#goOn(client);
   }
 
@@ -247,6 +248,7 @@ export class Model {
       const frame = { type, to, from: client.name, fromRole: client.role, mark };
       if (this.#tell(target, frame)) return;
       if (target.isFull && !target.hasVanished) {
+        if (type === "answer") this.#takeAnswerBack(client, target);
         this.#tell(client, { type: "error", code: "PEER_BUSY", to });
         return;
       }
@@ -272,6 +274,12 @@ export class Model {
     for (const pair of this.#unanswered.keys()) {
       if (pair.split(">").includes(String(index))) this.#unanswered.delete(pair);
     }
+  }
+
+  #takeAnswerBack(from: ModelClient, to: ModelClient): void {
+    const got = `${to.index}>${from.index}`;
+    const waiting = this.#unanswered.get(got);
+    if (waiting !== undefined) this.#unanswered.set(got, waiting + 1);
   }
 
   #complain(client: ModelClient): void {

@@ -13,10 +13,12 @@ export class SilentPeer implements Peer {
   readonly id: string;
   role: Role;
   readonly isLocal: boolean = true;
-  readonly isClosed: boolean = false;
+  isClosed = false;
   joinOrder = 0;
   servingState: ServingState;
   isReachable = true;
+  /** Whether it accepts no signal because too much waits for it. */
+  isBusy = false;
   consumerIdentity = "";
   closedWith: CloseReason | undefined;
 
@@ -31,6 +33,7 @@ export class SilentPeer implements Peer {
   }
 
   signal(text: string): SignalOutcome {
+    if (this.isBusy) return "busy";
     return this.send(text) ? "sent" : "unreachable";
   }
 

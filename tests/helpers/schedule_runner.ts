@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { Admission } from "../../src/access/admission.ts";
 import { Connections } from "../../src/sessions/connections.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { type Actor, checkFrames, checkState, PUSH_MS, StrictSocket } from "./actor.ts";
 import { isEnded, LOOK_MS, Model, type ModelClient, type Said } from "./model.ts";
@@ -55,6 +56,7 @@ export class ScheduleRunner {
       who: "normal",
       isLate: false,
       isSlow: false,
+      namesRoom: false,
       isOpen: true,
     });
     for (const each of steps) await this.#step(each);
@@ -97,8 +99,11 @@ export class ScheduleRunner {
     }
   }
 
-  #connect({ name, room, who, isLate, isSlow, isOpen }: Step & { op: "connect" }): void {
-    const client = this.#model.connect(name, room, who, isSlow);
+  #connect(step: Step & { op: "connect" }): void {
+    const { name, room, who, isLate, isSlow, namesRoom, isOpen } = step;
+    const silentMs = namesRoom ? SILENT_JOIN_MS.urlWithRoom : SILENT_JOIN_MS.urlWithoutRoom;
+    const client = this.#model.connect({ name, room, who, isSlow, silentMs });
+    this.world.namesRoom = namesRoom;
     const socket = new StrictSocket(() => this.world.clock.now() - this.#start);
     const identity = { room, nodeId: name, canJoinAsNormal: who === "normal" };
     const admission: Admission = who === "refused" ? { refusal: CLOSE.invalidToken } : { identity };

@@ -17,6 +17,7 @@ const connect = fc.record({
   ),
   isLate: fc.constantFrom(false, false, true),
   isSlow: fc.constantFrom(false, false, true),
+  namesRoom: fc.boolean(),
   isOpen: isRare.map((rare) => !rare),
 });
 const register = fc.record({

@@ -50,6 +50,8 @@ export class SessionFixture {
   readonly limits: Limits;
   readonly connections: Connections;
   isClosing = false;
+  /** Whether the URLs of clients that connect from now on name a room. */
+  namesRoom = false;
   /** Whether the join of a connection waits until `answerJoin`, as it does with other instances. */
   isJoinSlow: (connection: Connection) => boolean = () => false;
   /** The connections whose join is under way. */
@@ -118,6 +120,7 @@ export class SessionFixture {
     const { connection } = new Session({
       socket,
       admission,
+      namesRoom: this.namesRoom,
       context: this.context,
       address: undefined,
     });

@@ -193,6 +193,7 @@ Deno.test("Director forgets consumers that left, changed role or cannot be reach
   changed.servingState = { ...changed.servingState, serveConsumers: false };
   stage.registry.update(stage.room, changed);
   broken.isReachable = false;
+  broken.isClosed = true;
   stage.clock.tick(PUSH_INTERVAL_MS);
   stage.join("b");
   assertEquals([left, changed, broken].flatMap(({ frames }) => frames), []);
@@ -271,4 +272,17 @@ Deno.test("Director pushes what changed while it sent lists", () => {
   for (const consumer of [first, second]) {
     assertEquals(stage.pushed(consumer).at(-1)?.toSorted(), ["a", "b", "c"]);
   }
+});
+
+Deno.test("Director sends a list again that a consumer had no room for", () => {
+  const stage = new Fixture("a");
+  const { consumer } = stage.consume();
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  consumer.isReachable = false;
+  stage.join("b");
+  stage.clock.tick(3 * PUSH_INTERVAL_MS);
+  consumer.isReachable = true;
+  stage.clock.tick(PUSH_INTERVAL_MS);
+  assertEquals(consumer.frames, [{ type: "server-list", servers: ["a", "b"] }]);
+  assertEquals(stage.clock.pending, 0);
 });

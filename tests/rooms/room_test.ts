@@ -2,6 +2,7 @@ import { assertEquals, assertStrictEquals } from "@std/assert";
 import { Negotiations } from "../../src/rooms/negotiations.ts";
 import type { SignalMessage } from "../../src/protocol/messages.ts";
 import { type RelayOutcome, Room } from "../../src/rooms/room.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { FakePeer } from "../helpers/peer.ts";
 
@@ -135,4 +136,17 @@ Deno.test("Room.relay() reports a peer that can no longer be reached", () => {
   const [a, b] = [new FakePeer("a"), new FakePeer("b")];
   b.isReachable = false;
   assertEquals(relay(roomOf(a, b), a, offerTo("b")), "not found");
+});
+
+Deno.test("Room.relay() lets an answer be repeated that its target was too busy for", () => {
+  const [a, b] = [new FakePeer("a"), new FakePeer("b")];
+  const { registry } = createRooms({ clock: new FakeClock() });
+  registry.join("room", a);
+  const { room } = registry.join("room", b);
+  const answer: SignalMessage = { type: "answer", to: "a", sdp: "v=0" };
+  relay(room, a, offerTo("b"));
+  a.isBusy = true;
+  assertEquals([relay(room, b, answer), relay(room, b, answer)], ["busy", "busy"]);
+  a.isBusy = false;
+  assertEquals([relay(room, b, answer), relay(room, b, answer)], ["sent", "duplicate"]);
 });

@@ -50,6 +50,7 @@ const client = {
   who: "normal",
   isLate: false,
   isSlow: false,
+  namesRoom: false,
   isOpen: true,
 } as const;
 const register = { op: "register", token: "good", isFull: false } as const;

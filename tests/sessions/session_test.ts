@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { CLOSE } from "../../src/protocol/messages.ts";
-import { SILENT_JOIN_MS } from "../../src/sessions/session.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
 import { MAX_PEERS, SessionFixture } from "../helpers/session_fixture.ts";
 
 function offer(to: string): string {
@@ -18,15 +18,39 @@ Deno.test("a session joins when it registers, once, and is answered every time",
   assertEquals(world.registry.peers, 2);
 });
 
-Deno.test("a session that sends nothing joins by itself after 250 ms", () => {
+for (
+  const [url, namesRoom, ms] of [
+    ["without a room", false, SILENT_JOIN_MS.urlWithoutRoom],
+    ["with a room", true, SILENT_JOIN_MS.urlWithRoom],
+  ] as const
+) {
+  Deno.test(`a session of a URL ${url} that sends nothing joins by itself after ${ms} ms`, () => {
+    const world = new SessionFixture();
+    world.namesRoom = namesRoom;
+    const { session, socket } = world.open("a");
+    session.receive('{"type":"heartbeat"}');
+    world.clock.tick(ms - 1);
+    assertEquals(socket.sent, []);
+    assertEquals(world.registry.peers, 0);
+    world.clock.tick(1);
+    assertEquals(socket.sent, [{ type: "peer-list", peers: [] }]);
+    assertEquals(world.clock.pending, 0);
+  });
+}
+
+Deno.test("a consumer whose app takes 4 s to get its token never stands in a peer list", () => {
   const world = new SessionFixture();
-  const { socket } = world.open("a");
-  world.clock.tick(SILENT_JOIN_MS - 1);
-  assertEquals(socket.sent, []);
-  assertEquals(world.registry.peers, 0);
-  world.clock.tick(1);
-  assertEquals(socket.sent, [{ type: "peer-list", peers: [] }]);
-  assertEquals(world.clock.pending, 0);
+  world.namesRoom = true;
+  const c = world.open("c");
+  world.clock.tick(4000);
+  assertEquals(world.join("a").socket.sent, []);
+  const b = world.open("b");
+  b.session.receive('{"type":"register"}');
+  c.session.receive('{"type":"register","role":"consumer"}');
+  assertEquals([b.socket.sent, c.socket.sent], [
+    [{ type: "peer-list", peers: ["a"] }],
+    [{ type: "server-list", servers: ["a", "b"] }],
+  ]);
 });
 
 Deno.test("a session that signals first joins before its signal is relayed", () => {
@@ -78,7 +102,7 @@ Deno.test("a session that is lost while pending leaves no timer", () => {
   const a = world.open("a");
   a.session.handleEvent(new Event("close"));
   assertEquals(world.clock.pending, 0);
-  world.clock.tick(SILENT_JOIN_MS);
+  world.clock.tick(SILENT_JOIN_MS.urlWithoutRoom);
   assertEquals(world.registry.peers, 0);
 });
 
@@ -250,7 +274,7 @@ Deno.test("a timer that fails ends its session alone", () => {
   socket.send = () => {
     throw new Error("broken");
   };
-  world.clock.tick(SILENT_JOIN_MS);
+  world.clock.tick(SILENT_JOIN_MS.urlWithoutRoom);
   assertEquals(socket.closedWith, CLOSE.internalError);
   assertEquals(world.registry.peers, 0);
 });
