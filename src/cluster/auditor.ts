@@ -23,7 +23,7 @@ export const AUDIT_MS = 500;
 /** In how many parts all rooms are compared: everything within 50 s. */
 const PARTS = 100;
 
-/** Local members that a part has at least, so that few are compared often. */
+/** Rooms and local members that a part has at least, so that few are compared often. */
 const MIN_PART = 100;
 
 /**
@@ -117,7 +117,8 @@ export class Auditor {
 
   #nextPart(): RoomView[] {
     const { localMembers } = this.#options;
-    const size = Math.max(MIN_PART, Math.ceil(localMembers.size / PARTS));
+    const whole = localMembers.size + localMembers.roomCount;
+    const size = Math.max(MIN_PART, Math.ceil(whole / PARTS));
     const views = new Map<string, RoomView>();
     let count = 0;
     const add = (room: string) => {
