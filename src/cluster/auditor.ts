@@ -23,14 +23,14 @@ export const AUDIT_MS = 500;
 /** In how many parts all rooms are compared: everything within 50 s. */
 const PARTS = 100;
 
-/** Local members that a part has at least, so that few are compared often. */
+/** Rooms and local members that a part has at least, so that few are compared often. */
 const MIN_PART = 100;
 
 /**
  * How long after a loss the members of other instances are not compared, in milliseconds: each
  * instance is about to claim its own again.
  */
-const RESTORE_MS = 3000;
+const RESTORE_MS = 1000;
 
 /** Options of {@linkcode Auditor}. */
 export interface AuditorOptions {
@@ -41,14 +41,6 @@ export interface AuditorOptions {
   readonly logger: Logger;
   /** Claims the name of a member again that the backplane has lost. */
   readonly restore: (local: LocalMember) => void;
-}
-
-/** How many members an auditor has corrected. */
-export interface AuditCounts {
-  /** Members that the backplane had lost. */
-  readonly restored: number;
-  /** Members in the backplane that had no socket. */
-  readonly removed: number;
 }
 
 /** Compares the rooms of one instance with the backplane. */
@@ -62,17 +54,16 @@ export class Auditor {
   readonly #lostAt = new Map<string, number>();
   /** The name of the instance whose audit is in flight. */
   #inFlight: string | undefined;
-  #restored = 0;
-  #removed = 0;
+  #corrections = 0;
 
   constructor(options: AuditorOptions) {
     this.#options = options;
     this.#rooms = options.localMembers.rooms();
   }
 
-  /** How many members were corrected. */
-  get counts(): AuditCounts {
-    return { restored: this.#restored, removed: this.#removed };
+  /** Members that the backplane had lost, or had without a socket, and that were corrected. */
+  get corrections(): number {
+    return this.#corrections;
   }
 
   /** Compares a part again and again. */
@@ -91,7 +82,7 @@ export class Auditor {
   /** Compares a room with the next part, since the backplane has lost members of it. */
   membersLost(room: string): void {
     if (!this.#options.localMembers.hasMembersIn(room)) return;
-    this.#lostAt.set(room, this.#options.clock.elapsed());
+    if (!this.#isRestoring(room)) this.#lostAt.set(room, this.#options.clock.elapsed());
     this.#urgent.add(room);
   }
 
@@ -117,7 +108,8 @@ export class Auditor {
 
   #nextPart(): RoomView[] {
     const { localMembers } = this.#options;
-    const size = Math.max(MIN_PART, Math.ceil(localMembers.size / PARTS));
+    const whole = localMembers.size + localMembers.roomCount;
+    const size = Math.max(MIN_PART, Math.ceil(whole / PARTS));
     const views = new Map<string, RoomView>();
     let count = 0;
     const add = (room: string) => {
@@ -179,8 +171,7 @@ export class Auditor {
       restore(local);
       restored++;
     }
-    this.#restored += restored;
-    this.#removed += removed;
+    this.#corrections += restored + removed;
     if (restored + removed > 0) {
       logger.warn("The backplane differed from this instance: corrected", { restored, removed });
     }

@@ -56,14 +56,14 @@ export class Claims {
 
   #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
     const { claim, peer, room } = local;
-    this.#options.forget(local);
     const answer = claim.kind === "pending" ? claim.answer : undefined;
-    if (answer === undefined) { // Another member has its name.
+    if (answer === undefined) { // It has joined before, and another member has its name now.
       peer.close(reply === "outdated" ? CLOSE.replaced : JOIN_REFUSALS[reply]);
     } else {
       const refusal = reply === "outdated" ? "idInUse" : reply;
       answer.resolve(this.#options.registry.refuse(room, refusal));
     }
+    this.#options.forget(local);
   }
 
   /** Refuses a peer; one that has joined before stays, and an audit finds out who has its name. */

@@ -4,7 +4,7 @@
  * a room has the peers of this instance alone.
  */
 
-import { type AuditCounts, Auditor } from "./auditor.ts";
+import { Auditor } from "./auditor.ts";
 import type { Backplane, RoomEvent } from "./backplane.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
@@ -72,8 +72,8 @@ export class Cluster {
   }
 
   /** How many members differed from what the backplane had, and were corrected. */
-  get corrected(): AuditCounts {
-    return this.#auditor.counts;
+  get corrections(): number {
+    return this.#auditor.corrections;
   }
 
   /** Whether peers of other instances can be reached. */

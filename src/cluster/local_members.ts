@@ -99,6 +99,11 @@ export class LocalMembers {
     return this.#byRoom.keys();
   }
 
+  /** How many rooms have a member. */
+  get roomCount(): number {
+    return this.#byRoom.size;
+  }
+
   /** How many members there are. */
   get size(): number {
     return this.#byNumber.size;

@@ -10,7 +10,7 @@ import {
   type OrderedMember,
   type RoomEvent,
 } from "./backplane.ts";
-import { closeLoser, type NameClaim } from "../rooms/names.ts";
+import { closeLoser } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { MessageRouter } from "./message_router.ts";
 import { encode } from "../protocol/messages.ts";
@@ -122,8 +122,7 @@ export class RemoteMembers {
       return;
     }
     const peer = new RemotePeer(member, (...signal) => this.#router.send(name, ...signal));
-    const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old, member);
+    const room = this.#place(name, peer, member.joinOrder);
     this.dropIfUnused(name);
     if (isReclaim) this.#announce(room, peer);
   }
@@ -142,8 +141,7 @@ export class RemoteMembers {
     local.claim = { kind: "held" };
     peer.joinOrder = member.joinOrder;
     if (answer === undefined && this.#registry.get(name)?.has(peer)) return;
-    const { room, old } = this.#registry.place(name, peer, member.joinOrder);
-    if (old?.isLocal) this.#replaced(old, peer);
+    const room = this.#place(name, peer, member.joinOrder);
     if (peer.isClosed) this.#registry.leave(room, peer);
     else answer?.resolve({ room, outcome: { kind: "joined" }, rotation });
   }
@@ -222,11 +220,14 @@ export class RemoteMembers {
     }
   }
 
-  /** Closes a local peer whose name another member has; nobody has to be told that it leaves. */
-  #replaced(old: Peer, newcomer: NameClaim): void {
-    const local = this.#localMembers.ofPeer(old);
-    if (local !== undefined) this.#localMembers.delete(local);
-    closeLoser(old, newcomer);
+  /** Adds a peer, and closes the local peer that had its name: the backplane knows of both. */
+  #place(name: string, peer: Peer, joinOrder: number): Room {
+    const old = this.#registry.get(name)?.find(peer.id);
+    const replaced = old && old !== peer ? this.#localMembers.ofPeer(old) : undefined;
+    if (replaced !== undefined) this.#localMembers.delete(replaced);
+    const { room } = this.#registry.place(name, peer, joinOrder);
+    if (replaced !== undefined) closeLoser(replaced.peer, peer);
+    return room;
   }
 
   /**

@@ -163,6 +163,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       neverOpened: connections.neverOpened,
       memory: memory.isExceeded ? "exceeded" : "ok",
       backplane: cluster === undefined ? "none" : cluster.isUp ? "up" : "down",
+      backplaneCorrections: cluster?.corrections ?? 0,
       duplicateAnswers: negotiations.duplicateAnswers,
       reintroductions: negotiations.reintroductions,
     }),

@@ -119,6 +119,8 @@ export interface SignalingStats {
   readonly memory: "ok" | "exceeded";
   /** Whether peers of other instances can be reached; `none` without a backplane. */
   readonly backplane: "none" | "up" | "down";
+  /** Members that the backplane had lost, or had without a socket, and that were corrected. */
+  readonly backplaneCorrections: number;
   /** Answers that were not relayed, because their offer had been answered. */
   readonly duplicateAnswers: number;
   /** Peer lists that were sent because an offer was not answered, or two peers made none. */

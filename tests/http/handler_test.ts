@@ -404,6 +404,7 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     rooms: 0,
     pending: 0,
     closing: 0,
+    backplaneCorrections: 0,
     duplicateAnswers: 0,
     reintroductions: 0,
     neverOpened: 0,

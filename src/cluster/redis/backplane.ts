@@ -35,6 +35,7 @@ import type {
 } from "../backplane.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
+import { checkRedisUrl } from "../../runtime/redis_url.ts";
 import { RedisConnection } from "./connection.ts";
 import { RedisKeys } from "./keys.ts";
 import { encodeAuthFailed, encodeUndeliverable, type RedisMessage } from "./messages.ts";
@@ -66,6 +67,7 @@ const MAX_RETRY_MS = 1000;
  *
  * @param options See {@linkcode RedisBackplaneOptions}.
  * @returns The backplane, for the option `backplane` of a server or handler.
+ * @throws {TypeError} The URL is none of Redis, or has a character that must be encoded.
  */
 export function createRedisBackplane(options: RedisBackplaneOptions): Backplane {
   return new RedisBackplane(options);
@@ -81,9 +83,11 @@ class RedisBackplane implements Backplane {
   #retryMs = MIN_RETRY_MS;
   #previous = "";
   #isClosed = false;
+  /** The policy that was warned of last. */
+  #warnedPolicy = "noeviction";
 
   constructor({ url, prefix = DEFAULTS.redisPrefix, clock = systemClock }: RedisBackplaneOptions) {
-    this.#url = url;
+    this.#url = checkRedisUrl(url).href;
     this.#keys = new RedisKeys(prefix);
     this.#clock = clock;
   }
@@ -161,11 +165,19 @@ class RedisBackplane implements Backplane {
       this.#retryMs = MIN_RETRY_MS;
       connection.start();
       this.#listener?.up(connection.instance);
+      this.#warnOfEviction(await connection.evictionPolicy());
     } catch (cause) {
       if (this.#isClosed) return;
       this.#listener?.down(String(cause));
       this.#retryLater();
     }
+  }
+
+  #warnOfEviction(policy: string | undefined): void {
+    if (policy === undefined || policy === "noeviction" || policy === this.#warnedPolicy) return;
+    this.#warnedPolicy = policy;
+    const message = "Redis may evict the members of rooms: set its maxmemory-policy to noeviction";
+    this.#listener?.warn(message, { policy });
   }
 
   #failed(reason: string): void {

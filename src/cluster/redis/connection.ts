@@ -110,6 +110,16 @@ export class RedisConnection {
     this.#schedule();
   }
 
+  /** What Redis does when its memory is full; `undefined` where the user may not ask. */
+  async evictionPolicy(): Promise<string | undefined> {
+    try {
+      const info = await this.#clients?.command(["INFO", "memory"]);
+      return /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1];
+    } catch {
+      return undefined; // A hosted Redis may forbid it.
+    }
+  }
+
   /** Runs a script. The connection fails if Redis rejects it: what we know may then be wrong. */
   async run(call: ScriptCall): Promise<unknown> {
     const reply = await this.#orFail((clients) => clients.run(call));

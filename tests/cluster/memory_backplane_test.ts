@@ -1,0 +1,42 @@
+/** The in-memory backplane, beside what every backplane does. */
+
+import { assertEquals } from "@std/assert";
+import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
+import { ConnectedInstance } from "../helpers/backplane_conformance.ts";
+
+Deno.test("memory backplane: it has a room as long as that has a member", async () => {
+  const memory = createMemoryBackplane();
+  const x = new ConnectedInstance(memory.connect());
+  const a = await x.join("r", "a");
+  await x.join("s", "b");
+  assertEquals(memory.rooms, 2);
+  x.backplane.leave("r", "a", a);
+  assertEquals(memory.rooms, 1);
+  await x.backplane.close();
+  assertEquals(memory.rooms, 0);
+});
+
+Deno.test("memory backplane: nothing is received within the call that causes it, nor after a close", async () => {
+  const memory = createMemoryBackplane();
+  const x = new ConnectedInstance(memory.connect());
+  const y = new ConnectedInstance(memory.connect());
+  x.backplane.authFailed("192.0.2.1");
+  assertEquals(y.failedAddresses, []);
+  await null;
+  assertEquals(y.failedAddresses, ["192.0.2.1"]);
+  x.backplane.authFailed("192.0.2.2");
+  await y.backplane.close();
+  await null;
+  assertEquals(y.failedAddresses, ["192.0.2.1"]);
+});
+
+Deno.test("memory backplane: many rooms that empty cost no more than their members", async () => {
+  const memory = createMemoryBackplane();
+  const [x, y] = [new ConnectedInstance(memory.connect()), new ConnectedInstance(memory.connect())];
+  for (let n = 0; n < 2000; n++) await x.join(`r${n}`, "a");
+  const member = await y.join("r0", "b");
+  await y.backplane.close();
+  assertEquals([memory.rooms, member.instance], [2000, y.instance]);
+  await x.backplane.close();
+  assertEquals(memory.rooms, 0);
+});
