@@ -84,6 +84,20 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   let hasLoggedRuntime = false;
 
   return (request, remote, upgrade) => {
+    try {
+      const response = handle(request, remote, upgrade);
+      return response instanceof Promise ? response.catch(onFailure) : response;
+    } catch (cause) {
+      return onFailure(cause);
+    }
+  };
+
+  function onFailure(cause: unknown): Response {
+    logger.error("A request for a socket failed", failureFields(cause));
+    return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+  }
+
+  function handle(...[request, remote, upgrade]: Parameters<UpgradeHandler>) {
     const rejection = checkHandshake(request);
     if (rejection !== undefined) return rejection;
     memory.start();
@@ -108,7 +122,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       return verifyFirst(admitRequest, protocol, address, upgrade);
     }
     return startSession(admitRequest, protocol, address, upgrade);
-  };
+  }
 
   function checkLimits(address: Address): Response | undefined {
     if (context.isClosing()) {
@@ -120,6 +134,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     const seconds = failures.retryAfter(address);
     if (seconds > 0) {
       const message = "Too many tokens from your address were invalid";
+      options.refusals.log("Connection refused", { kind: "throttled", seconds }, address);
       return retryLater(STATUS_CODE.TooManyRequests, message, seconds);
     }
     const exceeded = verifying >= limits.maxPendingConnections
@@ -173,8 +188,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     upgrade: Upgrade,
   ): Promise<Response> {
     verifying++;
-    const admission = await admitRequest();
-    verifying--;
+    const admission = await Promise.try(admitRequest).finally(() => verifying--);
     if ("refusal" in admission) return toHttpResponse(admission.refusal);
     return checkLimits(address) ?? startSession(() => admission, protocol, address, upgrade);
   }
