@@ -13,7 +13,7 @@ import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sy
 /** In place of your own login: the session cookies, and the database that each of them may sync. */
 const databases = new Map([["cookie-of-ada", "todos"]]);
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   // Make the keys once and keep them secret and safe: older tokens are not valid with new ones.
   const signaling = await createSignalingHandler(await generateKeyPairJwk());

@@ -13,7 +13,7 @@ import { createSignalingHandler } from "@aikofy/client-db-sync";
 import express from "express";
 import { Server } from "socket.io";
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   const app = express();
   app.get("/", (_request, response) => void response.send("My own page"));

@@ -11,7 +11,7 @@ import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sy
 import { Hono } from "hono";
 import { basicAuth } from "hono/basic-auth";
 
-/** Starts the app; port 0 takes a free one. */
+/** Starts the app; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   // Make the keys once and keep them secret and safe: older tokens are not valid with new ones.
   const signaling = await createSignalingHandler(await generateKeyPairJwk());

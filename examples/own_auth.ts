@@ -29,7 +29,7 @@ function authorize({ headers }: Request): Authorization | null {
   return room === undefined ? null : { room };
 }
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   const signaling = await createSignalingHandler({ authorize });
   const server = Deno.serve({ port }, async (request, info) => {

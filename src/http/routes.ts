@@ -18,7 +18,7 @@ import { splitUrl } from "./url.ts";
 /** Maximum size of the body of a request, in bytes. */
 export const MAX_BODY_BYTES = 16384;
 
-/** Paths that somebody looks for who expects authentication, or the server itself. */
+/** Paths of a server with authentication, and the one that people try first. */
 const NEEDS_AUTH = ["/token", "/public-key", "/"];
 
 const NO_STORE = { "cache-control": "no-store" };
@@ -69,7 +69,7 @@ export async function createRoutes(
   };
 }
 
-/** Says what is at other paths: most of these requests are meant for one of them. */
+/** The 404 of a path without a route: it says where WebSockets connect. */
 function notFound(pathname: string, handler: SignalingHandler): Response {
   const isOff = handler.stats().auth === "disabled" && NEEDS_AUTH.includes(pathname);
   const message = isOff
@@ -135,7 +135,7 @@ async function tokenRoute(
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  // Of its own: clients with bad tokens keep nobody from minting, and the other way round.
+  // A counter of its own: clients with invalid tokens do not prevent minting, nor the reverse.
   const secretFailures = failures.counterFor("secret");
   const limiter = new VerificationLimiter(secretFailures);
   return async (request, info) => {
