@@ -1,6 +1,6 @@
 /**
- * Signaling beside your own routes, on plain `Deno.serve`. Who has logged in gets a room token from
- * `POST /session`, for client-db: `signalingServer: "wss://example.com/signal?token=" + token`.
+ * Signaling beside your own routes, on plain `Deno.serve`. A user who has logged in gets a room token
+ * from `POST /session`, for client-db: `signalingServer: "wss://example.com/signal?token=" + token`.
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     deno run --allow-net --allow-env=PORT deno_serve.ts
@@ -13,9 +13,9 @@ import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sy
 /** In place of your own login: the session cookies, and the database that each of them may sync. */
 const databases = new Map([["cookie-of-ada", "todos"]]);
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
-  // Make the keys once and keep them secret and safe: with new ones, no older token holds.
+  // Make the keys once and keep them secret and safe: older tokens are not valid with new ones.
   const signaling = await createSignalingHandler(await generateKeyPairJwk());
 
   async function issueToken({ headers }: Request): Promise<Response> {
@@ -25,10 +25,11 @@ export async function start(port: number): Promise<{ port: number; close(): Prom
     return Response.json(await signaling.issueToken({ ttl: "12h", subject }));
   }
 
-  const server = Deno.serve({ port }, async (request) => {
+  const server = Deno.serve({ port }, async (request, info) => {
     const { pathname } = new URL(request.url);
     if (request.method === "POST" && pathname === "/session") return await issueToken(request);
-    return await signaling.fetch(request) ?? new Response("My own page");
+    // With `info`, which has the client's address, limits per address apply.
+    return await signaling.fetch(request, info) ?? new Response("My own page");
   });
   async function close(): Promise<void> {
     await signaling.close(); // tells every client, which then connects again

@@ -13,7 +13,7 @@ import { createSignalingHandler } from "@aikofy/client-db-sync";
 import express from "express";
 import { Server } from "socket.io";
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   const app = express();
   app.get("/", (_request, response) => void response.send("My own page"));
@@ -22,7 +22,7 @@ export async function start(port: number): Promise<{ port: number; close(): Prom
   const io = new Server(server);
   io.on("connection", (socket) => socket.on("chat", (text) => io.emit("chat", text)));
 
-  // Anyone may join any room: deno_serve.ts and own_auth.ts show how to let in only whom you know.
+  // Anyone may join any room: deno_serve.ts and own_auth.ts show how to admit your own users only.
   const signaling = await createSignalingHandler({ authEnabled: false });
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => {}); // without a listener, a connection's reset ends the process

@@ -1,5 +1,5 @@
 /**
- * Signaling on a route of a Hono app, with room tokens for who knows a password.
+ * Signaling on a route of a Hono app, with room tokens for users who know a password.
  *
  *     deno add jsr:@aikofy/client-db-sync npm:hono
  *     deno run --allow-net hono.ts
@@ -11,11 +11,11 @@ import { createSignalingHandler, generateKeyPairJwk } from "@aikofy/client-db-sy
 import { Hono } from "hono";
 import { basicAuth } from "hono/basic-auth";
 
-/** Starts the app; port 0 takes a free one. */
+/** Starts the app; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
-  // Make the keys once and keep them secret and safe: with new ones, no older token holds.
+  // Make the keys once and keep them secret and safe: older tokens are not valid with new ones.
   const signaling = await createSignalingHandler(await generateKeyPairJwk());
-  const app = new Hono();
+  const app = new Hono<{ Bindings: Deno.ServeHandlerInfo }>();
 
   app.get("/", (context) => context.text("My own page"));
 
@@ -25,9 +25,10 @@ export async function start(port: number): Promise<{ port: number; close(): Prom
     async (context) => context.json(await signaling.issueToken({ ttl: "12h", subject: "todos" })),
   );
 
+  // Hono's `env` is the `info` of Deno.serve: with the client's address, limits per address apply.
   app.all(
     "/signal",
-    async (context) => await signaling.fetch(context.req.raw) ?? context.notFound(),
+    async (context) => await signaling.fetch(context.req.raw, context.env) ?? context.notFound(),
   );
 
   const server = Deno.serve({ port }, app.fetch);

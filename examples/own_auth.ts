@@ -1,6 +1,6 @@
 /**
- * Clients let in by the session cookie of your own app, without room tokens. A browser sends it along
- * with the handshake, so client-db needs no more than `signalingServer: "wss://example.com/signal"`.
+ * Clients are authenticated by the session cookie of your own app, without room tokens. A browser
+ * sends it with the handshake: client-db needs only `signalingServer: "wss://example.com/signal"`.
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     deno run --allow-net own_auth.ts
@@ -29,13 +29,14 @@ function authorize({ headers }: Request): Authorization | null {
   return room === undefined ? null : { room };
 }
 
-/** Starts the server; port 0 takes a free one. */
+/** Starts the server; port 0 chooses a free one. */
 export async function start(port: number): Promise<{ port: number; close(): Promise<void> }> {
   const signaling = await createSignalingHandler({ authorize });
-  const server = Deno.serve({ port }, async (request) => {
+  const server = Deno.serve({ port }, async (request, info) => {
     const { pathname } = new URL(request.url);
     if (request.method === "POST" && pathname === "/login") return await logIn(request);
-    return await signaling.fetch(request) ?? new Response("My own page");
+    // With `info`, which has the client's address, limits per address apply.
+    return await signaling.fetch(request, info) ?? new Response("My own page");
   });
   const close = () => signaling.close().then(() => server.shutdown());
   return { port: server.addr.port, close };

@@ -8,6 +8,7 @@ import { JWKSMultipleMatchingKeys, JWSSignatureVerificationFailed } from "jose/e
 import { jwtVerify } from "jose/jwt/verify";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
+import { checkInteger } from "../runtime/integer.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import { createFetchedKeys } from "./fetched_keys.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
@@ -114,7 +115,10 @@ export function makeConsumerVerifier(
   const options = {
     algorithms: [...algorithms],
     requiredClaims: ["exp"],
-    clockTolerance: config.clockToleranceSeconds ?? DEFAULTS.clockToleranceSeconds,
+    clockTolerance: checkInteger(
+      "clockToleranceSeconds",
+      config.clockToleranceSeconds ?? DEFAULTS.clockToleranceSeconds,
+    ),
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   };

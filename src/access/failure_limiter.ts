@@ -9,7 +9,7 @@ import type { Address } from "./address.ts";
 /** How long failures count. */
 const WINDOW_MS = 60_000;
 
-/** Addresses that are remembered at most; beyond, the oldest is forgotten. */
+/** Addresses that are remembered at most; then the oldest is forgotten. */
 const MAX_ADDRESSES = 10_000;
 
 interface Failures {
@@ -45,7 +45,7 @@ export class FailureLimiter implements FailureCounter {
   }
 
   /**
-   * A counter beside this one, with the same limit: what it counts makes nobody wait here. Listeners
+   * A counter beside this one, with the same limit: what it counts has no effect here. Listeners
    * are called for its failures, too, so that all instances know them.
    *
    * @param kind What it counts, in a word.

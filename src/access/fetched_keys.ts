@@ -15,6 +15,18 @@ import { withNamelessKeys } from "./key_lookup.ts";
 /**
  * The identity provider's keys cannot be used at the moment: they cannot be fetched, or one of them
  * is malformed. It says nothing about the token.
+ *
+ * @example
+ * ```ts
+ * import { KeySetError, makeConsumerVerifier } from "@aikofy/client-db-sync";
+ * import { assertRejects } from "@std/assert";
+ * import { generateKeyPair, SignJWT } from "jose";
+ *
+ * const { privateKey } = await generateKeyPair("ES256");
+ * const token = await new SignJWT().setProtectedHeader({ alg: "ES256" }).sign(privateKey);
+ * const verify = makeConsumerVerifier({ jwksUrl: "http://127.0.0.1:1/nothing-listens-here" });
+ * await assertRejects(() => verify(token), KeySetError);
+ * ```
  */
 export class KeySetError extends SignalingError {
   /** Always `ERR_KEY_SET`. */

@@ -50,7 +50,7 @@ export class InvalidTokenError extends SignalingError {
   /** The name of the claim that is wrong, if it is a claim. */
   readonly claim: string | undefined;
 
-  /** Takes a sentence without the token, and what is wrong. */
+  /** Accepts a sentence without the token, and what is wrong. */
   constructor(message: string, { reason, claim, ...options }: InvalidTokenErrorOptions) {
     super(message, options);
     this.reason = reason;

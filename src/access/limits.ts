@@ -1,11 +1,11 @@
 /**
- * Every bound that a server keeps, with its default. A limit of 0 is no limit. What counts them and
- * what happens beyond stands where they are kept; `settings.ts` says it in a sentence each.
+ * Every bound that a server keeps, with its default. A limit of 0 is no limit. The
+ * parts that apply them count and act; `config/limit_settings.ts` describes each in a sentence.
  */
 
 import { checkInteger } from "../runtime/integer.ts";
 
-/** The bounds of a server. Each holds for one process. */
+/** The bounds of a server. Each applies to one process. */
 export interface Limits {
   /** UTF-8 bytes of one message. Beyond: close 1009. */
   readonly maxMessageBytes: number;
@@ -26,8 +26,8 @@ export interface Limits {
   /** Sockets of one address at once that have not joined. Beyond: HTTP 429. */
   readonly maxPendingConnectionsPerIp: number;
   /**
-   * Sockets at once that were told to close and have not gone. Beyond: who is refused gets HTTP 401
-   * or 403 instead of a close code.
+   * Sockets at once that were told to close and are still open. Beyond: a refused client gets an HTTP
+   * status instead of a close code.
    */
   readonly maxRefusedConnections: number;
   /** Normal peers in one room. Beyond: close 1013. */
@@ -36,7 +36,10 @@ export interface Limits {
   readonly maxConsumersPerRoom: number;
   /** Consumers in one room with tokens of one issuer and subject. Beyond: close 1013. */
   readonly maxConsumersPerIdentity: number;
-  /** Tokens and secrets of one address that did not hold, a minute. Beyond: HTTP 429. */
+  /**
+   * Invalid tokens from one address in a minute, and wrong secrets, counted apart; a token that has
+   * expired does not count. Beyond: HTTP 429.
+   */
   readonly maxFailedAuthPerMinute: number;
   /** Megabytes (2^20 bytes) that the process may have resident. Beyond: HTTP 503. */
   readonly maxMemoryMb: number;

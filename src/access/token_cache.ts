@@ -1,17 +1,17 @@
 /**
- * Tokens that were verified, so that clients which come back do not cost a verification each: room
- * tokens that are valid, and tokens of any kind whose signature is valid and that have expired. A
- * token is remembered whole: any other text, even with the same signature, is verified.
+ * Tokens that were verified, so that a client which comes back does not cost a verification: valid room
+ * tokens, and tokens of both kinds that have expired and whose signature is valid. The key is the whole
+ * token: any other text, even with the same signature, is verified.
  */
 
 import type { Clock } from "../runtime/clock.ts";
 import type { TokenClaims } from "./room_tokens.ts";
 import { copyText } from "./token_text.ts";
 
-/** Tokens of each kind that are remembered; beyond, the one that came first is forgotten. */
+/** Tokens of each kind that are remembered; then the oldest is forgotten. */
 const MAX_TOKENS = 10_000;
 
-/** Tokens whose signature is valid and that have expired, which no clock makes valid again. */
+/** Tokens whose signature is valid and that have expired. */
 export class ExpiredTokens {
   readonly #tokens = new Set<string>();
 

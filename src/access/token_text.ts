@@ -1,6 +1,5 @@
 /**
- * Tokens as texts: which spelling of one is accepted, and how one is stored. It decodes nothing and
- * knows no key.
+ * Tokens as texts: which spelling of one is accepted, and how one is stored. It decodes nothing.
  */
 
 import { InvalidTokenError } from "./invalid_token.ts";
@@ -16,7 +15,7 @@ const LAST_CHARACTERS = [undefined, "", "AQgw", "AEIMQUYcgkosw048"];
 
 /**
  * Checks that a token is spelled in the one way in which it is issued. Other texts with the same
- * bytes (white space, padding, spare bits) would fill the memory of those who remember tokens.
+ * bytes (white space, padding, spare bits) would fill the caches of tokens.
  *
  * @throws {InvalidTokenError} It is longer than any token, or spelled in another way.
  */

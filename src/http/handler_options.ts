@@ -25,7 +25,7 @@ export interface SignalingHandlerOptions {
   privateKeyJwk?: string | undefined;
   /** Base64 of the public Ed25519 JWK's JSON; derived from the private key when absent. */
   publicKeyJwk?: string | undefined;
-  /** Lets clients in by the host's own means, instead of room tokens. */
+  /** Authenticates clients by the host's own means, instead of room tokens. */
   authorize?: Authorize;
   /**
    * How consumer tokens are verified. When absent, consumers are refused with authentication and
@@ -33,8 +33,8 @@ export interface SignalingHandlerOptions {
    */
   consumerAuth?: ConsumerAuthOptions;
   /**
-   * Milliseconds until a client that has shown no room token has to register as a consumer; 0 waits
-   * for ever.
+   * Milliseconds in which a client without a room token has to register as a consumer, and in which
+   * `authorize` has to answer; 0 waits for ever for the client, and 10 s for `authorize`.
    *
    * @default {10000}
    */
@@ -90,7 +90,7 @@ export interface SignalingHandlerOptions {
    */
   backplane?: Backplane;
   /**
-   * The pathname that the handler answers; `null` takes every request it is given.
+   * The pathname that the handler answers; `null` answers every request.
    *
    * @default {"/signal"}
    */
@@ -152,7 +152,7 @@ export interface SignalingHandler extends AsyncDisposable {
   /**
    * Mints a room token; see `issueToken`.
    *
-   * @throws {TypeError} Clients are not let in by room tokens, so that there is no key.
+   * @throws {TypeError} The handler does not use room tokens, so that it has no key.
    */
   issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
   /** The public key that verifies room tokens, or `null` when there are none. */

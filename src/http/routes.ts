@@ -18,6 +18,9 @@ import { splitUrl } from "./url.ts";
 /** Maximum size of the body of a request, in bytes. */
 export const MAX_BODY_BYTES = 16384;
 
+/** Paths of a server with authentication, and the one that people try first. */
+const NEEDS_AUTH = ["/token", "/public-key", "/"];
+
 const NO_STORE = { "cache-control": "no-store" };
 
 /** What the routes depend on. */
@@ -49,10 +52,9 @@ export async function createRoutes(
   }
 
   function route(request: Request, info: unknown): Response | Promise<Response> {
-    const methods = routes.get(splitUrl(request.url).pathname);
-    if (methods === undefined) {
-      return errorResponse(STATUS_CODE.NotFound, "Not found");
-    }
+    const { pathname } = splitUrl(request.url);
+    const methods = routes.get(pathname);
+    if (methods === undefined) return notFound(pathname, handler);
     const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
     return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
   }
@@ -65,6 +67,23 @@ export async function createRoutes(
       return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
     }
   };
+}
+
+/** The 404 of a path without a route: it says where WebSockets connect. */
+function notFound(pathname: string, handler: SignalingHandler): Response {
+  const isOff = handler.stats().auth === "disabled" && NEEDS_AUTH.includes(pathname);
+  const message = isOff
+    ? `Authentication is off, so there are no tokens and keys: connect to ${handler.path}?room=...`
+    : pathname.endsWith(String(handler.path))
+    ? `Not found: the path is ${shorten(pathname)}, not ${handler.path}. ` +
+      "Let the proxy in front remove its prefix"
+    : `Not found: WebSockets connect to ${handler.path}`;
+  return errorResponse(STATUS_CODE.NotFound, message);
+}
+
+/** A path, short enough for a sentence. */
+function shorten(pathname: string): string {
+  return JSON.stringify(pathname.length > 60 ? `${pathname.slice(0, 60)}…` : pathname);
 }
 
 /** `HEAD` goes wherever `GET` does; Deno leaves the body out. */
@@ -116,7 +135,7 @@ async function tokenRoute(
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  // Of its own: clients with bad tokens keep nobody from minting, and the other way round.
+  // A counter of its own: clients with invalid tokens do not prevent minting, nor the reverse.
   const secretFailures = failures.counterFor("secret");
   const limiter = new VerificationLimiter(secretFailures);
   return async (request, info) => {

@@ -16,7 +16,7 @@ export type { ListenAddress };
 /** Options of {@linkcode createServer}. */
 export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
   /**
-   * The port that `listen` takes unless told otherwise; 0 takes a free one.
+   * The default port of `listen`; 0 chooses a free one.
    *
    * @default {8080}
    */
@@ -35,7 +35,7 @@ export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
 
 /** Where to listen. */
 export interface ListenOptions {
-  /** The port; 0 takes a free one. The default is the `port` of the server's configuration. */
+  /** The port; 0 chooses a free one. The default is the `port` option of the server. */
   port?: number;
   /**
    * The address to listen on.

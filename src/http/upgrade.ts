@@ -94,6 +94,20 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   let hasLoggedRuntime = false;
 
   return (request, remote, upgrade) => {
+    try {
+      const response = handle(request, remote, upgrade);
+      return response instanceof Promise ? response.catch(onFailure) : response;
+    } catch (cause) {
+      return onFailure(cause);
+    }
+  };
+
+  function onFailure(cause: unknown): Response {
+    logger.error("A request for a socket failed", failureFields(cause));
+    return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+  }
+
+  function handle(...[request, remote, upgrade]: Parameters<UpgradeHandler>) {
     const rejection = checkHandshake(request);
     if (rejection !== undefined) return rejection;
     memory.start();
@@ -120,7 +134,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       namesRoom: Boolean(query.getAll("room").at(-1)),
     };
     return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
-  };
+  }
 
   function checkLimits(address: Address): Response | undefined {
     if (context.isClosing()) {
@@ -132,6 +146,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     const seconds = failures.retryAfter(address);
     if (seconds > 0) {
       const message = "Too many tokens from your address were invalid";
+      options.refusals.log("Connection refused", { kind: "throttled", seconds }, address);
       return retryLater(STATUS_CODE.TooManyRequests, message, seconds);
     }
     const exceeded = verifying >= limits.maxPendingConnections
@@ -175,8 +190,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
 
   async function verifyFirst(request: AcceptedRequest): Promise<Response> {
     verifying++;
-    const admission = await request.admit();
-    verifying--;
+    const admission = await Promise.try(request.admit).finally(() => verifying--);
     if ("refusal" in admission) return toHttpResponse(admission.refusal);
     return checkLimits(request.address) ?? startSession({ ...request, admit: () => admission });
   }

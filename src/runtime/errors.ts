@@ -5,7 +5,7 @@
 
 /**
  * An error of this package: `name` is that of its class, `code` never changes between releases, and
- * the message never holds a token, a secret or key material.
+ * the message never contains a token, a secret or key material.
  *
  * @example Telling errors apart by their code
  * ```ts
@@ -24,7 +24,7 @@ export abstract class SignalingError extends Error {
   /** What went wrong, for programs: `ERR_` and capitals. */
   abstract readonly code: string;
 
-  /** Takes what `Error` takes. */
+  /** Accepts what `Error` accepts. */
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = new.target.name;

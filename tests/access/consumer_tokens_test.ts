@@ -180,7 +180,7 @@ Deno.test("makeConsumerVerifier() refuses keys that can never verify a token, an
     [{ ...rsa, alg: "RS512" }, /is for RS512/],
     [{ ...ec, alg: "RS256" }, /alg that does not fit/],
     [{ ...ec, use: "enc" }, /use must be "sig"/],
-    [{ ...ec, key_ops: ["sign"] }, /key_ops/],
+    [{ ...ec, "key_ops": ["sign"] }, /key_ops/],
     [{ ...rsa, kty: "rsa" }, /needs the kty/],
     [{ ...ec, crv: "secp256k1" }, /needs the kty/],
     [{ ...ec, crv: "toString" }, /needs the kty/],

@@ -94,6 +94,43 @@ Deno.test("deno_serve.ts: a user who has logged in gets a token and joins", asyn
   await assertSignals(app.url, { token, room: "todos" });
 });
 
+/** One address may have 100 sockets that have not joined: the app tells its address. */
+async function assertLimitsAddress(port: number, query: string, headers: string[] = []) {
+  const head = handshake(`/signal?room=todos&${query}`, headers);
+  const connections: Deno.TcpConn[] = [];
+  try {
+    for (let n = 0; n < 100; n++) {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      connections.push(connection);
+      await connection.write(new TextEncoder().encode(head));
+    }
+    await until("the limit to apply", async () => {
+      return (await exchange(port, head, /\r\n\r\n/)).startsWith("HTTP/1.1 429");
+    }, 4000);
+  } finally {
+    for (const connection of connections) connection.close();
+  }
+}
+
+Deno.test("examples: limits per address apply in each that has tokens or sessions", async () => {
+  {
+    await using app = await run(startDenoServe);
+    const session = { method: "POST", headers: { cookie: "session=cookie-of-ada" } };
+    const [, text] = await answer(`${app.url}/session`, session);
+    await assertLimitsAddress(app.port, `token=${JSON.parse(text).token}`);
+  }
+  {
+    await using app = await run(startHono);
+    const headers = { authorization: `Basic ${btoa("ada:change-me")}` };
+    const [, text] = await answer(`${app.url}/session`, { method: "POST", headers });
+    await assertLimitsAddress(app.port, `token=${JSON.parse(text).token}`);
+  }
+  {
+    await using app = await run(startOwnAuth);
+    await assertLimitsAddress(app.port, "", [`Cookie: ${await logIn(app.url)}`]);
+  }
+});
+
 Deno.test("deno_serve.ts: who has not logged in gets no token and cannot join", async () => {
   await using app = await run(startDenoServe);
   for (const headers of [{}, { cookie: "session=guess" }, { cookie: "my-session=cookie-of-ada" }]) {

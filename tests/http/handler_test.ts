@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { createSignalingHandler, generateKeyPairJwk } from "../../mod.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
+import { FakeClock } from "../helpers/clock.ts";
 import { Client, until, within } from "../helpers/client.ts";
 import { exchange, frame, handshake, openRaw } from "../helpers/raw.ts";
 import { startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
@@ -411,6 +413,58 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     memory: "ok",
     backplane: "none",
   });
+});
+
+Deno.test("fetch() without info says once that limits per address are off", async () => {
+  const warnings: string[] = [];
+  const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  await using handler = await createSignalingHandler({ authEnabled: false, logger });
+  const request = () => new Request("http://h/signal");
+  await handler.fetch(new Request("http://h/elsewhere"));
+  await handler.fetch(request(), { remoteAddr: { hostname: "192.0.2.1" } });
+  assertEquals(warnings, []);
+  for (let n = 0; n < 3; n++) await handler.fetch(request());
+  assertEquals(warnings.length, 1);
+  assertMatch(warnings[0] ?? "", /Limits per address are off.*info/);
+});
+
+Deno.test("fetch() answers a request whose Host is malformed, and never throws", async () => {
+  await using handler = await createSignalingHandler({ authEnabled: false });
+  for (const url of ["http://[/signal", "http://x y/signal", "http://x/token?/signal"]) {
+    const host = url.slice("http://".length, -"/signal".length);
+    const request = {
+      url,
+      method: "GET",
+      headers: new Headers({ host }),
+    } as unknown as Request;
+    assertEquals((await handler.fetch(request))?.status, 400, host);
+  }
+});
+
+Deno.test("createSignalingHandler() mints and verifies by its clock", async () => {
+  const clock = new FakeClock();
+  const keys = await generateKeyPairJwk();
+  const handler = await createSignalingHandler({ ...keys, clock, maxTokenTtl: "1h" });
+  const { token, expiresAt } = await handler.issueToken({ ttl: "1h", subject: "r" });
+  assertEquals(Date.parse(expiresAt), Math.floor(clock.now() / 1000) * 1000 + 3_600_000);
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request, info) => await handler.fetch(request, info) ?? new Response(),
+  );
+  const url = `ws://127.0.0.1:${server.addr.port}/signal?token=${token}`;
+  const client = await Client.join(url);
+  clock.tick(3_600_000);
+  const late = await Client.connect(url);
+  late.send(REGISTER);
+  let code: number | undefined;
+  late.closed.then((closed) => code = closed.code);
+  await until("the close", () => {
+    clock.tick(100); // closes are delayed
+    return code !== undefined;
+  });
+  assertEquals(code, 4003);
+  await client.close();
+  await server.shutdown();
 });
 
 Deno.test("no log line holds a token, a secret or an SDP", async () => {

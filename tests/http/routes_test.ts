@@ -203,6 +203,36 @@ Deno.test("without auth neither /public-key nor /token is there", async () => {
   assertEquals((await error(await post(server.url, '{"ttl":"1h"}'))).status, 404);
 });
 
+Deno.test("routes: without auth, whoever asks for a token, a key or / reads that auth is off", async () => {
+  await using server = await startOpenServer();
+  const requests = [
+    ["POST", "/token"],
+    ["GET", "/token"],
+    ["GET", "/public-key"],
+    ["GET", "/"],
+  ] as const;
+  for (const [method, path] of requests) {
+    const answer = await error(await fetch(server.url + path, { method }));
+    assertEquals(answer.status, 404, path);
+    assertMatch(answer.error, /Authentication is off.*\/signal/, path);
+  }
+});
+
+Deno.test("routes: a 404 names the path of the endpoint, and a prefix that a proxy has left", async () => {
+  await using server = await startServer();
+  for (const path of ["/", "/nothing", "/signals"]) {
+    assertMatch((await error(await fetch(server.url + path))).error, /^Not found.* \/signal/, path);
+  }
+  for (const path of ["//signal", "/app/signal", `/${"a".repeat(5000)}/signal`]) {
+    const answer = await error(await fetch(server.url + path));
+    assertEquals(answer.status, 404);
+    assertMatch(answer.error, /^Not found: the path is ".*", not \/signal.* proxy/, path);
+    assert(answer.error.length < 300);
+  }
+  const sent = await error(await fetch(`${server.url}//signal`));
+  assertMatch(sent.error, /"\/\/signal"/);
+});
+
 Deno.test("routes: requests that are barely HTTP get an answer and harm nobody", async () => {
   await using server = await startServer();
   const requests = [
