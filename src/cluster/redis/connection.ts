@@ -20,6 +20,12 @@ import type { ScriptCall } from "./scripts/shared.ts";
 /** How often an instance tells Redis that it lives, in milliseconds. */
 const HEARTBEAT_MS = 500;
 
+/** Turns of the event loop within which a heartbeat comes back, each of which may be late. */
+const TURNS = 10;
+
+/** How long Redis may take to answer a process that is busy, in milliseconds. */
+const MAX_STALLED_MS = 8000;
+
 const TAKEN_FOR_DEAD = "The other instances took this one for dead";
 
 /** How old an envelope may be when it is received, in milliseconds. */
@@ -59,6 +65,8 @@ export class RedisConnection {
   #isOpen = false;
   #timer: Timer | undefined;
   #isBeating = false;
+  /** How late timers of this process have been of late, in milliseconds. */
+  #lag = 0;
   /** Where the next heartbeat continues the list of rooms. */
   #cursor = "0";
   /** When the last heartbeat that has come back was sent and received. */
@@ -192,8 +200,10 @@ export class RedisConnection {
     const dueAt = clock.elapsed() + HEARTBEAT_MS;
     this.#timer = clock.setTimeout(() => {
       const now = clock.elapsed();
+      this.#lag = Math.max(now - dueAt, this.#lag / 2);
+      const timeout = Math.min(STALLED_MS + this.#lag * TURNS, MAX_STALLED_MS);
       const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
-      if (isPunctual && now - this.#heartbeat.receivedAt > STALLED_MS) {
+      if (isPunctual && now - this.#heartbeat.receivedAt > timeout) {
         return this.#fail("Redis does not answer");
       }
       this.#beat();

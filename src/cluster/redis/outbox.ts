@@ -48,6 +48,8 @@ interface Target {
   sent: number;
   marked: number;
   reached: number;
+  /** When it answered a mark last. */
+  reachedAt: number;
   /** What waits, by sender; the first sender is the next. */
   readonly waiting: Map<number, Waiting[]>;
 }
@@ -78,6 +80,7 @@ export class Outbox {
         sent: 0,
         marked: 0,
         reached: 0,
+        reachedAt: -Infinity,
         waiting: new Map(),
       };
       this.#targets.set(instance, target);
@@ -101,6 +104,7 @@ export class Outbox {
     const target = this.#targets.get(instance);
     if (target === undefined || position > target.sent) return;
     target.reached = Math.max(target.reached, position);
+    target.reachedAt = this.#options.now();
     while (target.waiting.size > 0 && isOpen(target)) this.#sendNext(target);
     if (target.reached === target.sent) this.#targets.delete(instance);
   }
@@ -110,14 +114,15 @@ export class Outbox {
     const before = this.#options.now() - MAX_WAITING_MS;
     for (const [instance, target] of this.#targets) {
       const isGone = target.since <= before && !exists(instance);
-      this.#drop(target, isGone ? Infinity : before);
+      const isSlow = !isGone && target.reachedAt > before;
+      this.#drop(target, isGone ? Infinity : before, isSlow ? "busy" : "not found");
       if (isGone) this.#targets.delete(instance);
     }
   }
 
   /** Gives up everything. */
   close(): void {
-    for (const target of this.#targets.values()) this.#drop(target, Infinity);
+    for (const target of this.#targets.values()) this.#drop(target, Infinity, "not found");
     this.#targets.clear();
   }
 
@@ -145,13 +150,13 @@ export class Outbox {
     entry.resolve(this.#publish(target, entry.envelope));
   }
 
-  #drop(target: Target, before: number): void {
+  #drop(target: Target, before: number, outcome: SendOutcome): void {
     for (const [sender, queue] of target.waiting) {
       let count = 0;
       while (count < queue.length && (queue[count]?.since ?? 0) <= before) count++;
       for (const { envelope, resolve } of queue.splice(0, count)) {
         this.#count(envelope, -1);
-        resolve("not found");
+        resolve(outcome);
       }
       if (queue.length === 0) target.waiting.delete(sender);
     }

@@ -133,6 +133,16 @@ Deno.test("outbox: what waits for an instance that stalls is given up after 2 s"
   assertEquals(fixture.outbox.waiting, 0);
 });
 
+Deno.test("outbox: what waits for an instance that is slow is given up as busy", async () => {
+  const fixture = new Fixture();
+  const all = Array.from({ length: 20 }, () => fixture.send(1, KB64));
+  fixture.now = 1500;
+  fixture.outbox.reached("y", 2 * KB64.length);
+  fixture.now = 2000;
+  fixture.outbox.expire(() => true);
+  assertEquals(await all[19], "busy");
+});
+
 Deno.test("outbox: what waits for an instance that is dead, or when the connection ends, is given up", async () => {
   const fixture = new Fixture();
   const all = Array.from({ length: 6 }, () => fixture.send(1, KB64));
