@@ -21,6 +21,7 @@ import { failureFields } from "../runtime/logger.ts";
 import { MEGABYTE, MemoryWatch } from "../runtime/memory_watch.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
+import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
@@ -30,6 +31,9 @@ import { isValidHost, splitUrl } from "./url.ts";
 
 /** Milliseconds that clients have to answer their close when the handler stops. */
 const CLOSE_ANSWER_MS = 300;
+
+/** How often it is checked whether the process was too busy to read its sockets, in milliseconds. */
+const TICK_MS = 1000;
 
 /** A socket is looked at this often within its idle timeout, in case its client stopped reading. */
 const CHECKS_PER_IDLE_TIMEOUT = 2;
@@ -80,6 +84,7 @@ export interface HandlerParts {
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
   const options = resolveOptions(given);
   const { authEnabled, clock, clockToleranceSeconds, limits, logger, path } = options;
+  const { idleTimeoutSeconds } = options;
   const addressOf = readAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
@@ -97,7 +102,8 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const connections = new Connections({
     clock,
     limits,
-    checkMs: options.idleTimeoutSeconds * 1000 / CHECKS_PER_IDLE_TIMEOUT,
+    checkMs: idleTimeoutSeconds * 1000 / CHECKS_PER_IDLE_TIMEOUT,
+    tickMs: TICK_MS,
   });
   const memory = watchMemory(options, connections);
   let isClosing = false;
@@ -116,6 +122,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     logger,
     limits,
     registerTimeoutMs: options.registerTimeoutMs,
+    idleTimeoutSeconds,
     isClosing: () => isClosing,
   };
   const upgrade = createUpgradeHandler({
@@ -133,7 +140,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     if (!hasWarned) logger.warn(message);
     hasWarned = true;
   };
-  const { idleTimeoutSeconds: idleTimeout } = options;
+  const idleTimeout = denoIdleTimeout(idleTimeoutSeconds);
   const isOurs = (pathname: string) => path === null || pathname === path;
 
   const handler: SignalingHandler = {

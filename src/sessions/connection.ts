@@ -19,6 +19,7 @@ import { failureFields } from "../runtime/logger.ts";
 import type { Phase, TrackedConnection } from "./connections.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import { FrameQueue } from "./frame_queue.ts";
+import { Liveness } from "./liveness.ts";
 import { Outbox } from "./outbox.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { terminate } from "./terminate.ts";
@@ -48,7 +49,7 @@ export interface ConnectionOptions {
 /** What a connection needs of what all sessions share. */
 export type ConnectionContext = Pick<
   SessionContext,
-  "clock" | "connections" | "isClosing" | "limits" | "logger"
+  "clock" | "connections" | "idleTimeoutSeconds" | "isClosing" | "limits" | "logger"
 >;
 
 /** The close frame is sent once nothing has come from the client for so long, in milliseconds. */
@@ -71,6 +72,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   readonly #receiver: Receiver;
   readonly #context: ConnectionContext;
   readonly #outbox: Outbox;
+  readonly #liveness: Liveness;
   readonly #messageRate: RateLimit;
   #maxMessageBytes: number;
   /** The frames that came while the session awaits a verdict. */
@@ -91,6 +93,9 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#receiver = receiver;
     this.#context = context;
     this.#outbox = new Outbox(socket, maxSendBufferBytes);
+    const { clock, idleTimeoutSeconds } = context;
+    const onFlood = () => this.#endFlood();
+    this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, onFlood });
     this.#messageRate = new RateLimit(maxMessagesPerSecond, messageBurst);
   }
 
@@ -130,6 +135,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** Handles one message of the socket, text or binary. */
   receive(data: unknown): void {
+    this.#liveness.onMessage();
     const now = this.#lastReceivedAt = this.#context.clock.elapsed();
     if (this.#hasEnded) return this.#receiveWhileClosing();
     if (this.#messageRate.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
@@ -219,8 +225,19 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#closeTimer = undefined;
   }
 
+  /** A client that floods the server with control frames reads no close frame: its connection ends. */
+  #endFlood(): void {
+    this.close(CLOSE.tooManyMessages);
+    this.terminate();
+  }
+
   terminate(): void {
     terminate(this.#socket);
+  }
+
+  keepAlive(wasBusy: boolean): void {
+    if (wasBusy) this.#liveness.forgive();
+    else this.#liveness.extend();
   }
 
   /**

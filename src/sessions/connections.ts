@@ -7,14 +7,15 @@
 import type { Address } from "../access/address.ts";
 import type { Limits } from "../access/limits.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
-import type { Clock, Timer } from "../runtime/clock.ts";
+import type { Clock } from "../runtime/clock.ts";
 import { type Phase, PHASES } from "./phases.ts";
 import { TimeoutSet } from "./timeout_set.ts";
+import { Watchdog, type WatchedConnection } from "./watchdog.ts";
 
 export type { Phase };
 
 /** A socket that can be told to close. */
-export interface TrackedConnection {
+export interface TrackedConnection extends WatchedConnection {
   /** The client's address. */
   readonly address: Address;
   /** The phase that the socket is in; only {@linkcode Connections} changes it. */
@@ -23,8 +24,6 @@ export interface TrackedConnection {
   close(reason: CloseReason): void;
   /** Ends the connection of a client that did not answer its close. */
   terminate(): void;
-  /** Closes the socket if its client has stopped reading. */
-  closeIfStalled(): void;
   /** Whether the socket is closed after the others when the server stops. */
   readonly closesLast: boolean;
 }
@@ -52,15 +51,17 @@ export interface ConnectionsOptions {
   readonly clock: Clock;
   /** Milliseconds between two checks for clients that have stopped reading; 0 never checks. */
   readonly checkMs: number;
+  /** Milliseconds between two looks whether the process is busy; 0 never looks. */
+  readonly tickMs: number;
   readonly limits: Limits;
 }
 
 /** The sockets of one handler. */
 export class Connections {
   readonly #clock: Clock;
-  readonly #checkMs: number;
   readonly #limits: Limits;
   readonly #connections = new Set<TrackedConnection>();
+  readonly #watchdog: Watchdog;
   /** The sockets of each phase that has a deadline. */
   readonly #deadlines = new Map<Phase, TimeoutSet<TrackedConnection>>();
   readonly #countByPhase: Record<Phase, number> = {
@@ -76,13 +77,12 @@ export class Connections {
   #peakSize = 0;
   #reducedCapacity = Infinity;
   #reducedUntil = 0;
-  #flowTimer: Timer | undefined;
   #isShut = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor({ clock, checkMs, limits }: ConnectionsOptions) {
+  constructor({ clock, checkMs, tickMs, limits }: ConnectionsOptions) {
     this.#clock = clock;
-    this.#checkMs = checkMs;
+    this.#watchdog = new Watchdog({ clock, checkMs, tickMs, connections: this.#connections });
     this.#limits = limits;
     for (const phase of ["opening", "refused", "closing"] as const) {
       const { deadlineMs } = PHASES[phase];
@@ -250,21 +250,8 @@ export class Connections {
     if (own.sockets === 0) this.#byAddress.delete(address);
   }
 
-  /** Keeps one timer running for as long as there is a socket. */
   #watch(): void {
-    if (this.#connections.size === 0 || this.#isShut) {
-      if (this.#flowTimer !== undefined) this.#clock.clearTimeout(this.#flowTimer);
-      this.#flowTimer = undefined;
-    } else if (this.#checkMs > 0) {
-      this.#flowTimer ??= this.#clock.setTimeout(() => this.#check(), this.#checkMs);
-    }
-  }
-
-  #check(): void {
-    this.#flowTimer = undefined;
-    for (const connection of [...this.#connections]) {
-      if (!PHASES[connection.phase].isClosing) connection.closeIfStalled();
-    }
-    this.#watch();
+    if (this.#connections.size === 0 || this.#isShut) this.#watchdog.stop();
+    else this.#watchdog.start();
   }
 }

@@ -37,6 +37,8 @@ export interface SessionContext {
   readonly limits: Limits;
   /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
   readonly registerTimeoutMs: number;
+  /** Seconds without a frame after which a client counts as dead; 0 is never. */
+  readonly idleTimeoutSeconds: number;
   /** Whether sockets that open now are to be closed at once. */
   readonly isClosing: () => boolean;
 }

@@ -39,7 +39,7 @@ export class ScheduleRunner {
     };
     this.world = new SessionFixture({ maxSendBufferBytes: MAX_SEND_BUFFER_BYTES }, gate);
     const { clock, limits } = this.world;
-    const connections = new Connections({ clock, checkMs: LOOK_MS, limits });
+    const connections = new Connections({ clock, checkMs: LOOK_MS, tickMs: 0, limits });
     Object.assign(this.world, { connections });
     Object.assign(this.world.context, { connections });
     this.#start = clock.now();

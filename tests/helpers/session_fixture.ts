@@ -67,7 +67,12 @@ export class SessionFixture {
       maxSendBufferBytes: 100,
       ...limits,
     });
-    this.connections = new Connections({ clock: this.clock, checkMs: 0, limits: this.limits });
+    this.connections = new Connections({
+      clock: this.clock,
+      checkMs: 0,
+      tickMs: 0,
+      limits: this.limits,
+    });
     this.context = {
       registry: this.registry,
       join: (room, peer) => this.#join(room, peer),
@@ -85,6 +90,7 @@ export class SessionFixture {
       },
       limits: this.limits,
       registerTimeoutMs: 10_000,
+      idleTimeoutSeconds: 30,
       isClosing: () => this.isClosing,
     };
   }

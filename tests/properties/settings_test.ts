@@ -158,7 +158,7 @@ property(
       maxConnectionsPerIp: own,
       maxPendingConnectionsPerIp: ownPending,
     });
-    const connections = new Connections({ clock: new FakeClock(), checkMs: 0, limits });
+    const connections = new Connections({ clock: new FakeClock(), checkMs: 0, tickMs: 0, limits });
     const taken = new Map<string, { all: number; pending: number }>();
     let size = 0;
     for (const [from, joins] of arrivals) {
@@ -173,6 +173,7 @@ property(
         close() {},
         terminate() {},
         closeIfStalled() {},
+        keepAlive() {},
         closesLast: false,
       };
       connections.add(socket);

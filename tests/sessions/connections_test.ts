@@ -33,6 +33,8 @@ class FakeConnection implements TrackedConnection {
     this.#connections.setPhase(this, "closed");
   }
 
+  keepAlive(): void {}
+
   closeIfStalled(): void {
     this.checks++;
   }
@@ -43,7 +45,10 @@ function connectionsOf(
   checkMs = 0,
 ): { clock: FakeClock; connections: Connections } {
   const clock = new FakeClock();
-  return { clock, connections: new Connections({ clock, checkMs, limits: resolveLimits(limits) }) };
+  return {
+    clock,
+    connections: new Connections({ clock, checkMs, tickMs: 0, limits: resolveLimits(limits) }),
+  };
 }
 
 /** Moves the clock on in steps, letting what waits for each run. */

@@ -1,0 +1,69 @@
+/**
+ * Deno's idle timeout of a socket, by way of a hook that is internal to Deno. Deno 2.9 sends a ping
+ * once half of the timeout has passed without a frame, and closes the socket after the other half. The
+ * hook restarts this; Deno calls it for each frame that it has read, pongs included, which cause no
+ * event. Where the hook is missing, Deno's own behaviour is all there is.
+ */
+
+/** Hears of every frame of a socket. */
+export interface FrameListener {
+  /** Deno has read a frame, of whatever kind. */
+  onFrame(): void;
+}
+
+interface Hook {
+  /** The name of the hook, as a property of a socket. */
+  readonly symbol: symbol;
+  /** Calls Deno's own hook. */
+  readonly restart: (socket: object) => void;
+}
+
+/** Deno's idle timeout at most, in seconds: a ping every 15 s keeps a connection open in any proxy. */
+const MAX_SECONDS = 30;
+
+const HOOK = findHook();
+
+const listeners = new WeakMap<object, FrameListener>();
+
+/** Whether this version of Deno has the hook. */
+export function hasIdleTimeoutHook(): boolean {
+  return HOOK !== undefined;
+}
+
+/**
+ * The idle timeout to give to Deno, in seconds, for one that may be longer, or 0 for none. What
+ * exceeds it is made up by {@linkcode restartIdleTimeout}.
+ */
+export function denoIdleTimeout(seconds: number): number {
+  if (HOOK === undefined) return seconds;
+  return seconds === 0 ? MAX_SECONDS : Math.min(seconds, MAX_SECONDS);
+}
+
+/**
+ * Calls a listener, instead of Deno's own hook, for each frame that Deno reads from a socket; the
+ * listener restarts the timeout. Does nothing where there is no hook.
+ */
+export function watchFrames(socket: object, listener: FrameListener): void {
+  if (HOOK === undefined || !(HOOK.symbol in socket)) return;
+  listeners.set(socket, listener);
+  Reflect.set(socket, HOOK.symbol, onFrame); // One function for all sockets, to save memory.
+}
+
+/** Starts the idle timeout of a socket again, as a frame of its client would. */
+export function restartIdleTimeout(socket: object): void {
+  if (HOOK !== undefined && HOOK.symbol in socket) HOOK.restart(socket);
+}
+
+function onFrame(this: object): void {
+  listeners.get(this)?.onFrame();
+}
+
+function findHook(): Hook | undefined {
+  if (typeof WebSocket !== "function") return undefined;
+  const prototype: object = WebSocket.prototype;
+  const symbol = Object.getOwnPropertySymbols(prototype)
+    .find(({ description }) => description === "[[serverHandleIdleTimeout]]");
+  const original: unknown = symbol && Reflect.get(prototype, symbol);
+  if (symbol === undefined || typeof original !== "function") return undefined;
+  return { symbol, restart: (socket) => Reflect.apply(original, socket, []) };
+}

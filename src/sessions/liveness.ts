@@ -1,0 +1,99 @@
+/**
+ * Whether the client of one socket is alive, and whether it floods the server with control frames,
+ * which reach no message event. It owns the socket's idle timeout; what becomes of a client that
+ * floods is the connection's decision.
+ */
+
+import type { Clock } from "../runtime/clock.ts";
+import type { SocketLike } from "./context.ts";
+import {
+  denoIdleTimeout,
+  type FrameListener,
+  restartIdleTimeout,
+  watchFrames,
+} from "./idle_timeout.ts";
+
+/** Control frames at most that a client may send in a window; browsers only answer pings. */
+const MAX_CONTROL_FRAMES = 100;
+
+/** The window in which control frames are counted, in milliseconds. */
+const WINDOW_MS = 10_000;
+
+/** Deno's timer of a busy socket is restarted once in this part of its timeout, not for each frame. */
+const RESTART_SHARE = 1 / 16;
+
+/** Beyond its own timeout, Deno's timer is restarted once this part of it has passed. */
+const EXTEND_SHARE = 2 / 3;
+
+/** A server that is too busy to read pongs waits for a client so many times its timeout. */
+const MAX_BUSY_TIMEOUTS = 4;
+
+/** Options of {@linkcode Liveness}. */
+export interface LivenessOptions {
+  readonly socket: SocketLike;
+  readonly clock: Clock;
+  /** Seconds without a frame after which the client counts as dead; 0 is never. */
+  readonly idleTimeoutSeconds: number;
+  /** The client sends more control frames than it may. */
+  readonly onFlood: () => void;
+  /** Starts Deno's idle timeout of the socket again. */
+  readonly restart?: (socket: SocketLike) => void;
+}
+
+/** The signs of life of one client. */
+export class Liveness implements FrameListener {
+  readonly #socket: SocketLike;
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #denoMs: number;
+  readonly #onFlood: () => void;
+  readonly #restart: (socket: SocketLike) => void;
+  #lastFrameAt: number;
+  #restartedAt = -Infinity;
+  #windowEnd = 0;
+  #controlFrames = 0;
+
+  constructor({ socket, clock, idleTimeoutSeconds, onFlood, restart }: LivenessOptions) {
+    this.#socket = socket;
+    this.#clock = clock;
+    this.#idleMs = idleTimeoutSeconds === 0 ? Infinity : idleTimeoutSeconds * 1000;
+    this.#denoMs = denoIdleTimeout(idleTimeoutSeconds) * 1000;
+    this.#onFlood = onFlood;
+    this.#restart = restart ?? restartIdleTimeout;
+    this.#lastFrameAt = clock.elapsed();
+    watchFrames(socket, this);
+  }
+
+  onFrame(): void {
+    const now = this.#lastFrameAt = this.#clock.elapsed();
+    if (now - this.#restartedAt >= this.#denoMs * RESTART_SHARE) this.#restartAt(now);
+    if (now >= this.#windowEnd) {
+      this.#windowEnd = now + WINDOW_MS;
+      this.#controlFrames = 0;
+    }
+    if (++this.#controlFrames > MAX_CONTROL_FRAMES) this.#onFlood();
+  }
+
+  /** Takes a frame that {@linkcode onFrame} counted for a message, not for a control frame. */
+  onMessage(): void {
+    this.#controlFrames--;
+  }
+
+  /** Keeps Deno from closing a client that is silent for less than its own, longer timeout. */
+  extend(): void {
+    const now = this.#clock.elapsed();
+    const isExtended = this.#idleMs > this.#denoMs && now - this.#lastFrameAt < this.#idleMs;
+    if (isExtended && now - this.#restartedAt >= this.#denoMs * EXTEND_SHARE) this.#restartAt(now);
+  }
+
+  /** Gives the client its whole timeout again, because the server was too busy to read its frames. */
+  forgive(): void {
+    const now = this.#clock.elapsed();
+    if (now - this.#lastFrameAt < this.#idleMs * MAX_BUSY_TIMEOUTS) this.#restartAt(now);
+  }
+
+  #restartAt(now: number): void {
+    this.#restartedAt = now;
+    this.#restart(this.#socket);
+  }
+}
