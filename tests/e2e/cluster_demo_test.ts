@@ -145,7 +145,11 @@ function nginxConfig(port: number, instances: readonly number[], folder: string)
     ["resolver 127.0.0.11 valid=5s;", ""],
     ["listen 80;", `listen 127.0.0.1:${port};`],
     ["access_log /dev/stdout", `access_log ${folder}/access.log`],
-    ["error_log /dev/stderr", `daemon off; pid ${folder}/pid; error_log /dev/stderr`],
+    // One process, so that a test that fails leaves no worker behind.
+    [
+      "error_log /dev/stderr",
+      `daemon off; master_process off; pid ${folder}/pid; error_log /dev/stderr`,
+    ],
   ] as const;
   let text = section("content").join("\n").replaceAll("$$", "$");
   for (const [from, to] of replacements) {
@@ -195,7 +199,7 @@ Deno.test({
     assertEquals(offer.from, "d");
     await stack.disposeAsync();
 
-    proxy.kill("SIGQUIT");
+    proxy.kill("SIGTERM");
     assertEquals(await proxy.exited, 0, proxy.stderr());
     const log = await Deno.readTextFile(`${folder.path}/access.log`);
     assertEquals(log.match(/"GET \/signal" 101/g)?.length, nodeIds.length, log);
