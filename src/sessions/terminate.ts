@@ -25,8 +25,16 @@ export function terminate(socket: object): boolean {
   }
 }
 
+/** `undefined` before Deno 2.9 too, which forgets the resource and leaves the connection open. */
 function internalCore(): Core | undefined {
+  if (!isAtLeast(Deno.version.deno, 2, 9)) return undefined;
   const { internal } = Deno as unknown as { internal?: symbol };
   const inside = internal && Reflect.get(Deno, internal) as { core?: Partial<Core> } | undefined;
   return typeof inside?.core?.tryClose === "function" ? inside.core as Core : undefined;
+}
+
+/** Whether a version such as `2.9.6` is this one or newer. */
+function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split(".").map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor);
 }

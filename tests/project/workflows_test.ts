@@ -51,3 +51,11 @@ Deno.test("workflows: the package is published by identity, the image and the bi
   const versions = [...PUBLISH.matchAll(/deno-version: v(.*)/g)].map(([, text]) => text);
   assertEquals(versions, [version, version]);
 });
+
+Deno.test("workflows: CI runs the oldest Deno that the README promises beside the present one", async () => {
+  const [, promised] =
+    /\*\*(\d+\.\d+) or newer\*\*/.exec(await Deno.readTextFile(`${ROOT}README.md`)) ?? [];
+  const run = await Deno.readTextFile(`${ROOT}.ci/run`);
+  assert(run.includes(`npx --yes deno@${promised}.0 task test:runtime`), `${promised}.0`);
+  assert(run.includes("npx --yes deno task test "));
+});
