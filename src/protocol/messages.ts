@@ -177,6 +177,8 @@ export const CLOSE = {
   nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
   /** The client sent more messages than it may. Come back. */
   tooManyMessages: { code: 4429, reason: "too many messages", status: 429 },
+  /** The client sent more bytes than it may. Come back. */
+  tooManyBytes: { code: 4429, reason: "too many bytes", status: 429 },
   /** Too many tokens from the client's address were invalid. Come back. */
   tooManyFailures: { code: 4429, reason: "too many failed attempts", status: 429 },
 } as const satisfies Record<string, CloseReason>;

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
 import { MAX_PEERS, SessionFixture } from "../helpers/session_fixture.ts";
@@ -293,6 +294,33 @@ Deno.test("a session may send a burst and then so many messages a second, and no
   assertEquals(send(20), undefined);
   assertEquals(send(1), CLOSE.tooManyMessages);
   assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session has a budget of bytes, too, whatever they are in", () => {
+  const limits = { maxBytesPerSecond: 1000, byteBurst: 5000, maxMessageBytes: 2000 };
+  const world = new SessionFixture(limits);
+  const { session, socket } = world.join("a");
+  const big = JSON.stringify({ type: "heartbeat", pad: "x".repeat(971) });
+  assertEquals(big.length, 1000);
+  for (let n = 0; n < 4; n++) session.receive(big);
+  world.clock.tick(1000);
+  session.receive(new ArrayBuffer(1000));
+  assertEquals(socket.closedWith, undefined);
+  session.receive(big);
+  assertEquals(socket.closedWith, CLOSE.tooManyBytes);
+});
+
+Deno.test("a session may offer to a room of 1,000 at once, with the default limits", () => {
+  const { maxBytesPerSecond, byteBurst, maxMessageBytes } = DEFAULT_LIMITS;
+  const world = new SessionFixture({ maxBytesPerSecond, byteBurst, maxMessageBytes });
+  const { session, socket } = world.join("a");
+  const candidate = JSON.stringify({ type: "ice-candidate", to: "b", candidate: "x".repeat(200) });
+  const big = JSON.stringify({ type: "offer", to: "b", sdp: "v=0 ".repeat(750) });
+  for (let n = 0; n < 999; n++) session.receive(big);
+  for (let n = 0; n < 1000; n++) session.receive(candidate);
+  world.clock.tick(5000);
+  for (let n = 0; n < 1000; n++) session.receive(candidate);
+  assertEquals(socket.closedWith, undefined);
 });
 
 Deno.test("a session's binary, malformed and early messages count, too", () => {
