@@ -266,8 +266,8 @@ function parseRegister(value: Record<string, unknown>): ParsedRegister | Unusabl
   if (typeof serveConsumers !== "boolean") return invalid("`serveConsumers` must be a boolean");
   const capacity = value["capacity"] ?? undefined;
   if (!isCountOrAbsent(capacity)) return invalid("`capacity` must be a number, zero or more");
-  const token = value["token"] ?? undefined;
-  if (token !== undefined && typeof token !== "string") return invalid("`token` must be a string");
+  // One that is no string is as good as none: a consumer has to be told so before it is closed.
+  const token = typeof value["token"] === "string" ? value["token"] : undefined;
   return { type: "register", role, serveConsumers, capacity, token };
 }
 
