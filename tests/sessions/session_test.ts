@@ -65,7 +65,7 @@ Deno.test("a session that signals first joins before its signal is relayed", () 
   ]);
 });
 
-Deno.test("a pending session is nobody", () => {
+Deno.test("a pending session is no peer of its room", () => {
   const world = new SessionFixture();
   const a = world.join("a");
   world.open("b");
@@ -74,7 +74,7 @@ Deno.test("a pending session is nobody", () => {
   assertEquals([world.registry.peers, world.connections.pending], [1, 1]);
 });
 
-Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
+Deno.test("a session that is replaced is told so, is read no longer and removes no other peer", () => {
   const world = new SessionFixture();
   const b = world.join("b");
   const old = world.join("a");
@@ -107,7 +107,7 @@ Deno.test("a session that is lost while pending leaves no timer", () => {
   assertEquals(world.registry.peers, 0);
 });
 
-Deno.test("a session whose client never answers its close is gone all the same", () => {
+Deno.test("a session whose client never answers its close leaves its room all the same", () => {
   const world = new SessionFixture();
   const a = world.join("a");
   a.session.close(CLOSE.shuttingDown);
@@ -198,7 +198,7 @@ Deno.test("a session keeps what comes while it is verified, and reads it in orde
   assertEquals(a.socket.sent[0].from, "b");
 });
 
-Deno.test("a session that is refused hears nothing of what it sent before or after", async () => {
+Deno.test("a session that is refused gets no answer to what it sent before or after", async () => {
   const world = new SessionFixture();
   const a = world.join("a");
   const { session, socket, settle } = world.verify();
@@ -259,7 +259,7 @@ Deno.test("a session whose token nobody ever verifies is closed after the regist
   assertEquals(world.clock.pending, 0);
 });
 
-Deno.test("a session takes no binary frame over the limit, and answers none before it is somebody", () => {
+Deno.test("a session takes no binary frame over the limit, and answers none before it is admitted", () => {
   const world = new SessionFixture();
   const verifying = world.verify();
   verifying.session.receive(new ArrayBuffer(10));
