@@ -15,7 +15,14 @@ export interface Limits {
   readonly maxMessagesPerSecond: number;
   /** Messages that one client may send at once. Beyond: close 4429. */
   readonly messageBurst: number;
-  /** Bytes that may wait for a client that reads slowly. Beyond: close 1013. */
+  /** Bytes a second that one client may send on average. Beyond: close 4429. */
+  readonly maxBytesPerSecond: number;
+  /** Bytes that one client may send at once. Beyond: close 4429. */
+  readonly byteBurst: number;
+  /**
+   * Bytes that may wait for a client that reads slowly. Beyond: `PEER_BUSY` to the sender that fills
+   * it, and to every sender beyond twice as much; close 1013 only if the client reads nothing.
+   */
   readonly maxSendBufferBytes: number;
   /** Sockets at once. Beyond: HTTP 503. */
   readonly maxConnections: number;
@@ -51,6 +58,8 @@ export const DEFAULT_LIMITS: Limits = {
   maxPendingMessageBytes: 16384,
   maxMessagesPerSecond: 200,
   messageBurst: 2000,
+  maxBytesPerSecond: 524_288,
+  byteBurst: 8_388_608,
   maxSendBufferBytes: 1048576,
   maxConnections: 100_000,
   maxConnectionsPerIp: 0,

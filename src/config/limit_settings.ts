@@ -43,10 +43,21 @@ const TEXTS: Readonly<
     whenExceeded:
       "close 4429 (of a client that goes on sending, Deno may drop the connection instead)",
   },
+  maxBytesPerSecond: {
+    name: "MAX_BYTES_PER_SECOND",
+    summary: "Bytes of one client a second",
+    whenExceeded: "once BYTE_BURST is used up, close 4429",
+  },
+  byteBurst: {
+    name: "BYTE_BURST",
+    summary: "Bytes of one client at once",
+    whenExceeded: "close 4429",
+  },
   maxSendBufferBytes: {
     name: "MAX_SEND_BUFFER_BYTES",
-    summary: "Bytes that wait for a client that reads slowly",
-    whenExceeded: "close 1013, and the peer is removed at once",
+    summary: "Bytes that wait for a client that reads slowly; twice as many once others send, too",
+    whenExceeded:
+      "PEER_BUSY to the sender, and the signal is dropped; close 1013 if the client reads nothing at all",
   },
   maxConnections: {
     name: "MAX_CONNECTIONS",

@@ -177,6 +177,8 @@ export const CLOSE = {
   nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
   /** The client sent more messages than it may. Come back. */
   tooManyMessages: { code: 4429, reason: "too many messages", status: 429 },
+  /** The client sent more bytes than it may. Come back. */
+  tooManyBytes: { code: 4429, reason: "too many bytes", status: 429 },
   /** Too many tokens from the client's address were invalid. Come back. */
   tooManyFailures: { code: 4429, reason: "too many failed attempts", status: 429 },
 } as const satisfies Record<string, CloseReason>;
@@ -264,8 +266,8 @@ function parseRegister(value: Record<string, unknown>): ParsedRegister | Unusabl
   if (typeof serveConsumers !== "boolean") return invalid("`serveConsumers` must be a boolean");
   const capacity = value["capacity"] ?? undefined;
   if (!isCountOrAbsent(capacity)) return invalid("`capacity` must be a number, zero or more");
-  const token = value["token"] ?? undefined;
-  if (token !== undefined && typeof token !== "string") return invalid("`token` must be a string");
+  // One that is no string is as good as none: a consumer has to be told so before it is closed.
+  const token = typeof value["token"] === "string" ? value["token"] : undefined;
   return { type: "register", role, serveConsumers, capacity, token };
 }
 

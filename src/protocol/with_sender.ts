@@ -1,6 +1,9 @@
 /**
- * Stamps a relayed message with who sent it, in the text that came: what it carries is not written
- * anew. Only the members that are the server's own are taken out and put in.
+ * Stamps a relayed message with who sent it, in the text that came: every other member reaches the
+ * target exactly as the sender wrote it, be it `1e999`, `-0` or an integer of 30 digits.
+ *
+ * Scanning takes two fifths of the time that stringifying the parsed message takes at 600 B, and a
+ * fifth at 3 kB: relaying as a whole takes 24 % and 31 % less time (bench/relay_bench.ts).
  */
 
 import type { Role } from "./messages.ts";
@@ -13,37 +16,26 @@ const CLOSE_BRACKET = 93;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
-/** Members that a message has at most to be stamped as it came: offers and candidates have five. */
-const MAX_NAMES = 12;
-
 /**
- * Puts `from` and `fromRole` into a message, in place of whatever stood there.
+ * Puts `from` and `fromRole` into a message, in place of any that it has.
  *
- * @param text A JSON object; that it is valid JSON has been checked.
- * @returns The same object with these two members, each once; `undefined` when that takes reading it
- * anew, because it has many members, or a name is written with escapes or stands there twice.
+ * @param text A JSON object with at least one other member; the caller has checked that it is valid.
+ * @returns The same object with these two members at its end, each once.
  */
-export function withSender(text: string, from: string, fromRole: Role): string | undefined {
+export function withSender(text: string, from: string, fromRole: Role): string {
   const start = text.indexOf("{") + 1;
-  let body = "";
-  let runStart = start; // of what is kept and not in `body` yet
+  let kept = "";
+  let runStart = start; // Of what is kept and not in `kept` yet.
   let memberStart = start;
   let isName = true;
   let isDropped = false;
-  const names: string[] = [];
   let depth = 1;
   for (let at = start;; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
         const end = endOfString(text, at + 1);
-        if (isName && depth === 1) {
-          isName = false;
-          const name = text.slice(at + 1, end);
-          if (name === "from" || name === "fromRole") isDropped = true;
-          else if (names.length === MAX_NAMES || name.includes("\\") || names.includes(name)) {
-            return undefined;
-          } else names.push(name);
-        }
+        if (isName) isDropped = isOwnName(text.slice(at + 1, end));
+        isName = false;
         at = end;
         break;
       }
@@ -54,7 +46,7 @@ export function withSender(text: string, from: string, fromRole: Role): string |
       case COMMA:
         if (depth > 1) break;
         if (isDropped) {
-          body += text.slice(runStart, memberStart);
+          kept += text.slice(runStart, memberStart);
           runStart = at + 1;
         }
         memberStart = at + 1;
@@ -65,10 +57,16 @@ export function withSender(text: string, from: string, fromRole: Role): string |
       case CLOSE_BRACE:
         if (--depth > 0) break;
         // A member that is dropped leaves the comma before it.
-        body += isDropped ? text.slice(runStart, memberStart) : `${text.slice(runStart, at)},`;
-        return `{${body}"from":${JSON.stringify(from)},"fromRole":"${fromRole}"}`;
+        kept += isDropped ? text.slice(runStart, memberStart) : `${text.slice(runStart, at)},`;
+        return `{${kept}"from":${JSON.stringify(from)},"fromRole":"${fromRole}"}`;
     }
   }
+}
+
+/** Whether a name, as it stands between its quotes, is one of the server's own. */
+function isOwnName(name: string): boolean {
+  const read: unknown = name.includes("\\") ? JSON.parse(`"${name}"`) : name;
+  return read === "from" || read === "fromRole";
 }
 
 /** Where a string ends: at the first quote with an even number of backslashes before it. */

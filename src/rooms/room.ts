@@ -7,7 +7,7 @@
 import type { Negotiations } from "./negotiations.ts";
 import { type JoinRefusal, mayTakeOver } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import { encode, type SignalMessage } from "../protocol/messages.ts";
+import type { SignalMessage } from "../protocol/messages.ts";
 import { withSender } from "../protocol/with_sender.ts";
 
 /** What came of an attempt to join. */
@@ -136,9 +136,7 @@ export class Room {
     if (target === undefined) return "not found";
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.onSignal(sender, target, message.type)) return "duplicate";
-    const { id: from, role: fromRole } = sender;
-    const stamped = withSender(text, from, fromRole) ?? encode({ ...message, from, fromRole });
-    return this.#hand(target, stamped, sender, message.type);
+    return this.#hand(target, withSender(text, sender.id, sender.role), sender, message.type);
   }
 
   /** Hands over a frame that a peer of another instance has sent, under the same rules. */

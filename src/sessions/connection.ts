@@ -74,6 +74,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   readonly #outbox: Outbox;
   readonly #liveness: Liveness;
   readonly #messageRate: RateLimit;
+  readonly #byteRate: RateLimit;
   #maxMessageBytes: number;
   /** The frames that came while the session awaits a verdict. */
   #queue: FrameQueue | undefined;
@@ -85,18 +86,17 @@ export class Connection implements TrackedConnection, EventListenerObject {
   #lastReceivedAt = 0;
 
   constructor({ socket, receiver, context, address }: ConnectionOptions) {
-    const { maxPendingMessageBytes, maxSendBufferBytes, maxMessagesPerSecond, messageBurst } =
-      context.limits;
+    const { limits, clock, idleTimeoutSeconds } = context;
     this.address = address;
-    this.#maxMessageBytes = maxPendingMessageBytes;
+    this.#maxMessageBytes = limits.maxPendingMessageBytes;
     this.#socket = socket;
     this.#receiver = receiver;
     this.#context = context;
-    this.#outbox = new Outbox(socket, maxSendBufferBytes);
-    const { clock, idleTimeoutSeconds } = context;
+    this.#outbox = new Outbox(socket, limits.maxSendBufferBytes);
     const onFlood = () => this.#endFlood();
     this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, onFlood });
-    this.#messageRate = new RateLimit(maxMessagesPerSecond, messageBurst);
+    this.#messageRate = new RateLimit(limits.maxMessagesPerSecond, limits.messageBurst);
+    this.#byteRate = new RateLimit(limits.maxBytesPerSecond, limits.byteBurst);
   }
 
   /** Why the server closes the socket, once it does; the close frame follows when it is safe. */
@@ -139,6 +139,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
     const now = this.#lastReceivedAt = this.#context.clock.elapsed();
     if (this.#hasEnded) return this.#receiveWhileClosing();
     if (this.#messageRate.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
+    if (this.#byteRate.isExceededBy(lengthOf(data), now)) return this.close(CLOSE.tooManyBytes);
     if (typeof data !== "string") return this.#receiveBinary(data);
     if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
     if (!this.#receiver.isAwaiting) return this.#receiver.onMessage(data);
@@ -280,4 +281,10 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#receiver.onEnd();
     return true;
   }
+}
+
+/** The length of a message: a lower bound of its bytes, and the same for ASCII, as almost all are. */
+function lengthOf(data: unknown): number {
+  if (typeof data === "string") return data.length;
+  return data instanceof ArrayBuffer ? data.byteLength : 0;
 }

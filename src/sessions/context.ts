@@ -1,4 +1,4 @@
-/** What all sessions of one handler share, and what a session needs of its socket. */
+/** What all sessions of one handler share, and what one session is made of. */
 
 import type { Address } from "../access/address.ts";
 import type { Admission, ConsumerAuthorizer } from "../access/admission.ts";
@@ -12,9 +12,9 @@ import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 
 /** What a session needs of a WebSocket. */
 export interface SocketLike {
-  /** As of the HTML standard: 1 is open. */
+  /** As in the HTML standard: 1 is open. */
   readonly readyState: number;
-  /** Bytes that were sent but not yet written. */
+  /** Bytes that were sent but are not written to the connection yet. */
   readonly bufferedAmount: number;
   /** Queues a text frame. */
   send(text: string): void;
@@ -25,7 +25,7 @@ export interface SocketLike {
 /** What all sessions of a handler share. */
 export interface SessionContext {
   readonly registry: SignalingRegistry;
-  /** Lets a peer join a room; a promise only where other instances have to be asked. */
+  /** Adds a peer to a room; a promise only where other instances have to be asked. */
   readonly join: (room: string, peer: Peer) => JoinResult | Promise<JoinResult>;
   /** Withdraws the join of a peer that disconnected before the promise of `join` was settled. */
   readonly cancelJoin: (peer: Peer) => void;
@@ -35,11 +35,11 @@ export interface SessionContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
-  /** Milliseconds until a client that may not be a normal peer has to register; 0 for ever. */
+  /** Milliseconds within which a client that cannot join as a normal peer must register; 0 is no limit. */
   readonly registerTimeoutMs: number;
   /** Seconds without a frame after which a client counts as dead; 0 is never. */
   readonly idleTimeoutSeconds: number;
-  /** Whether sockets that open now are to be closed at once. */
+  /** Whether the server stops, so that a socket that opens now is closed at once. */
   readonly isClosing: () => boolean;
 }
 

@@ -1,36 +1,41 @@
 /**
- * Ends a socket whose client does not answer its close. Deno 2.9 has no public way to do it: such a
- * client would keep its socket for as long as it likes, and go on filling it. What this uses is
- * internal to Deno; where it is missing, nothing happens and the bounds on such sockets hold alone.
+ * Ends the connection of a client that does not answer its close. Deno 2.9 has no public way to do
+ * this: such a client could keep its socket for as long as it likes and go on filling it. What this
+ * file uses is internal to Deno; where it is missing, only the limits on closing sockets apply.
  */
 
-interface Core {
-  tryClose(resource: number): void;
-}
+import { isObject } from "../protocol/messages.ts";
 
 let resourceSymbol: symbol | undefined;
 
-/** Ends the connection of a socket at once; `false` where the runtime does not let us. */
+/** Ends the connection of a socket at once; `false` where this version of Deno cannot. */
 export function terminate(socket: object): boolean {
   try {
     const core = internalCore();
     resourceSymbol ??= Object.getOwnPropertySymbols(socket)
       .find(({ description }) => description === "[[rid]]");
     const resource: unknown = resourceSymbol && Reflect.get(socket, resourceSymbol);
-    if (core === undefined || typeof resource !== "number" || resource < 0) return false;
-    core.tryClose(resource);
+    const tryClose = core?.["tryClose"];
+    if (typeof tryClose !== "function" || typeof resource !== "number" || resource < 0) {
+      return false;
+    }
+    Reflect.apply(tryClose, core, [resource]);
     return true;
   } catch {
     return false;
   }
 }
 
-/** `undefined` before Deno 2.9 too, which forgets the resource and leaves the connection open. */
-function internalCore(): Core | undefined {
+/**
+ * What Deno's own JavaScript calls its core. `undefined` before Deno 2.9 too, which forgets the resource
+ * and leaves the connection open.
+ */
+function internalCore(): Record<string, unknown> | undefined {
   if (!isAtLeast(Deno.version.deno, 2, 9)) return undefined;
-  const { internal } = Deno as unknown as { internal?: symbol };
-  const inside = internal && Reflect.get(Deno, internal) as { core?: Partial<Core> } | undefined;
-  return typeof inside?.core?.tryClose === "function" ? inside.core as Core : undefined;
+  const symbol: unknown = Reflect.get(Deno, "internal");
+  const internal: unknown = typeof symbol === "symbol" ? Reflect.get(Deno, symbol) : undefined;
+  const core = isObject(internal) ? internal["core"] : undefined;
+  return isObject(core) ? core : undefined;
 }
 
 /** Whether a version such as `2.9.6` is this one or newer. */

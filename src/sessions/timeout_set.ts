@@ -1,22 +1,23 @@
-/** Notices what takes too long, with one timer for all and none when there is nothing to notice. */
+/** Finds the items that take too long, with one timer for all and none while there are no items. */
 
 import type { Clock, Timer } from "../runtime/clock.ts";
 
 /** Options of {@linkcode TimeoutSet}. */
 export interface TimeoutSetOptions<T> {
   readonly clock: Clock;
-  /** Milliseconds that a thing may take; it is noticed after twice that at most. */
+  /** Milliseconds that an item may take; at most twice as long, and it is reported. */
   readonly withinMs: number;
-  /** Called for a thing that took too long. */
-  readonly onTimeout: (thing: T) => void;
+  /** Called for an item that took too long. */
+  readonly onTimeout: (item: T) => void;
 }
 
-/** Things that should be over within some time. */
+/** Items that should be deleted within some time. */
 export class TimeoutSet<T> {
   readonly #clock: Clock;
   readonly #withinMs: number;
-  readonly #onTimeout: (thing: T) => void;
-  readonly #things = new Set<T>();
+  readonly #onTimeout: (item: T) => void;
+  readonly #items = new Set<T>();
+  /** The items that were there at the last check. */
   #before: readonly T[] = [];
   #timer: Timer | undefined;
 
@@ -26,24 +27,24 @@ export class TimeoutSet<T> {
     this.#onTimeout = onTimeout;
   }
 
-  /** Starts to wait for something. */
-  add(thing: T): void {
-    this.#things.add(thing);
+  /** Starts the time of an item. */
+  add(item: T): void {
+    this.#items.add(item);
     this.#timer ??= this.#clock.setTimeout(() => this.#check(), this.#withinMs);
   }
 
-  /** Takes note that something is over. */
-  delete(thing: T): void {
-    this.#things.delete(thing);
-    if (this.#things.size === 0) this.stop();
+  /** Ends the time of an item. */
+  delete(item: T): void {
+    this.#items.delete(item);
+    if (this.#items.size === 0) this.stop();
   }
 
-  /** Acts on everything there is, now. */
+  /** Reports every item now. */
   flush(): void {
-    for (const thing of [...this.#things]) this.#onTimeout(thing);
+    for (const item of [...this.#items]) this.#onTimeout(item);
   }
 
-  /** Looks no more, until something is added. */
+  /** Checks nothing until an item is added. */
   stop(): void {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -53,8 +54,8 @@ export class TimeoutSet<T> {
   #check(): void {
     this.#timer = undefined;
     const before = this.#before;
-    for (const thing of before) if (this.#things.has(thing)) this.#onTimeout(thing);
-    this.#before = [...this.#things];
+    for (const item of before) if (this.#items.has(item)) this.#onTimeout(item);
+    this.#before = [...this.#items];
     if (this.#before.length === 0) return;
     this.#timer = this.#clock.setTimeout(() => this.#check(), this.#withinMs);
   }

@@ -38,7 +38,7 @@ async function answers(client: RawClient): Promise<string> {
   }
 }
 
-Deno.test(`fuzz: each of ${FRAMES.length} odd frames, sent in three ways, gets what it is due and harms nobody`, async () => {
+Deno.test(`fuzz: each of ${FRAMES.length} odd frames, sent in three ways, gets the expected answer and harms no other client`, async () => {
   await amongBystanders({ authEnabled: false }, async ({ port }) => {
     for (const [name, data, outcome] of FRAMES) {
       using joined = await RawClient.join(port, TARGET);
@@ -86,7 +86,7 @@ const CUT = bytes(...MESSAGES);
 /** Where a message of it is complete. */
 const COMPLETE = MESSAGES.map((_, n) => bytes(...MESSAGES.slice(0, n + 1)).length);
 
-Deno.test(`fuzz: a client that leaves at any of ${CUT.length} bytes, by FIN, half-close or RST, is gone and heard of no further`, async () => {
+Deno.test(`fuzz: a client that leaves at any of ${CUT.length} bytes, by FIN, half-close or RST, leaves, and nothing more of it is relayed`, async () => {
   await amongBystanders({ authEnabled: false }, async (server) => {
     await using ear = await Client.join(server.signal({ room: "fuzz", nodeId: "ear" }));
     for (let end = 0; end <= CUT.length; end++) {

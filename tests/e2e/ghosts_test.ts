@@ -1,4 +1,4 @@
-/** No ghosts: whoever is gone, in whatever way, is soon gone from every list and every count. */
+/** No ghosts: a client that has left, in whatever way, soon leaves every list and every count. */
 
 import { assertEquals } from "@std/assert";
 import { Client, until, within } from "../helpers/client.ts";
@@ -46,7 +46,7 @@ async function expectServers(consumer: Client, servers: string[]): Promise<void>
   }
 }
 
-Deno.test("ghosts: a handshake that is cut short, ended or reset leaves nobody", async () => {
+Deno.test("ghosts: a handshake that is cut short, ended or reset leaves no peer", async () => {
   await using server = await startOpenServer(IDLE);
   await using _a = await Client.join(server.signal({ room: "room", nodeId: "a" }));
   const head = bytes(handshake(`${TARGET}&nodeId=ghost`));
@@ -118,7 +118,7 @@ Deno.test("ghosts: half-open clients leave every list, joined or not, also with 
   await expectOnly(server, ["a"], 2);
 });
 
-Deno.test("ghosts: a client whose process is stopped is gone after the idle timeout", async () => {
+Deno.test("ghosts: a client whose process is stopped leaves after the idle timeout", async () => {
   await using server = await startOpenServer(IDLE);
   await using a = await Client.join(server.signal({ room: "room", nodeId: "a" }));
   const url = server.signal({ room: "room", nodeId: "stopped" });
@@ -137,7 +137,7 @@ Deno.test("ghosts: a client whose process is stopped is gone after the idle time
   assertEquals((await a.next("error")).code, "PEER_NOT_FOUND");
 });
 
-Deno.test("ghosts: a client that never answers its close is nobody from then on", async () => {
+Deno.test("ghosts: a client that never answers its close is no peer from then on", async () => {
   await using server = await startOpenServer({ ...IDLE, limits: { maxMessageBytes: 1000 } });
   await using a = await Client.join(server.signal({ room: "room", nodeId: "a" }));
   using old = await RawClient.join(server.port, `${TARGET}&nodeId=taken`);
@@ -163,7 +163,7 @@ Deno.test("ghosts: a client that never answers its close is nobody from then on"
 });
 
 for (const [how, maxSendBufferBytes] of [["over", 65_536], ["under", 1 << 28]] as const) {
-  Deno.test(`ghosts: a client that stops reading is gone with its buffer ${how} the limit`, async () => {
+  Deno.test(`ghosts: a client that stops reading leaves, with its buffer ${how} the limit`, async () => {
     await using server = await startOpenServer({ ...IDLE, limits: { maxSendBufferBytes } });
     await using a = await Client.join(server.signal({ room: "room", nodeId: "a" }));
     using _stuck = await RawClient.join(server.port, `${TARGET}&nodeId=stuck`);

@@ -87,7 +87,7 @@ Deno.test("overload: sockets are bounded, in all and per address, by the /64 for
   for (const connection of held) connection.close();
 });
 
-Deno.test("overload: where refused sockets linger, who is refused gets an HTTP status", async () => {
+Deno.test("overload: where refused sockets stay open, a refused client gets an HTTP status", async () => {
   await using server = await startServer({ limits: { maxRefusedConnections: 2 } });
   const token = await server.token("room");
   const rude = [
@@ -191,7 +191,7 @@ Deno.test("overload: a client that floods is closed with 4429, one that joins a 
   assertEquals(await flood.closed, { code: 4429, reason: "too many messages" });
 });
 
-Deno.test("overload: a peer that falls behind keeps its place, whoever fills its buffer is told", async () => {
+Deno.test("overload: a peer that falls behind keeps its place, and the sender that fills its buffer is told", async () => {
   await using server = await startOpenServer();
   using slow = await RawClient.join(server.port, "/signal?nodeId=slow");
   await using flood = await Client.connect(server.signal({ nodeId: "flood" }));

@@ -30,14 +30,14 @@ export class ScheduleRunner {
   }
 
   constructor() {
-    const gate = (token = "") => {
+    const authorize = (token = "") => {
       if (!token.startsWith("slow")) return token === "good" ? null : CLOSE.invalidConsumerToken;
       const { promise, resolve } = Promise.withResolvers<CloseReason | null>();
       const actor = this.#actors[Number(token.slice(4))];
       if (actor !== undefined) actor.judge = resolve;
       return promise;
     };
-    this.world = new SessionFixture({ maxSendBufferBytes: MAX_SEND_BUFFER_BYTES }, gate);
+    this.world = new SessionFixture({ maxSendBufferBytes: MAX_SEND_BUFFER_BYTES }, authorize);
     const { clock, limits } = this.world;
     const connections = new Connections({ clock, checkMs: LOOK_MS, tickMs: 0, limits });
     Object.assign(this.world, { connections });

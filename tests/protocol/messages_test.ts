@@ -34,6 +34,15 @@ Deno.test("parseClientMessage() reads every field of a register", () => {
   });
 });
 
+Deno.test("parseClientMessage() reads a token that is no text as a missing one", () => {
+  for (const token of [5, null, {}, ["a.b.c"], true]) {
+    const message = parseClientMessage(
+      JSON.stringify({ type: "register", role: "consumer", token }),
+    );
+    assertEquals(message.type === "register" && message.token, undefined);
+  }
+});
+
 Deno.test("parseClientMessage() reads a heartbeat whose every field is optional", () => {
   const nothing = { sessions: undefined, serveConsumers: undefined, capacity: undefined };
   assertEquals(parse({ type: "heartbeat" }), { type: "heartbeat", ...nothing });
@@ -79,7 +88,6 @@ Deno.test("parseClientMessage() answers everything else with a sentence", () => 
     '{"type":"register","capacity":"many"}',
     '{"type":"register","capacity":-1}',
     '{"type":"register","capacity":1e999}',
-    '{"type":"register","token":5}',
     '{"type":"heartbeat","load":5}',
     '{"type":"heartbeat","load":[]}',
     '{"type":"heartbeat","load":{"sessions":"12"}}',

@@ -59,7 +59,7 @@ async function pass(clock: FakeClock, ms: number): Promise<void> {
   }
 }
 
-Deno.test("Connections.shutDown() waits until every socket has gone", async () => {
+Deno.test("Connections.shutDown() waits until every socket is closed", async () => {
   const { clock, connections } = connectionsOf();
   const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
   let isDone = false;
@@ -126,7 +126,7 @@ Deno.test("Connections.shutDown() closes faster than that where it has not the t
   assertEquals([times[0], times[499], times[999]], [0, 500, 1000]);
 });
 
-Deno.test("Connections looks after sockets with one timer, and with none when all are gone", () => {
+Deno.test("Connections checks sockets with one timer, and with none when all are closed", () => {
   const { clock, connections } = connectionsOf({}, 1000);
   const [a, b] = [new FakeConnection(connections), new FakeConnection(connections)];
   assertEquals(clock.pending, 1);
@@ -139,7 +139,7 @@ Deno.test("Connections looks after sockets with one timer, and with none when al
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Connections gives up a socket that never opens, and takes it back if it does", () => {
+Deno.test("Connections stops counting a socket that never opens, and counts it again if it does", () => {
   const { clock, connections } = connectionsOf();
   const never = new FakeConnection(connections, { phase: "opening", address: "192.0.2.1" });
   assertEquals([connections.pending, connections.size, connections.neverOpened], [1, 1, 0]);
@@ -165,7 +165,7 @@ Deno.test("Connections ends a socket whose client does not answer its close", ()
   assertEquals([rude.phase, connections.size, clock.pending], ["closed", 0, 0]);
 });
 
-Deno.test("Connections.crowd() tells what is full, for the address and in all", () => {
+Deno.test("Connections.exceededLimit() tells which limit is reached, of the address or of all", () => {
   const { connections } = connectionsOf({
     maxConnections: 4,
     maxConnectionsPerIp: 3,
@@ -193,7 +193,7 @@ Deno.test("Connections.crowd() tells what is full, for the address and in all", 
   assertEquals(connections.exceededLimit(here), "pending");
 });
 
-Deno.test("Connections.ranOut() lets no more in than there were, less a reserve", () => {
+Deno.test("Connections.reduceCapacity() allows no more sockets than there were, less a reserve", () => {
   const { connections } = connectionsOf();
   const sockets = Array.from({ length: 32 }, () => new FakeConnection(connections));
   connections.reduceCapacity();
@@ -204,14 +204,14 @@ Deno.test("Connections.ranOut() lets no more in than there were, less a reserve"
   assertEquals(connections.exceededLimit(undefined), undefined);
 });
 
-Deno.test("Connections.ranOut() blames others when there were few sockets", () => {
+Deno.test("Connections.reduceCapacity() changes nothing when there were few sockets", () => {
   const { connections } = connectionsOf();
   new FakeConnection(connections);
   connections.reduceCapacity();
   assertEquals(connections.exceededLimit(undefined), undefined);
 });
 
-Deno.test("Connections.isCrowdedByRefused holds back a quarter of the sockets, or fewer", () => {
+Deno.test("Connections.mustVerifyBeforeUpgrade is true once a quarter of the sockets are closing, or fewer", () => {
   const crowdedAt = (limits: Partial<Limits>) => {
     const { connections } = connectionsOf(limits);
     for (let n = 0; n < 100; n++) {
@@ -224,7 +224,7 @@ Deno.test("Connections.isCrowdedByRefused holds back a quarter of the sockets, o
   assertEquals(crowdedAt({ maxConnections: 40, maxRefusedConnections: 3 }), 3);
 });
 
-Deno.test("Connections counts a refused socket for its address until it has gone", () => {
+Deno.test("Connections counts a refused socket for its address until it is closed", () => {
   const { connections } = connectionsOf({ maxPendingConnectionsPerIp: 2 });
   const address = "192.0.2.1";
   const refused = new FakeConnection(connections, { phase: "pending", address });
@@ -238,7 +238,7 @@ Deno.test("Connections counts a refused socket for its address until it has gone
   assertEquals(connections.exceededLimit(address), undefined);
 });
 
-Deno.test("Connections.ranOut() holds for a minute", () => {
+Deno.test("Connections.reduceCapacity() applies for a minute", () => {
   const { clock, connections } = connectionsOf();
   for (let n = 0; n < 32; n++) new FakeConnection(connections);
   assertEquals(connections.reduceCapacity(), 30);

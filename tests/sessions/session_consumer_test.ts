@@ -5,13 +5,13 @@ import { SessionFixture } from "../helpers/session_fixture.ts";
 const CONSUMER = '{"type":"register","role":"consumer","token":"t"}';
 const NORMAL = '{"type":"register","role":"normal"}';
 
-/** A gate whose verdicts a test gives by hand, first asked first. */
-function manualGate() {
+/** An authorizer whose verdicts a test gives by hand, in the order in which they were asked for. */
+function manualAuthorizer() {
   const waiting: ((isValid: boolean) => void)[] = [];
   const asked: string[] = [];
   return {
     asked,
-    gate: (token: string | undefined, room: string) => {
+    authorize: (token: string | undefined, room: string) => {
       asked.push(`${token} for ${room}`);
       return new Promise<CloseReason | null>((resolve) =>
         waiting.push((isValid) => resolve(isValid ? null : CLOSE.invalidConsumerToken))
@@ -169,7 +169,7 @@ Deno.test("a client without a room token may neither join as a normal nor signal
   assertEquals([a.socket.sent, world.registry.peers], [[], 1]);
 });
 
-Deno.test("a consumer is told why before it is closed, and is nobody", async () => {
+Deno.test("a consumer is told why before it is closed, and never joins", async () => {
   const closed = new SessionFixture({}, () => CLOSE.consumersRefused);
   const refused = closed.open("c");
   refused.session.receive(CONSUMER);
@@ -187,8 +187,8 @@ Deno.test("a consumer is told why before it is closed, and is nobody", async () 
 });
 
 Deno.test("a consumer reads nothing while its token is verified, and all of it after, in order", async () => {
-  const { gate, asked, settle } = manualGate();
-  const world = new SessionFixture({}, gate);
+  const { authorize, asked, settle } = manualAuthorizer();
+  const world = new SessionFixture({}, authorize);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -202,8 +202,8 @@ Deno.test("a consumer reads nothing while its token is verified, and all of it a
 });
 
 Deno.test("what came while a token was verified goes on waiting for the next one", async () => {
-  const { gate, settle } = manualGate();
-  const world = new SessionFixture({}, gate);
+  const { authorize, settle } = manualAuthorizer();
+  const world = new SessionFixture({}, authorize);
   const a = world.join("a");
   const { session, socket } = world.open("c", "room", false);
   session.receive(CONSUMER);
@@ -218,9 +218,9 @@ Deno.test("what came while a token was verified goes on waiting for the next one
   assertEquals(socket.closedWith, undefined);
 });
 
-Deno.test("a peer keeps its place while it is verified anew, and loses it when that fails", async () => {
-  const { gate, settle } = manualGate();
-  const world = new SessionFixture({}, gate);
+Deno.test("a peer keeps its place while it is verified again, and loses it when that fails", async () => {
+  const { authorize, settle } = manualAuthorizer();
+  const world = new SessionFixture({}, authorize);
   const a = world.join("a");
   const b = world.join("b");
   a.session.receive(CONSUMER);
@@ -232,8 +232,8 @@ Deno.test("a peer keeps its place while it is verified anew, and loses it when t
 });
 
 Deno.test("a verdict that comes after the end changes nothing", async () => {
-  const { gate, settle } = manualGate();
-  const world = new SessionFixture({}, gate);
+  const { authorize, settle } = manualAuthorizer();
+  const world = new SessionFixture({}, authorize);
   const [lost, replaced] = [world.open("c", "room", false), world.join("a")];
   lost.session.receive(CONSUMER);
   replaced.session.receive(CONSUMER);
@@ -246,7 +246,7 @@ Deno.test("a verdict that comes after the end changes nothing", async () => {
   assertEquals([lost.socket.sent, replaced.socket.sent], [[], []]);
 });
 
-Deno.test("a gate that fails ends that session alone", async () => {
+Deno.test("an authorizer that fails ends that session alone", async () => {
   const world = new SessionFixture({}, () => Promise.reject(new Error("broken")));
   const a = world.join("a");
   const c = world.open("c", "room", false);

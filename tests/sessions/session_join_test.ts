@@ -92,7 +92,7 @@ Deno.test("a session that is lost just when its join was answered leaves the roo
   assertEquals(world.registry.peers, 1);
 });
 
-Deno.test("a session whose join fails, or is never answered, is closed and is nobody", async () => {
+Deno.test("a session whose join fails, or is never answered, is closed and leaves no peer", async () => {
   const { world, answer } = slowWorld();
   const [b, c] = [world.open("b"), world.open("c")];
   for (const { session } of [b, c]) session.receive(NORMAL);

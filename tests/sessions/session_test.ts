@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
 import { MAX_PEERS, SessionFixture } from "../helpers/session_fixture.ts";
@@ -64,7 +65,7 @@ Deno.test("a session that signals first joins before its signal is relayed", () 
   ]);
 });
 
-Deno.test("a pending session is nobody", () => {
+Deno.test("a pending session is no peer of its room", () => {
   const world = new SessionFixture();
   const a = world.join("a");
   world.open("b");
@@ -73,7 +74,7 @@ Deno.test("a pending session is nobody", () => {
   assertEquals([world.registry.peers, world.connections.pending], [1, 1]);
 });
 
-Deno.test("a session that is replaced is told so, falls silent and removes nobody", () => {
+Deno.test("a session that is replaced is told so, is read no longer and removes no other peer", () => {
   const world = new SessionFixture();
   const b = world.join("b");
   const old = world.join("a");
@@ -106,7 +107,7 @@ Deno.test("a session that is lost while pending leaves no timer", () => {
   assertEquals(world.registry.peers, 0);
 });
 
-Deno.test("a session whose client never answers its close is gone all the same", () => {
+Deno.test("a session whose client never answers its close leaves its room all the same", () => {
   const world = new SessionFixture();
   const a = world.join("a");
   a.session.close(CLOSE.shuttingDown);
@@ -197,7 +198,7 @@ Deno.test("a session keeps what comes while it is verified, and reads it in orde
   assertEquals(a.socket.sent[0].from, "b");
 });
 
-Deno.test("a session that is refused hears nothing of what it sent before or after", async () => {
+Deno.test("a session that is refused gets no answer to what it sent before or after", async () => {
   const world = new SessionFixture();
   const a = world.join("a");
   const { session, socket, settle } = world.verify();
@@ -258,7 +259,7 @@ Deno.test("a session whose token nobody ever verifies is closed after the regist
   assertEquals(world.clock.pending, 0);
 });
 
-Deno.test("a session takes no binary frame over the limit, and answers none before it is somebody", () => {
+Deno.test("a session takes no binary frame over the limit, and answers none before it is admitted", () => {
   const world = new SessionFixture();
   const verifying = world.verify();
   verifying.session.receive(new ArrayBuffer(10));
@@ -293,6 +294,33 @@ Deno.test("a session may send a burst and then so many messages a second, and no
   assertEquals(send(20), undefined);
   assertEquals(send(1), CLOSE.tooManyMessages);
   assertEquals(world.registry.peers, 0);
+});
+
+Deno.test("a session has a budget of bytes, too, whatever they are in", () => {
+  const limits = { maxBytesPerSecond: 1000, byteBurst: 5000, maxMessageBytes: 2000 };
+  const world = new SessionFixture(limits);
+  const { session, socket } = world.join("a");
+  const big = JSON.stringify({ type: "heartbeat", pad: "x".repeat(971) });
+  assertEquals(big.length, 1000);
+  for (let n = 0; n < 4; n++) session.receive(big);
+  world.clock.tick(1000);
+  session.receive(new ArrayBuffer(1000));
+  assertEquals(socket.closedWith, undefined);
+  session.receive(big);
+  assertEquals(socket.closedWith, CLOSE.tooManyBytes);
+});
+
+Deno.test("a session may offer to a room of 1,000 at once, with the default limits", () => {
+  const { maxBytesPerSecond, byteBurst, maxMessageBytes } = DEFAULT_LIMITS;
+  const world = new SessionFixture({ maxBytesPerSecond, byteBurst, maxMessageBytes });
+  const { session, socket } = world.join("a");
+  const candidate = JSON.stringify({ type: "ice-candidate", to: "b", candidate: "x".repeat(200) });
+  const big = JSON.stringify({ type: "offer", to: "b", sdp: "v=0 ".repeat(750) });
+  for (let n = 0; n < 999; n++) session.receive(big);
+  for (let n = 0; n < 1000; n++) session.receive(candidate);
+  world.clock.tick(5000);
+  for (let n = 0; n < 1000; n++) session.receive(candidate);
+  assertEquals(socket.closedWith, undefined);
 });
 
 Deno.test("a session's binary, malformed and early messages count, too", () => {
