@@ -21,10 +21,7 @@ import type { ScriptCall } from "./scripts/shared.ts";
 const HEARTBEAT_MS = 500;
 
 /** Turns of the event loop within which a heartbeat comes back, each of which may be late. */
-const TURNS = 10;
-
-/** How long Redis may take to answer a process that is busy, in milliseconds. */
-const MAX_STALLED_MS = 8000;
+const TURNS = 5;
 
 const TAKEN_FOR_DEAD = "The other instances took this one for dead";
 
@@ -151,7 +148,8 @@ export class RedisConnection {
     const own = this.#watch.heartbeatsOf(this.instance) ?? 0;
     if (heartbeats > 0 && own - heartbeats > MAX_ENVELOPE_AGE_HEARTBEATS) return false;
     // What comes before the next heartbeat was sent after the last one.
-    return this.#options.clock.elapsed() - this.#heartbeat.sentAt <= MAX_ENVELOPE_AGE_MS;
+    const age = this.#options.clock.elapsed() - this.#heartbeat.sentAt;
+    return age <= MAX_ENVELOPE_AGE_MS + this.#lag * TURNS;
   }
 
   /** Removes the members of this instance and ends the connection. */
@@ -200,9 +198,9 @@ export class RedisConnection {
     const dueAt = clock.elapsed() + HEARTBEAT_MS;
     this.#timer = clock.setTimeout(() => {
       const now = clock.elapsed();
-      this.#lag = Math.max(now - dueAt, this.#lag / 2);
-      const timeout = Math.min(STALLED_MS + this.#lag * TURNS, MAX_STALLED_MS);
       const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
+      if (isPunctual) this.#lag = Math.max(now - dueAt, this.#lag / 2);
+      const timeout = STALLED_MS + this.#lag * TURNS;
       if (isPunctual && now - this.#heartbeat.receivedAt > timeout) {
         return this.#fail("Redis does not answer");
       }
