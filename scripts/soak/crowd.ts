@@ -26,6 +26,9 @@ const CONTESTED = 10;
  */
 const CUT_OFF = 0;
 
+/** How a client under a contested name is closed: after three takeovers its holder keeps the name. */
+const CONTEST_CODES: readonly number[] = [CLOSE.replaced.code, CLOSE.nodeIdInUse.code, CUT_OFF];
+
 /** Peers that a newcomer offers to; a real one offers to all. */
 const OFFERS = 3;
 
@@ -92,8 +95,8 @@ export async function storm(world: World, random: Random): Promise<void> {
   for (const { id, closeCode } of peers) {
     if (closeCode === undefined) continue;
     world.tally.counts.takeovers++;
-    if (closeCode !== CLOSE.replaced.code && closeCode !== CUT_OFF) {
-      world.tally.problem(`${id} was closed with ${closeCode}, not replaced`);
+    if (!CONTEST_CODES.includes(closeCode)) {
+      world.tally.problem(`${id} was closed with ${closeCode}, not replaced or refused`);
     }
   }
   await Promise.all(left.map((peer) => peer.leave()));

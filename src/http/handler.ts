@@ -94,6 +94,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const refusals = new RefusalLog({ clock, logger });
   const rooms = createRooms({
     clock,
+    logger,
     ...limits,
     reintroduceMs: options.reintroduceSeconds * 1000,
   });
@@ -109,7 +110,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   let isClosing = false;
   const context: SessionContext = {
     ...rooms,
-    join: (room, peer) => (cluster ?? registry).join(room, peer),
+    join: (room, peer) => rooms.join(room, peer, cluster && ((...of) => cluster.join(...of))),
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
     authorizeConsumer: createConsumerAuthorizer({

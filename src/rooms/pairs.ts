@@ -9,6 +9,9 @@ import type { Peer } from "./peer.ts";
 /** Pairs that a peer keeps at most; browsers do not manage many more connections on one page. */
 const MAX_PAIRS = 128;
 
+/** Milliseconds after its last offer until a pair is forgotten. */
+export const FORGET_AFTER_MS = 60_000;
+
 /** Answers at most that a peer can owe another, which offers over and over. */
 const MAX_OWED = 16;
 
@@ -100,7 +103,9 @@ export class Participant {
 
   /** The pair with another peer, which from now on is the last to be forgotten. */
   pairWith(other: Participant, now: number): Pair {
-    const pair = this.#pairs.get(other) ?? newPair(now);
+    const before = this.#pairs.get(other);
+    const isFresh = before !== undefined && now < before.at + FORGET_AFTER_MS;
+    const pair = isFresh ? before : newPair(now);
     this.#pairs.delete(other);
     if (this.#pairs.size === MAX_PAIRS) this.#forgetOldest();
     this.#pairs.set(other, pair);

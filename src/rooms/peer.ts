@@ -80,6 +80,11 @@ export interface Peer {
    * busy or unreachable turns out later, and the sender then gets `PEER_BUSY` or `PEER_NOT_FOUND`.
    */
   signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome;
+  /**
+   * Asks the client for a sign of life, and tells whether one came within so many milliseconds;
+   * `undefined`, or absent, where it cannot be asked.
+   */
+  answersWithin?(ms: number): Promise<boolean> | undefined;
   /** Closes the peer's connection; one of another instance is closed there. */
   close(reason: CloseReason): void;
 }

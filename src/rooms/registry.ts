@@ -7,6 +7,7 @@
 import type { JoinRefusal } from "./names.ts";
 import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
+import type { Takeovers } from "./takeovers.ts";
 import { type JoinOutcome, Room, type RoomLimits, type RoomOptions } from "./room.ts";
 
 /** An attempt to join, with the room it was made on. */
@@ -24,18 +25,22 @@ export type ChangeListener = (room: Room, peer: Peer) => void;
 export interface RegistryOptions {
   /** The offers and answers of all rooms. */
   readonly negotiations: Negotiations;
+  /** Counts the ids that a peer takes over from another; nobody does when absent. */
+  readonly takeovers?: Takeovers;
   readonly limits: RoomLimits;
 }
 
 /** All rooms of one server. */
 export class SignalingRegistry {
   readonly #roomOptions: RoomOptions;
+  readonly #takeovers: Takeovers | undefined;
   readonly #listeners: ChangeListener[] = [];
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
   constructor(options: RegistryOptions) {
     this.#roomOptions = options;
+    this.#takeovers = options.takeovers;
   }
 
   /** Calls a listener for every join, leave, replacement and update from now on. */
@@ -61,6 +66,13 @@ export class SignalingRegistry {
   /** Every room there is. */
   all(): Room[] {
     return [...this.#rooms.values()];
+  }
+
+  /** The peer that keeps its id against this newcomer, because the id was taken over too often. */
+  holderAgainst(name: string, { id, role }: Peer): Peer | undefined {
+    if (!this.#takeovers?.isHeld(name, id)) return undefined;
+    const holder = this.#rooms.get(name)?.find(id);
+    return holder?.role === role && !holder.isClosed ? holder : undefined;
   }
 
   /** Lets a peer join the room of that name, which comes into being if need be. */
@@ -110,6 +122,9 @@ export class SignalingRegistry {
 
   #entered(room: Room, peer: Peer, old: Peer | undefined): void {
     this.#rooms.set(room.name, room);
+    if (old !== undefined && !old.isClosed && old.role === peer.role) {
+      this.#takeovers?.record(room.name, peer.id);
+    }
     if (old !== undefined) this.#onChange(room, old);
     this.#onChange(room, peer);
   }

@@ -6,19 +6,39 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Director } from "./director.ts";
 import { Negotiations } from "./negotiations.ts";
+import { type Logger, silentLogger } from "../runtime/logger.ts";
+import type { Peer } from "./peer.ts";
+import { Takeovers } from "./takeovers.ts";
 import type { RoomLimits } from "./room.ts";
-import { SignalingRegistry } from "./registry.ts";
+import { type JoinResult, SignalingRegistry } from "./registry.ts";
 
 /** The parts that rooms are made of. */
 export interface Rooms {
   readonly registry: SignalingRegistry;
   readonly negotiations: Negotiations;
   readonly director: Director;
+  /**
+   * Lets a peer join, unless its id was taken over too often and the peer that has it still answers: a
+   * promise where that has to be asked. `join` is how it joins then: the registry's own by default.
+   */
+  readonly join: (
+    name: string,
+    peer: Peer,
+    join?: Join,
+  ) => JoinResult | Promise<JoinResult>;
 }
+
+/** Lets a peer join a room; a promise where other instances have to be asked. */
+export type Join = (name: string, peer: Peer) => JoinResult | Promise<JoinResult>;
+
+/** Milliseconds in which the peer that has an id has to answer a ping, or loses the id. */
+const ANSWER_MS = 2000;
 
 /** Options of {@linkcode createRooms}; a limit that is absent is `Infinity`. */
 export interface RoomsOptions extends Partial<RoomLimits> {
   readonly clock: Clock;
+  /** Where an id is reported that peers take over from each other; nowhere when absent. */
+  readonly logger?: Logger;
   /** Milliseconds after which each normal peer is sent ids of its room again; 0, the default, never. */
   readonly reintroduceMs?: number;
 }
@@ -26,6 +46,7 @@ export interface RoomsOptions extends Partial<RoomLimits> {
 /** Creates a registry without rooms, whose changes the others follow. */
 export function createRooms({
   clock,
+  logger = silentLogger,
   maxPeersPerRoom = Infinity,
   maxConsumersPerRoom = Infinity,
   maxConsumersPerIdentity = Infinity,
@@ -34,10 +55,37 @@ export function createRooms({
   const limits = { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity };
   const negotiations = new Negotiations({ clock, reintroduceMs });
   const director = new Director(clock);
-  const registry = new SignalingRegistry({ negotiations, limits });
+  const registry = new SignalingRegistry({
+    negotiations,
+    takeovers: new Takeovers({ clock, logger }),
+    limits,
+  });
   registry.subscribe((room, peer) => {
     negotiations.changed(room, peer);
     director.changed(room, peer);
   });
-  return { registry, negotiations, director };
+  return {
+    registry,
+    negotiations,
+    director,
+    join: (name, peer, join = (room, newcomer) => registry.join(room, newcomer)) =>
+      joinUnlessHeld(registry, name, peer, join),
+  };
+}
+
+function joinUnlessHeld(
+  registry: SignalingRegistry,
+  name: string,
+  peer: Peer,
+  join: Join,
+): JoinResult | Promise<JoinResult> {
+  const holder = registry.holderAgainst(name, peer);
+  if (holder === undefined) return join(name, peer);
+  const answers = holder.answersWithin?.(ANSWER_MS);
+  if (answers === undefined) return registry.refuse(name, "idInUse");
+  return answers.then((isAlive) =>
+    isAlive && registry.get(name)?.has(holder) || peer.isClosed
+      ? registry.refuse(name, "idInUse")
+      : join(name, peer)
+  );
 }

@@ -232,6 +232,11 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.terminate();
   }
 
+  /** See {@linkcode Liveness.ping}. */
+  ping(withinMs: number): Promise<boolean> | undefined {
+    return this.#liveness.ping(withinMs);
+  }
+
   terminate(): void {
     terminate(this.#socket);
   }
@@ -277,6 +282,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   #end(): boolean {
     if (this.#hasEnded) return false;
     this.#hasEnded = true;
+    this.#liveness.end();
     this.#queue = undefined;
     this.#receiver.onEnd();
     return true;

@@ -21,6 +21,9 @@ interface Hook {
 /** Deno's idle timeout at most, in seconds: a ping every 15 s keeps a connection open in any proxy. */
 const MAX_SECONDS = 30;
 
+/** An idle timeout, in seconds, after half of which a ping is sent practically at once. */
+const AT_ONCE_SECONDS = 0.002;
+
 const HOOK = findHook();
 
 const listeners = new WeakMap<object, FrameListener>();
@@ -52,6 +55,31 @@ export function watchFrames(socket: object, listener: FrameListener): void {
 /** Starts the idle timeout of a socket again, as a frame of its client would. */
 export function restartIdleTimeout(socket: object): void {
   if (HOOK !== undefined && HOOK.symbol in socket) HOOK.restart(socket);
+}
+
+/**
+ * Lets Deno send a ping at once, and close the socket if no frame has come within so many seconds.
+ *
+ * @returns What has to be called once a frame came, or none did; `undefined` where Deno cannot be told.
+ */
+export function pingAtOnce(
+  socket: object,
+  seconds: number,
+): ((isAlive: boolean) => void) | undefined {
+  const symbol = Object.getOwnPropertySymbols(socket)
+    .find(({ description }) => description === "[[idleTimeout]]");
+  const before: unknown = symbol && Reflect.get(socket, symbol);
+  if (HOOK === undefined || symbol === undefined) return undefined;
+  if (typeof before !== "number" || before <= 0) return undefined;
+  const { restart } = HOOK;
+  // Deno reads the timeout when it starts to wait, and once more when it has sent its ping.
+  Reflect.set(socket, symbol, AT_ONCE_SECONDS);
+  restart(socket);
+  Reflect.set(socket, symbol, 2 * seconds);
+  return (isAlive) => {
+    Reflect.set(socket, symbol, before);
+    if (isAlive) restart(socket);
+  };
 }
 
 function onFrame(this: object): void {

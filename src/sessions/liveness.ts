@@ -9,6 +9,7 @@ import type { SocketLike } from "./context.ts";
 import {
   denoIdleTimeout,
   type FrameListener,
+  pingAtOnce,
   restartIdleTimeout,
   watchFrames,
 } from "./idle_timeout.ts";
@@ -52,6 +53,10 @@ export class Liveness implements FrameListener {
   #restartedAt = -Infinity;
   #windowEnd = 0;
   #controlFrames = 0;
+  /** The ping that is not answered yet. */
+  #ping:
+    | { readonly answer: Promise<boolean>; readonly settle: (isAlive: boolean) => void }
+    | undefined;
 
   constructor({ socket, clock, idleTimeoutSeconds, onFlood, restart }: LivenessOptions) {
     this.#socket = socket;
@@ -66,6 +71,7 @@ export class Liveness implements FrameListener {
 
   onFrame(): void {
     const now = this.#lastFrameAt = this.#clock.elapsed();
+    this.#ping?.settle(true);
     if (now - this.#restartedAt >= this.#denoMs * RESTART_SHARE) this.#restartAt(now);
     if (now >= this.#windowEnd) {
       this.#windowEnd = now + WINDOW_MS;
@@ -90,6 +96,31 @@ export class Liveness implements FrameListener {
   forgive(): void {
     const now = this.#clock.elapsed();
     if (now - this.#lastFrameAt < this.#idleMs * MAX_BUSY_TIMEOUTS) this.#restartAt(now);
+  }
+
+  /**
+   * Sends a ping and tells whether a frame came within so many milliseconds; Deno closes the socket
+   * if none did. `undefined` where a ping cannot be sent.
+   */
+  ping(withinMs: number): Promise<boolean> | undefined {
+    if (this.#ping !== undefined) return this.#ping.answer;
+    const finish = pingAtOnce(this.#socket, withinMs / 1000);
+    if (finish === undefined) return undefined;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const settle = (isAlive: boolean) => {
+      this.#clock.clearTimeout(timer);
+      this.#ping = undefined;
+      finish(isAlive);
+      resolve(isAlive);
+    };
+    const timer = this.#clock.setTimeout(() => settle(false), withinMs);
+    this.#ping = { answer: promise, settle };
+    return promise;
+  }
+
+  /** The socket is closed, or is to be: nothing is waited for any more. */
+  end(): void {
+    this.#ping?.settle(false);
   }
 
   #restartAt(now: number): void {

@@ -115,6 +115,10 @@ export class Session implements Peer, Receiver {
     this.connection.close(reason);
   }
 
+  answersWithin(ms: number): Promise<boolean> | undefined {
+    return this.connection.ping(ms);
+  }
+
   onOpen(): void {
     if (this.#state.kind !== "unopened") return;
     const { admission } = this.#state;

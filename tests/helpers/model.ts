@@ -8,6 +8,9 @@ import { CLOSE, type CloseReason, type Role } from "../../src/protocol/messages.
 /** How often clients that have stopped reading are looked for, in milliseconds. */
 export const LOOK_MS = 7001;
 
+/** How long after its last offer a pair is remembered, in milliseconds. */
+const FORGET_MS = 60_000;
+
 /** What a client sends. */
 export type Said =
   | { kind: "register"; role: Role; token: string }
@@ -57,6 +60,8 @@ export class Model {
   readonly changedAt = new Map<string, number>();
   /** Offers that are not answered, by who made them and to whom. */
   readonly #unanswered = new Map<string, number>();
+  /** When the last offer of either of two clients was made. */
+  readonly #offeredAt = new Map<string, number>();
   readonly #maxPeers: number;
   #order = 0;
   #nextLook = { at: LOOK_MS, order: this.#order++, act: () => this.#look() };
@@ -256,10 +261,16 @@ export class Model {
     this.#tell(client, { type: "error", code: "PEER_NOT_FOUND", to });
   }
 
-  /** An answer to an offer that has been answered is not. */
+  /** An answer to an offer that has been answered is not, for a minute after the last offer. */
   #isWanted(from: ModelClient, to: ModelClient, type: string): boolean {
+    if (type === "ice-candidate") return true;
     const made = `${from.index}>${to.index}`;
     const got = `${to.index}>${from.index}`;
+    const both = from.index < to.index ? made : got;
+    const offeredAt = this.#offeredAt.get(both) ?? this.now;
+    const isForgotten = this.now >= offeredAt + FORGET_MS;
+    if (isForgotten) { for (const one of [made, got]) this.#unanswered.delete(one); }
+    this.#offeredAt.set(both, isForgotten || type === "offer" ? this.now : offeredAt);
     if (type === "offer") {
       this.#unanswered.set(made, Math.min((this.#unanswered.get(made) ?? 0) + 1, 16));
     }
@@ -271,8 +282,10 @@ export class Model {
 
   /** A peer that changes its role starts again: offers to it and from it no longer count. */
   #forgetOffers({ index }: ModelClient): void {
-    for (const pair of this.#unanswered.keys()) {
-      if (pair.split(">").includes(String(index))) this.#unanswered.delete(pair);
+    for (const pairs of [this.#unanswered, this.#offeredAt]) {
+      for (const pair of pairs.keys()) {
+        if (pair.split(">").includes(String(index))) pairs.delete(pair);
+      }
     }
   }
 

@@ -1,0 +1,109 @@
+import { assertEquals } from "@std/assert";
+import type { JoinResult } from "../../src/rooms/registry.ts";
+import { createRooms } from "../../src/rooms/rooms.ts";
+import { silentLogger } from "../../src/runtime/logger.ts";
+import { FakeClock } from "../helpers/clock.ts";
+import { FakePeer } from "../helpers/peer.ts";
+
+class Fixture {
+  readonly clock = new FakeClock();
+  readonly warnings: unknown[] = [];
+  readonly rooms = createRooms({
+    clock: this.clock,
+    logger: { ...silentLogger, warn: (_message, fields) => this.warnings.push(fields) },
+  });
+
+  /** What comes of a newcomer under the id "tab". */
+  async join(peer = new FakePeer("tab")): Promise<string> {
+    const result: JoinResult = await this.rooms.join("room", peer);
+    return result.outcome.kind;
+  }
+
+  /** What comes of several newcomers, one after the other, with so many milliseconds before each. */
+  async joinAll(count: number, ms: number): Promise<string[]> {
+    const kinds: string[] = [];
+    for (let n = 0; n < count; n++) {
+      this.clock.tick(ms);
+      kinds.push(await this.join());
+    }
+    return kinds;
+  }
+}
+
+const THREE_TIMES = ["joined", "replaced", "replaced", "replaced"];
+
+Deno.test("an id that was taken over three times within 15 s stays with its holder for 30 s", async () => {
+  const stage = new Fixture();
+  assertEquals(await stage.joinAll(4, 5000), THREE_TIMES);
+  assertEquals(await stage.joinAll(3, 9999), ["idInUse", "idInUse", "idInUse"]);
+  assertEquals(await stage.joinAll(1, 3), ["replaced"]);
+});
+
+Deno.test("an id that is taken over less often is nobody's to keep", async () => {
+  const stage = new Fixture();
+  assertEquals(await stage.joinAll(8, 7501), ["joined", ...Array(7).fill("replaced")]);
+  assertEquals(stage.warnings, []);
+});
+
+Deno.test("the advice to give each tab its own nodeId is logged once for each id", async () => {
+  const stage = new Fixture();
+  for (let n = 0; n < 5; n++) {
+    await stage.joinAll(4, 100);
+    stage.clock.tick(30_000);
+  }
+  assertEquals(stage.warnings, [{ room: "room", nodeId: "tab" }]);
+});
+
+Deno.test("a holder that has left, is closed or answers no ping keeps no id", async () => {
+  const cases: [(holder: FakePeer, stage: Fixture) => void, string][] = [
+    [(holder, { rooms }) => {
+      const room = rooms.registry.get("room");
+      if (room !== undefined) rooms.registry.leave(room, holder);
+    }, "joined"],
+    [(holder) => void Object.assign(holder, { isClosed: true }), "replaced"],
+    [
+      (holder) => void Object.assign(holder, { answersWithin: () => Promise.resolve(false) }),
+      "replaced",
+    ],
+    [
+      (holder) => void Object.assign(holder, { answersWithin: () => Promise.resolve(true) }),
+      "idInUse",
+    ],
+    [(holder) => void Object.assign(holder, { answersWithin: () => undefined }), "idInUse"],
+  ];
+  for (const [change, expected] of cases) {
+    const stage = new Fixture();
+    await stage.joinAll(3, 100);
+    const holder = new FakePeer("tab");
+    await stage.join(holder);
+    change(holder, stage);
+    assertEquals(await stage.join(), expected);
+  }
+});
+
+Deno.test("a newcomer that has left while the holder is asked joins nothing", async () => {
+  const stage = new Fixture();
+  await stage.joinAll(3, 100);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const holder = Object.assign(new FakePeer("tab"), { answersWithin: () => promise });
+  await stage.join(holder);
+  const newcomer = new FakePeer("tab");
+  const outcome = stage.join(newcomer);
+  Object.assign(newcomer, { isClosed: true });
+  resolve(false);
+  assertEquals(await outcome, "idInUse");
+  assertEquals(stage.rooms.registry.get("room")?.find("tab"), holder);
+});
+
+Deno.test("takeovers of a peer that is closed, and of another role, do not count", async () => {
+  const stage = new Fixture();
+  for (let n = 0; n < 8; n++) {
+    const peer = new FakePeer("tab");
+    assertEquals(await stage.join(peer), n === 0 ? "joined" : "replaced");
+    Object.assign(peer, { isClosed: true });
+  }
+  const consumers = new Fixture();
+  await consumers.join(new FakePeer("tab", "consumer"));
+  await consumers.joinAll(3, 100);
+  assertEquals(await consumers.join(), "replaced");
+});
