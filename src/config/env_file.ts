@@ -1,7 +1,10 @@
 /**
- * Reads the text of a `.env` file: the entries of our own settings, and no other. It replaces no
- * variable, so that nothing in the file can refer to itself, and it reads no file.
+ * Reads the text of a `.env` file: the entries of our own settings, and no other. Each entry is found
+ * and checked here and then decoded by `@std/dotenv`, which sees no entry that could make it replace a
+ * variable: nothing in the file can refer to itself. This file reads no file.
  */
+
+import { parse } from "@std/dotenv/parse";
 
 /** What a `.env` file says of the settings. */
 export interface EnvFile {
@@ -35,7 +38,8 @@ const REFERENCE =
  * @param text The text of the file.
  * @param names The names of the settings.
  * @returns What it says of them. An unquoted value ends at a `#` behind white space; a value in
- * single quotes or backticks stays as it is; in double quotes `\n`, `\"`, `\\` and `\$` are escapes.
+ * single quotes or backticks stays as it is; in double quotes `\n`, `\r`, `\t`, `\"`, `\'` and `\\` are
+ * escapes.
  */
 export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile {
   const lines = text.split(/\r\n|\n|\r/);
@@ -105,10 +109,10 @@ function readEntry(first: string, { lines, next, isSetting }: Following): Entry 
       const isEnd = END.test(line.slice(length + 1));
       if (!isEnd) return { kind: "malformed", problem: TRAILING, lineCount };
       const text = body.join("\n");
-      if (quote !== '"') return { kind: "value", value: text, lineCount };
-      const refers = VARIABLE.test(text.replaceAll(ESCAPE, ""));
+      if (quote === "`") return { kind: "value", value: text, lineCount };
+      const refers = quote === '"' && VARIABLE.test(text);
       if (refers) return { kind: "malformed", problem: REFERENCE, lineCount };
-      return { kind: "value", value: text.replaceAll(ESCAPE, unescape), lineCount };
+      return { kind: "value", value: decodeQuoted(`${quote}${text}${quote}`), lineCount };
     }
     line = lines[next + lineCount - 1];
   }
@@ -118,8 +122,8 @@ function readEntry(first: string, { lines, next, isSetting }: Following): Entry 
 /** A backslash and what it escapes in double quotes. */
 const ESCAPE = /\\(.)/g;
 
-function unescape(_escape: string, character: string): string {
-  return character === "n" ? "\n" : character;
+function decodeQuoted(text: string): string {
+  return parse(`VALUE=${text}`)["VALUE"] ?? "";
 }
 
 /** Where the quote is closed on a line, or -1. */

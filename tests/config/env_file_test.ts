@@ -38,8 +38,8 @@ Deno.test("parseEnvFile() cuts no secret off at a # without white space before i
 });
 
 Deno.test("parseEnvFile() knows the escapes of double quotes, and none elsewhere", () => {
-  assertEquals(valuesOf(String.raw`ADMIN_SECRET="a\"b\\c\nd\$HOME"`), {
-    ADMIN_SECRET: 'a"b\\c\nd$HOME',
+  assertEquals(valuesOf(String.raw`ADMIN_SECRET="a\"b\\c\nd\te$"`), {
+    ADMIN_SECRET: 'a"b\\c\nd\te$',
   });
   assertEquals(valuesOf(String.raw`ADMIN_SECRET='a\n$HOME'`), { ADMIN_SECRET: "a\\n$HOME" });
 });
@@ -53,7 +53,7 @@ Deno.test("parseEnvFile() ignores entries of others, whatever they refer to", ()
 });
 
 Deno.test("parseEnvFile() refuses a setting that refers to itself or to another variable", () => {
-  for (const value of ["$HOST", "${HOST}/x", '"${ADMIN_SECRET}"', "a$b"]) {
+  for (const value of ["$HOST", "${HOST}/x", '"${ADMIN_SECRET}"', '"\\$HOST"', "a$b"]) {
     const { values, problems } = parse(`HOST=${value}\nPORT=1`);
     assertEquals([...values], [["PORT", "1"]]);
     assertStringIncludes(problems.get("HOST") ?? "", "HOST in .env refers to a variable by $");

@@ -62,7 +62,7 @@ export async function startRegistry(...packages: Package[]): Promise<Registry> {
 
 /** The stand-ins of `vendor/` for the packages that the published one imports. */
 export function standIns(): Promise<Package[]> {
-  return Promise.all(["std_http"].map(standIn));
+  return Promise.all(["std_dotenv", "std_http"].map(standIn));
 }
 
 async function standIn(folder: string): Promise<Package> {

@@ -57,6 +57,7 @@ Deno.test("publish: the sources import the genuine packages, not the stand-ins",
   const { imports } = config;
   const genuine = [
     imports["@redis/client"],
+    imports["@std/dotenv"],
     imports["@std/http"],
     imports.jose,
   ];
@@ -90,7 +91,9 @@ Deno.test("publish: the package runs as a command from a registry", async () => 
   server.kill("SIGTERM");
   assertEquals(await server.exited, 0);
 
-  assert(consumer.registry.served.has("/@std/http/meta.json"), "@std/http was not asked for");
+  for (const name of ["@std/dotenv", "@std/http"]) {
+    assert(consumer.registry.served.has(`/${name}/meta.json`), `${name} was not asked for`);
+  }
 });
 
 Deno.test("publish: keygen from a registry prints its lines and nothing else", async () => {
