@@ -4,7 +4,29 @@ import { assertEquals, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
 import { createServer } from "../../mod.ts";
 import { browserTest, type TestBrowser } from "../helpers/browser.ts";
+import { until } from "../helpers/client.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
+
+/** Makes a page send and take no ICE candidate, so that there is no path to its peers. */
+const NO_CANDIDATES = {
+  content: `
+    RTCPeerConnection.prototype.addIceCandidate = () => Promise.resolve();
+    const { send } = WebSocket.prototype;
+    WebSocket.prototype.send = function (text) {
+      if (!text.includes("ice-candidate")) send.call(this, text);
+    };
+  `,
+};
+
+/** Makes a page expect another key than its peers have, so that its connections fail. */
+const ANOTHER_KEY = {
+  content: `
+    const describe = RTCPeerConnection.prototype.setRemoteDescription;
+    RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+      return describe.call(this, { type, sdp: sdp.replace(/(fingerprint:sha-256 )../, "$100") });
+    };
+  `,
+};
 
 browserTest("chromium: two pages exchange data through a running server", async (browser) => {
   await using server = await startServer();
@@ -67,6 +89,69 @@ browserTest("chromium: a page needs no token where authentication is off", async
   assertEquals(await first.page.locator("#room").textContent(), "demo");
 });
 
+browserTest(
+  "chromium: a page takes ICE servers as URLs or JSON, and says what it cannot read",
+  async (browser) => {
+    await using server = await startOpenServer();
+    const ice = ["stun:foo", "stun:a:3478, stun:b", '[{"urls":"stun:foo"}]'];
+    for (const text of ice) await openTab(browser, { server: server.signal(), ice: text });
+    for (const text of ["foo", "[{", '[{"urls":"http://foo"}]']) {
+      const page = await openPage(browser, { server: server.signal(), ice: text });
+      await page.locator("#state[data-state=failed]", { hasText: /^Check .* ice is neither/ })
+        .waitFor();
+    }
+  },
+);
+
+browserTest(
+  "chromium: a page finds a server by host and port, and says when none answers",
+  async (browser) => {
+    await using server = await startOpenServer();
+    await openTab(browser, { server: `127.0.0.1:${server.port}` });
+    await openTab(browser, { server: server.url });
+    const lost = await openPage(browser, { server: "localhost:1" });
+    const noAnswer = /^no answer from ws:\/\/localhost:1\/signal, trying again in \d s$/;
+    await lost.locator("#state[data-state=offline]", { hasText: noAnswer }).waitFor();
+    const page = await openPage(browser, { server: "ftp://localhost" });
+    await page.locator("#state[data-state=failed]", { hasText: "server is no URL like" }).waitFor();
+  },
+);
+
+browserTest(
+  "chromium: a page says when no path to a peer is found, and what helps",
+  async (browser) => {
+    await using server = await startOpenServer();
+    await openTab(browser, { server: server.signal(), nodeId: "ada" });
+    const page = await browser.newPage();
+    await page.clock.install();
+    await page.addInitScript(NO_CANDIDATES);
+    await page.goto(addressOf({ server: server.signal(), nodeId: "ben" }));
+    await page.locator("#peers [data-state=connecting]", { hasText: "ada: connecting" }).waitFor();
+    const noPath = page.locator("#peers [data-state=connecting]", {
+      hasText: "ada: no path found yet",
+    });
+    await until("the page to say so", async () => {
+      await page.clock.fastForward(10_000);
+      return await noPath.count() > 0;
+    });
+    await page.locator("#log p", { hasText: "add ?ice=stun:… to the address of both pages" })
+      .waitFor();
+  },
+);
+
+browserTest(
+  "chromium: a page keeps a peer in sight to which the connection failed",
+  async (browser) => {
+    await using server = await startOpenServer();
+    await openTab(browser, { server: server.signal(), nodeId: "ada" });
+    const page = await browser.newPage();
+    await page.addInitScript(ANOTHER_KEY);
+    await page.goto(addressOf({ server: server.signal(), nodeId: "ben" }));
+    await page.locator("#peers [data-state=failed]", { hasText: "ada: no path found" }).waitFor();
+    await page.locator("#log p", { hasText: "No path to ada was found" }).waitFor();
+  },
+);
+
 interface Tab {
   readonly page: Page;
   /** The `nodeId` that the page shows. */
@@ -84,13 +169,22 @@ async function roomOpener(
 
 /** Opens the example as a user does, from its file, and waits until it has joined its room. */
 async function openTab(browser: TestBrowser, query: Record<string, string>): Promise<Tab> {
-  const url = new URL("../../examples/two-tabs.html", import.meta.url);
-  url.search = new URLSearchParams(query).toString();
-  const page = await browser.newPage();
-  await page.goto(url.href);
+  const page = await openPage(browser, query);
   const tab: Tab = { page, id: await page.locator("#me").innerText() };
   await hasState(tab, "connected");
   return tab;
+}
+
+async function openPage(browser: TestBrowser, query: Record<string, string>): Promise<Page> {
+  const page = await browser.newPage();
+  await page.goto(addressOf(query));
+  return page;
+}
+
+function addressOf(query: Record<string, string>): string {
+  const url = new URL("../../examples/two-tabs.html", import.meta.url);
+  url.search = new URLSearchParams(query).toString();
+  return url.href;
 }
 
 function hasState({ page }: Tab, state: string): Promise<void> {
