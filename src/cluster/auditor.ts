@@ -26,6 +26,9 @@ const PARTS = 100;
 /** Rooms and local members that a part has at least, so that few are compared often. */
 const MIN_PART = 100;
 
+/** How many times as many rooms are compared at once of which a loss is known. */
+const URGENT_PARTS = 4;
+
 /**
  * How long after a loss the members of other instances are not compared, in milliseconds: each
  * instance is about to claim its own again.
@@ -39,6 +42,8 @@ export interface AuditorOptions {
   readonly localMembers: LocalMembers;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Whether members are being claimed, so that it is too early to miss them. */
+  readonly isReclaiming: () => boolean;
   /** Claims the name of a member again that the backplane has lost. */
   readonly restore: (local: LocalMember) => void;
 }
@@ -82,7 +87,7 @@ export class Auditor {
   /** Compares a room with the next part, since the backplane has lost members of it. */
   membersLost(room: string): void {
     if (!this.#options.localMembers.hasMembersIn(room)) return;
-    if (!this.#isRestoring(room)) this.#lostAt.set(room, this.#options.clock.elapsed());
+    this.#markLost(room);
     this.#urgent.add(room);
   }
 
@@ -93,9 +98,14 @@ export class Auditor {
     }
   }
 
+  #markLost(room: string): void {
+    if (!this.#isRestoring(room)) this.#lostAt.set(room, this.#options.clock.elapsed());
+  }
+
   #auditPart(): void {
     const { backplane, localMembers: { instance } } = this.#options;
     if (instance === undefined || this.#inFlight === instance) return;
+    if (this.#options.isReclaiming()) return;
     const views = this.#nextPart();
     this.#inFlight = instance;
     new Promise<AuditReply>((resolve) => resolve(backplane.audit(views)))
@@ -119,11 +129,11 @@ export class Auditor {
       count += 1 + view.members.length;
     };
     for (const room of this.#urgent) {
-      if (count >= size) break;
+      if (count >= size * URGENT_PARTS) break;
       this.#urgent.delete(room);
       add(room);
     }
-    while (count < size) {
+    for (const end = count + size; count < end;) {
       const { done, value } = this.#rooms.next();
       if (!done) add(value);
       else { // All have been compared: the next part begins again.
@@ -167,7 +177,7 @@ export class Auditor {
     for (const { room, number } of missing) {
       const local = localMembers.find({ instance, number });
       if (local === undefined) continue;
-      this.membersLost(room);
+      this.#markLost(room);
       restore(local);
       restored++;
     }

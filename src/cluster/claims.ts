@@ -11,6 +11,9 @@ import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import type { RoomLimits } from "../rooms/room.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 
+/** Reclaims that are in flight at the same time. */
+const MAX_RECLAIMS = 200;
+
 /** Options of {@linkcode Claims}. */
 export interface ClaimsOptions {
   readonly backplane: Backplane;
@@ -27,6 +30,8 @@ export interface ClaimsOptions {
 /** The claims of one instance. */
 export class Claims {
   readonly #options: ClaimsOptions;
+  /** The name of the instance whose members are being claimed again. */
+  #reclaiming: string | undefined;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -52,6 +57,31 @@ export class Claims {
     }
     const isCurrent = localMembers.find(member) === local; // Else the backplane has failed since.
     if (isCurrent) this.#options.guard(act);
+  }
+
+  /**
+   * Claims the name of every local member again, a bounded number at a time, so that a heartbeat does
+   * not wait behind all of them.
+   */
+  async reclaimAll(instance: string): Promise<void> {
+    const { localMembers } = this.#options;
+    const all = [...localMembers.all()];
+    for (const local of all) local.claim = { kind: "pending" };
+    this.#reclaiming = instance;
+    const remaining = all.values();
+    const claimRemaining = async () => {
+      for (const local of remaining) {
+        if (localMembers.instance !== instance) return;
+        if (localMembers.ofPeer(local.peer) === local) await this.claim(local, "reclaim");
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_RECLAIMS }, claimRemaining));
+    if (this.#reclaiming === instance) this.#reclaiming = undefined;
+  }
+
+  /** Whether members that have joined before are still to be claimed again. */
+  get isReclaiming(): boolean {
+    return this.#reclaiming !== undefined;
   }
 
   #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {

@@ -56,15 +56,16 @@ export class Cluster {
     const router = this.#router = new MessageRouter(parts);
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
+    this.#outageLog = new OutageLog(options.clock, options.logger);
+    this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
     this.#claims = new Claims({
       ...parts,
       guard: (act) => this.#guard(act),
       forget: (local) => this.#forget(local),
     });
-    this.#outageLog = new OutageLog(options.clock, options.logger);
-    this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
     this.#auditor = new Auditor({
       ...parts,
+      isReclaiming: () => this.#claims.isReclaiming,
       restore: (local) => this.#claims.claim(local, "restore"),
     });
     registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
@@ -199,12 +200,7 @@ export class Cluster {
   #up(instance: string): void {
     this.#localMembers.instance = instance;
     this.#outageLog.up(instance);
-    for (const room of this.#options.registry.all()) {
-      for (const peer of room.members()) {
-        const local = this.#localMembers.ofPeer(peer);
-        if (local !== undefined) this.#claims.claim(local, "reclaim");
-      }
-    }
+    this.#claims.reclaimAll(instance);
     this.#forgetLater();
   }
 

@@ -1,6 +1,7 @@
 /** How peers of one instance join, whatever the backplane answers, and when. */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { AUDIT_MS } from "../../src/cluster/auditor.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { ClusterFixture, settle } from "../helpers/cluster_fixture.ts";
 import { FakePeer } from "../helpers/peer.ts";
@@ -127,4 +128,27 @@ Deno.test("claims: a rejection of a reclaim is logged, and the peer stays", asyn
   await settle();
   assertEquals([fixture.ids("r"), peer.closedWith], [["a"], undefined]);
   assertEquals(fixture.logged("error"), ["Claiming a name again failed"]);
+});
+
+Deno.test("claims: all names are claimed again a bounded number at a time, and missed only then", async () => {
+  const fixture = new ClusterFixture();
+  const peers = Array.from({ length: 500 }, (_, n) => new FakePeer(`p${n}`));
+  for (const peer of peers) fixture.cluster.join("r", peer);
+  fixture.listener.up("x");
+  assertEquals(fixture.backplane.claims.length, 200);
+  const [first, last] = [peers[0], peers[499]];
+  for (const peer of [first, last]) {
+    const room = fixture.registry.get("r");
+    if (room !== undefined && peer !== undefined) fixture.registry.leave(room, peer);
+  }
+  for (let n = 0; n < 499; n++) {
+    fixture.clock.tick(AUDIT_MS);
+    assertEquals(fixture.backplane.audits, []);
+    fixture.grant(fixture.backplane.claims[n]);
+    await settle();
+  }
+  assertEquals(fixture.backplane.claims.length, 499);
+  assertEquals(fixture.ids("r").length, 498);
+  fixture.clock.tick(AUDIT_MS);
+  assertEquals(fixture.backplane.audits.length, 1);
 });

@@ -154,6 +154,30 @@ testEveryBackplane("a name that the other role has is taken", async ([x, y]) => 
   assertEquals((await thief.closed).code, 4409);
 });
 
+testEveryBackplane("a normal takes a name over from a consumer", async ([x, y, z]) => {
+  await using holder = await consume(x, "a");
+  await using a = await join(y, "a");
+  assertEquals([a.peers, (await holder.closed).code], [[], 4409]);
+  await using b = await join(z, "b");
+  assertEquals(b.peers, ["a"]);
+  b.send({ type: "offer", to: "a", sdp: {} });
+  assertEquals((await a.next("offer")).from, "b");
+});
+
+testEveryBackplane(
+  "consumers are bounded in all, and take no normal's place",
+  async ([x, y, z]) => {
+    await using _c1 = await consume(x, "c1");
+    await using _c2 = await consume(y, "c2");
+    await using c3 = await Client.connect(z.signal({ room: "room", nodeId: "c3" }));
+    c3.send({ type: "register", role: "consumer" });
+    assertEquals((await c3.closed).code, 1013);
+    await using a = await join(z, "a");
+    assertEquals(a.peers, []);
+  },
+  { limits: { maxPeersPerRoom: 1, maxConsumersPerRoom: 2 } },
+);
+
 testEveryBackplane("a room holds so many peers in all", async ([x, y]) => {
   await using _a = await join(x, "a");
   await using _b = await join(y, "b");
