@@ -19,6 +19,7 @@ const OWN_FILES = [
   "main.ts",
   "scripts/generate-keys.ts",
   "README.md",
+  "CONTRIBUTING.md",
   "LICENSE",
   "SECURITY.md",
   "CHANGELOG.md",
@@ -45,7 +46,8 @@ Deno.test("publish: nothing but the package's own files is taken", async () => {
     { name: config.name, version: config.version, exports: config.exports },
   );
   const paths = [...files.keys()];
-  const isOwn = (path: string) => OWN_FILES.includes(path) || /^src\/(\w+\/)+\w+\.ts$/.test(path);
+  const isOwn = (path: string) =>
+    OWN_FILES.includes(path) || /^docs\/.*\.md$/.test(path) || /^src\/(\w+\/)+\w+\.ts$/.test(path);
   assertEquals(paths.filter((path) => !isOwn(path)), []);
   for (const path of ["mod.ts", "main.ts", "scripts/generate-keys.ts", "LICENSE"]) {
     assert(paths.includes(path), `${path} is missing`);
