@@ -27,15 +27,16 @@ export interface TestServer extends AsyncDisposable {
   close(options?: { drainMs: number }): Promise<void>;
 }
 
-export async function startServer(config: ServerOptions = {}): Promise<TestServer> {
+export async function startServer(config: ServerOptions = {}, onPort = 0): Promise<TestServer> {
   const keys = await generateKeyPairJwk();
   const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
-  const { url, port } = await server.listen({ port: 0, host: "127.0.0.1" });
+  const { url, port } = await server.listen({ port: onPort, host: "127.0.0.1" });
   const close = (options = { drainMs: 0 }) => server.close(options);
   return {
     url,
     port,
-    ...keys,
+    publicKeyJwk: config.publicKeyJwk ?? keys.publicKeyJwk,
+    privateKeyJwk: config.privateKeyJwk ?? keys.privateKeyJwk,
     signal: (query = {}) => signalUrl(url, query),
     token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
     health: async () => await (await fetch(`${url}/health`)).json(),
