@@ -83,7 +83,7 @@ testEveryBackplane("order between two peers is kept", async ([x, y]) => {
 });
 
 testEveryBackplane(
-  "rooms do not see each other, and nobody is told of a stranger",
+  "rooms do not see each other, and their peers cannot signal each other",
   async ([x, y]) => {
     await using a = await join(x, "a", "one");
     await using b = await join(y, "b", "two");
@@ -178,7 +178,7 @@ testEveryBackplane(
   { limits: { maxPeersPerRoom: 1, maxConsumersPerRoom: 2 } },
 );
 
-testEveryBackplane("a room holds so many peers in all", async ([x, y]) => {
+testEveryBackplane("the limit of a room counts the peers of all instances", async ([x, y]) => {
   await using _a = await join(x, "a");
   await using _b = await join(y, "b");
   await using c = await Client.connect(x.signal({ room: "room", nodeId: "c" }));

@@ -1,10 +1,10 @@
-/** The names of everything in Redis; `docs/redis.md` says what each holds. */
+/** The names of all keys and channels in Redis; `docs/redis.md` describes what each contains. */
 
 /** The keys and channels of one server. */
 export class RedisKeys {
   /** What all begin with. */
   readonly prefix: string;
-  /** When each instance last said that it lives. */
+  /** How many heartbeats each instance has sent. */
   readonly instances: string;
   /** The channel of all instances. */
   readonly all: string;

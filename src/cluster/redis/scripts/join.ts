@@ -26,20 +26,21 @@ local function publishSnapshot(rotation)
     cjson.encode({ '${MESSAGE_KIND.snapshot}', room, pairs, rotation, isReclaim }))
 end
 
--- Returns the limit that the room would exceed with the member.
-local function exceededLimit()
+-- Returns the limit that the room would exceed with the member in the place of the old one.
+local function exceededLimit(old)
   local size = redis.call('HLEN', members)
   local countsIdentity = role == 'consumer' and identity ~= ''
   if size < maxPeers and not (countsIdentity and size >= maxOfIdentity) then return nil end
   local peers, ofIdentity = 0, 0
-  local stored = redis.call('HGETALL', members)
-  for n = 1, #stored, 2 do
-    local _, _, otherRole, _, _, _, otherIdentity = decode(stored[n + 1])
-    if otherRole == role and stored[n] ~= id then
-      peers = peers + 1
-      if otherIdentity == identity then ofIdentity = ofIdentity + 1 end
-    end
+  local function count(value, by)
+    local otherRole, otherIdentity =
+      string.match(value, '^%S+ %S+ (%S+) %S+ %S+ %S+ (.*)$')
+    if otherRole ~= role then return end
+    peers = peers + by
+    if otherIdentity == identity then ofIdentity = ofIdentity + by end
   end
+  for _, value in ipairs(redis.call('HVALS', members)) do count(value, 1) end
+  if old then count(old, -1) end
   if peers >= maxPeers then return 'full' end
   return countsIdentity and ofIdentity >= maxOfIdentity and 'identityFull' or nil
 end
@@ -66,7 +67,7 @@ if old then
     return isTaken and 'idInUse' or 'outdated'
   end
 end
-local limit = not isReclaim and exceededLimit()
+local limit = not isReclaim and exceededLimit(old)
 if limit then return limit end
 joinOrder = joinOrder or placeOf(meta, tonumber(oldJoinOrder))
 
