@@ -1,5 +1,6 @@
 /** What it costs that a peer joins a room, is told who is there and leaves, by the room's size. */
 
+import { LocalMembers } from "../src/cluster/local_members.ts";
 import { systemClock } from "../src/runtime/clock.ts";
 import { encode } from "../src/protocol/messages.ts";
 import { createRooms } from "../src/rooms/rooms.ts";
@@ -20,5 +21,27 @@ for (const size of [2, 50, 1000]) {
     const { room } = registry.join("room", newcomer);
     newcomer.send(encode({ type: "peer-list", peers: room.otherNormalIds(newcomer) }));
     registry.leave(room, newcomer);
+  });
+}
+
+for (const rooms of [1, 16_000]) {
+  const { registry } = createRooms({ clock: systemClock });
+  const members = new LocalMembers();
+  const join = (name: string) => {
+    const peer = new SilentPeer("peer");
+    const { room } = registry.join(name, peer);
+    return {
+      room,
+      peer,
+      member: members.add({ room: name, peer, joinedAt: 0, acceptsConsumers: true }),
+    };
+  };
+  for (let number = 1; number < rooms; number++) join(`room-${number}`);
+  const group = `${rooms} rooms on this instance of several`;
+  Deno.bench(`a room of one fills and empties, ${group}`, () => {
+    const { room, peer, member } = join("room");
+    registry.leave(room, peer);
+    members.delete(member);
+    if (members.hasMembersIn("room")) throw new Error("The room is not empty");
   });
 }

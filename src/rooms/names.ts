@@ -1,6 +1,6 @@
 /**
- * Who keeps an id that two peers of a room want, and how the other one is closed. The rule is a pure
- * function, so that every backplane can apply it; the room knows who has which id.
+ * Which of two peers of a room keeps an id, and how the other one is closed. The rule is a pure
+ * function, so that every backplane can apply it; the room knows which peer has which id.
  */
 
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";

@@ -1,8 +1,7 @@
 /**
- * The offers and answers of all rooms. It drops an answer to an offer that has been answered, because
- * such an answer ends a working connection of the clients in the field, and it knows which pairs of
- * peers have negotiated. When a pair that has not is told of each other again is decided by
- * `Reintroductions`.
+ * The offers and answers of all rooms. It drops a second answer to an offer, because that ends a
+ * working connection in the clients in the field, and it records which pairs have negotiated.
+ * `Reintroductions` decides when the other pairs are told of each other again.
  */
 
 import type { Clock } from "../runtime/clock.ts";
@@ -11,9 +10,9 @@ import { type Members, Participant, recordAnswer, recordOffer, takeAnswerBack } 
 import type { Peer } from "./peer.ts";
 import { Reintroductions } from "./reintroductions.ts";
 
-/** A room, as far as negotiations depend on it. */
+/** What negotiations need of a room. */
 export interface Membership extends Members {
-  /** Whether this very peer is in the room. */
+  /** Whether this peer is in the room, and not another one with its id. */
   has(peer: Peer): boolean;
 }
 
@@ -41,17 +40,17 @@ export class Negotiations {
     });
   }
 
-  /** Answers that were not relayed because their offer had been answered. */
+  /** The number of answers that were dropped because their offer had been answered. */
   get duplicateAnswers(): number {
     return this.#duplicateAnswers;
   }
 
-  /** Peer lists that were sent because a pair had not negotiated. */
+  /** The number of lists that were sent because a pair had not negotiated. */
   get reintroductions(): number {
     return this.#reintroductions.count;
   }
 
-  /** Pairs of peers of which an offer or answer is remembered. */
+  /** The number of pairs that are kept. */
   get pairs(): number {
     let pairs = 0;
     for (const { pairCount } of this.#participants.values()) pairs += pairCount;
@@ -68,8 +67,8 @@ export class Negotiations {
   }
 
   /**
-   * Records a signal that is to be relayed, and tells whether it may be. Both instances of a pair that
-   * is on two see all of its signals.
+   * Records a signal before it is relayed; `false` if it must be dropped. Where the two peers are
+   * connected to two instances, both instances record all signals of the pair.
    */
   onSignal(from: Peer, to: Peer, type: SignalMessage["type"]): boolean {
     if (type === "ice-candidate") return true;
@@ -86,7 +85,7 @@ export class Negotiations {
     return false;
   }
 
-  /** Takes back what {@linkcode onSignal} recorded of an answer that its target was too busy for. */
+  /** Undoes {@linkcode onSignal} for an answer that was dropped because its target was busy. */
   onAnswerDropped(from: Peer, to: Peer): void {
     const sender = this.#participants.get(from);
     const receiver = this.#participants.get(to);
@@ -97,7 +96,7 @@ export class Negotiations {
     this.#reintroductions.watch(keeper);
   }
 
-  /** Stops every reintroduction. */
+  /** Stops all reintroductions. */
   close(): void {
     this.#reintroductions.close();
   }
@@ -116,7 +115,7 @@ export class Negotiations {
   }
 }
 
-/** Whether `a` keeps the pair of both: the smaller id does, unless only the other is connected here. */
+/** Whether `a` keeps the pair: the peer of this instance does, or the smaller id if both are. */
 function keepsPair(a: Peer, b: Peer): boolean {
   return a.isLocal === b.isLocal ? a.id <= b.id : a.isLocal;
 }

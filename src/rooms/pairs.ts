@@ -1,42 +1,42 @@
 /**
- * What has passed between two peers of a room, for as long as it matters. Each pair is kept once, by
- * one of the two, and each peer keeps a bounded number of pairs: what is forgotten too early costs a
- * list that tells a client nothing new. What follows from a pair is decided elsewhere.
+ * The offers and answers between two peers of a room, for as long as they matter. One of the two keeps
+ * the pair, and each peer keeps a bounded number of pairs: a pair that is forgotten too early costs a
+ * needless `peer-list`, which does no harm. What follows from a pair is decided in other files.
  */
 
 import type { Peer } from "./peer.ts";
 
-/** Pairs that a peer keeps at most; browsers do not manage many more connections on one page. */
+/** Pairs that a peer keeps at most; a browser page has hardly more connections. */
 const MAX_PAIRS = 128;
 
 /** Milliseconds after its last offer until a pair is forgotten. */
 export const FORGET_AFTER_MS = 60_000;
 
-/** Answers at most that a peer can owe another, which offers over and over. */
+/** Unanswered offers of one peer of a pair that are counted at most. */
 const MAX_OWED = 16;
 
-/** What `offersOf` returns for a peer that has made no offer. */
+/** The number of offers of a peer that has made none; 0 means that all were answered. */
 const NO_OFFER = -1;
 
-/** The peers of a room, as far as pairs depend on them. */
+/** What pairs need of a room. */
 export interface Members {
-  /** How many peers are in the room. */
+  /** The number of peers in the room. */
   readonly size: number;
   /** The normal peers, in order of joining. */
   normals(): Peer[];
 }
 
-/** What has passed between the peer that keeps the pair and another. */
+/** The offers and answers between the peer that keeps the pair and another peer. */
 export interface Pair {
   /** Offers of the keeper that were not answered; -1 before its first. */
   fromKeeper: number;
   /** Offers of the other that were not answered; -1 before its first. */
   fromOther: number;
-  /** When the last offer, or an answer without one, was relayed, by `Clock.elapsed`. */
+  /** When the last offer was relayed, or an answer without an offer, by `Clock.elapsed`. */
   at: number;
   /** Whether an answer has been relayed since the last offer. */
   isAnswered: boolean;
-  /** How often the pair was reintroduced since the last offer. */
+  /** How many times the pair was reintroduced since the last offer. */
   reintroductions: number;
 }
 
@@ -48,13 +48,13 @@ export class Participant {
   readonly joinedAt: number;
   /** Grows with every participant: of two, the one with the greater number joined later. */
   readonly number: number;
-  /** `undefined` once the peer has left, so that a pair does not keep it in memory. */
+  /** The peer; `undefined` once it has left, so that pairs of others do not keep it in memory. */
   peer: Peer | undefined;
-  /** When the first of its pairs has to be looked at again, by `Clock.elapsed`. */
+  /** When the first of its pairs is examined next, by `Clock.elapsed`. */
   dueAt = Infinity;
-  /** When it is sent ids of its room in turn, by `Clock.elapsed`. */
+  /** When it gets its next list in turn, by `Clock.elapsed`. */
   turnAt = Infinity;
-  /** The join order of the last peer that it was told of in turn. */
+  /** The join order of the last peer in its last list in turn. */
   turnOrder = -1;
   readonly #pairs = new Map<Participant, Pair>();
 
@@ -71,17 +71,17 @@ export class Participant {
     this.number = number;
   }
 
-  /** Whether it can be told of others: it is a normal peer of this instance and connected. */
+  /** Whether it may get lists: it is a connected normal peer of this instance. */
   get canBeTold(): boolean {
     return this.peer !== undefined && this.peer.isLocal && this.canBeNamed;
   }
 
-  /** Whether others can be told of it: it is a normal peer and connected. */
+  /** Whether lists may contain it: it is a connected normal peer. */
   get canBeNamed(): boolean {
     return this.role === "normal" && this.peer !== undefined && !this.peer.isClosed;
   }
 
-  /** Whether an offer or answer of the two was relayed that is not forgotten. */
+  /** Whether it keeps a pair with another peer: an offer or answer was relayed since both joined. */
   hasPairWith(other: Participant): boolean {
     return this.#pairs.has(other);
   }
@@ -101,7 +101,7 @@ export class Participant {
     this.#pairs.delete(other);
   }
 
-  /** The pair with another peer, which from now on is the last to be forgotten. */
+  /** The pair with another peer, created if need be; of all its pairs it is now the last to go. */
   pairWith(other: Participant, now: number): Pair {
     const before = this.#pairs.get(other);
     const isFresh = before !== undefined && now < before.at + FORGET_AFTER_MS;
@@ -133,7 +133,7 @@ export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): voi
   pair.reintroductions = 0;
 }
 
-/** Takes an answer back that `recordAnswer` has recorded, because it was not relayed. */
+/** Undoes `recordAnswer` for an answer that was not relayed after all. */
 export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
   const side = isToKeeper ? "fromKeeper" : "fromOther";
   if (pair[side] !== NO_OFFER) pair[side]++;
@@ -141,8 +141,10 @@ export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
 }
 
 /**
- * Records an answer to an offer that the keeper made, or the other; `false` if it has no offer left to
- * answer. An answer to an offer that was never seen counts as one that has.
+ * Records an answer; `isToKeeper` says which of the two made the offer.
+ *
+ * @returns `false` if every offer was answered before. An answer to a peer that has made no offer, as
+ * far as is known, is relayed.
  */
 export function recordAnswer(pair: Pair, isToKeeper: boolean): boolean {
   const side = isToKeeper ? "fromKeeper" : "fromOther";

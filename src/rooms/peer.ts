@@ -1,4 +1,7 @@
-/** What a room knows of a member, wherever its socket is. */
+/**
+ * The peer as its room sees it, wherever its socket is, and what it offers consumers. Sessions and
+ * remote peers implement it.
+ */
 
 import type {
   CloseReason,
@@ -8,19 +11,19 @@ import type {
   SignalMessage,
 } from "../protocol/messages.ts";
 
-/** What a normal peer offers consumers, as it last said. */
+/** What a normal peer offers consumers, by its last `register` and `heartbeat`. */
 export interface ServingState {
   /** Whether consumers may be directed to it. */
   readonly serveConsumers: boolean;
-  /** Consumer sessions it takes at most, if it said so. */
+  /** Consumer sessions that it accepts at most, if it has set a limit. */
   readonly capacity: number | undefined;
-  /** Consumer sessions it last reported. */
+  /** Consumer sessions in progress, by its last report. */
   readonly sessions: number;
-  /** When its last heartbeat came, by `Clock.elapsed`, if there ever was one. */
+  /** When its last heartbeat came, by `Clock.elapsed`; `undefined` before the first. */
   readonly heartbeatAt: number | undefined;
 }
 
-/** What a normal peer offers that has said nothing. */
+/** The serving state of a normal peer that has set nothing. */
 export const DEFAULT_SERVING_STATE: ServingState = {
   serveConsumers: true,
   capacity: undefined,
@@ -28,13 +31,13 @@ export const DEFAULT_SERVING_STATE: ServingState = {
   heartbeatAt: undefined,
 };
 
-/** What a peer offers once it has registered, perhaps anew. */
+/** The serving state after a `register`, the first or a later one. */
 export function afterRegister(service: ServingState, message: ParsedRegister): ServingState {
   const { serveConsumers, capacity } = message;
   return { ...service, serveConsumers, capacity };
 }
 
-/** What a peer offers after a heartbeat: what that does not say stays as it was. */
+/** The serving state after a heartbeat; fields that it does not set stay as they were. */
 export function afterHeartbeat(
   service: ServingState,
   message: ParsedHeartbeat,
@@ -49,8 +52,8 @@ export function afterHeartbeat(
 }
 
 /**
- * What became of a signal that was handed to a peer: it was sent; too much of what its sender sent
- * before still waits for the peer, so that it was dropped; or the peer can no longer be reached.
+ * What became of a signal to a peer: it was sent; it was dropped because too much of its sender still
+ * waits for the peer; or the peer can no longer be reached.
  */
 export type SignalOutcome = "sent" | "busy" | "unreachable";
 
@@ -58,33 +61,33 @@ export type SignalOutcome = "sent" | "busy" | "unreachable";
 export interface Peer {
   /** The peer's `nodeId`, unique in its room. */
   readonly id: string;
-  /** What the peer is in the room. */
+  /** The peer's role in the room. */
   readonly role: Role;
   /**
-   * Whom a consumer's token was issued to; empty for a normal peer, where authentication is off, and
-   * for a token without subject.
+   * The issuer and subject of a consumer's token as one text; empty for a normal peer, for a consumer
+   * without a token and for a token without subject.
    */
   readonly consumerIdentity: string;
   /** What it offers consumers. */
   readonly servingState: ServingState;
-  /** Its place in the room's order of joining; the room sets it. */
+  /** The peer's place in the room's order of joining; the room sets it. */
   joinOrder: number;
-  /** Whether it is connected to this instance. */
+  /** Whether the peer is connected to this instance. */
   readonly isLocal: boolean;
-  /** Whether its connection has ended. */
+  /** Whether the peer's connection has ended. */
   readonly isClosed: boolean;
   /** Sends a frame of the server's own; `false` when the peer can no longer be reached. */
   send(text: string): boolean;
   /**
-   * Sends a signal that `sender` made. A peer of another instance is `sent` every signal; that it was
-   * busy or unreachable turns out later, and the sender then gets `PEER_BUSY` or `PEER_NOT_FOUND`.
+   * Sends a signal of `sender`. For a peer of another instance the outcome is always `sent`; if the
+   * peer turns out to be busy or unreachable, the sender gets `PEER_BUSY` or `PEER_NOT_FOUND` later.
    */
   signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome;
   /**
-   * Asks the client for a sign of life, and tells whether one came within so many milliseconds;
-   * `undefined`, or absent, where it cannot be asked.
+   * Sends the client a ping, and tells whether a frame came from it within `ms` milliseconds. Absent,
+   * or `undefined`, where no ping can be sent.
    */
   answersWithin?(ms: number): Promise<boolean> | undefined;
-  /** Closes the peer's connection; one of another instance is closed there. */
+  /** Closes the peer's connection; that of a remote peer is closed by its own instance. */
   close(reason: CloseReason): void;
 }

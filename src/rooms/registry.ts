@@ -1,7 +1,7 @@
 /**
- * Which rooms there are. A room exists from the first join to the last leave, and every join and
- * leave goes through here, so that the counts are true by construction and nobody who has to know
- * of a change misses it.
+ * The rooms of one server by name. A room exists from its first join to its last leave. Every join and
+ * leave goes through the registry, so that its counts are correct and every listener gets every change;
+ * what a join means for a room is decided there.
  */
 
 import type { JoinRefusal } from "./names.ts";
@@ -10,22 +10,22 @@ import type { Peer } from "./peer.ts";
 import type { Takeovers } from "./takeovers.ts";
 import { type JoinOutcome, Room, type RoomLimits, type RoomOptions } from "./room.ts";
 
-/** An attempt to join, with the room it was made on. */
+/** What came of an attempt to join, and the room. */
 export interface JoinResult {
   readonly room: Room;
   readonly outcome: JoinOutcome;
-  /** Whose turn it is to serve, where that is counted for all instances. */
+  /** How many consumers have joined the room on all instances, where they are counted for all. */
   readonly rotation?: number;
 }
 
-/** Receives the room that has changed, and the peer whose join, leave or update it was. */
+/** Called with a room that has changed and the peer that joined, left or changed. */
 export type ChangeListener = (room: Room, peer: Peer) => void;
 
 /** Options of {@linkcode SignalingRegistry}. */
 export interface RegistryOptions {
   /** The offers and answers of all rooms. */
   readonly negotiations: Negotiations;
-  /** Counts the ids that a peer takes over from another; nobody does when absent. */
+  /** Counts the takeovers of ids; they are not counted when absent. */
   readonly takeovers?: Takeovers;
   readonly limits: RoomLimits;
 }
@@ -48,17 +48,17 @@ export class SignalingRegistry {
     this.#listeners.push(listener);
   }
 
-  /** How many peers of this instance are in all rooms together. */
+  /** The number of peers of this instance in all rooms together. */
   get peers(): number {
     return this.#peers;
   }
 
-  /** How many rooms have a peer of this instance in them. */
+  /** The number of rooms; each has a peer of this instance. */
   get rooms(): number {
     return this.#rooms.size;
   }
 
-  /** The room of that name, if anybody is in it. */
+  /** The room of that name, if it has a peer. */
   get(name: string): Room | undefined {
     return this.#rooms.get(name);
   }
@@ -68,14 +68,14 @@ export class SignalingRegistry {
     return [...this.#rooms.values()];
   }
 
-  /** The peer that keeps its id against this newcomer, because the id was taken over too often. */
+  /** The peer that keeps the id of this newcomer because the id was taken over too often, if any. */
   holderAgainst(name: string, { id, role }: Peer): Peer | undefined {
     if (!this.#takeovers?.isHeld(name, id)) return undefined;
     const holder = this.#rooms.get(name)?.find(id);
     return holder?.role === role && !holder.isClosed ? holder : undefined;
   }
 
-  /** Lets a peer join the room of that name, which comes into being if need be. */
+  /** Adds a peer to the room of that name, and creates the room if there is none; see `Room.join`. */
   join(name: string, peer: Peer): JoinResult {
     const room = this.#roomOf(name);
     const outcome = room.join(peer);
@@ -85,7 +85,7 @@ export class SignalingRegistry {
     return { room, outcome };
   }
 
-  /** Lets a peer join that may, and takes the place of whoever has its name. */
+  /** Adds a peer whose join the backplane has accepted, and replaces the peer with its id. */
   place(name: string, peer: Peer, joinOrder: number): { room: Room; old: Peer | undefined } {
     const room = this.#roomOf(name);
     const old = room.place(peer, joinOrder);
@@ -94,17 +94,17 @@ export class SignalingRegistry {
     return { room, old };
   }
 
-  /** What a peer is told that may not join. */
+  /** The result of a join that is refused for this reason. */
   refuse(name: string, kind: JoinRefusal): JoinResult {
     return { room: this.#roomOf(name), outcome: { kind } };
   }
 
-  /** Says that this peer of the room changed its role or what it offers. */
+  /** Tells every listener that a peer of the room has changed its role or serving state. */
   update(room: Room, peer: Peer): void {
     this.#onChange(room, peer);
   }
 
-  /** Lets a peer leave; does nothing for one that is not, or no longer, in the room. */
+  /** Removes a peer from its room; does nothing for a peer that is not in it, or was replaced. */
   leave(room: Room, peer: Peer): void {
     if (!room.leave(peer)) return;
     this.#peers -= Number(peer.isLocal);

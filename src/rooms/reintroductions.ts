@@ -1,8 +1,8 @@
 /**
- * Tells normal peers of each other again, so that no pair stays apart because nobody offers or an
- * offer was lost. By the tie-break of the clients the peer with the smaller id is told of the larger;
- * a client skips the ids that it is connected with. There is one timer for all rooms and no state for
- * each pair of a room, whose peers may be connected to several instances: each handles its own.
+ * Sends normal peers a `peer-list` again, so that no pair stays unconnected because neither offers or
+ * an offer was lost. The clients' tie-break demands that the smaller id is told of the larger; a client
+ * skips ids that it is connected with. One timer serves all rooms, and no state grows with the pairs of
+ * a room. Each instance sends to its own peers and names the peers of all.
  */
 
 import type { Clock, Timer } from "../runtime/clock.ts";
@@ -11,24 +11,24 @@ import { FORGET_AFTER_MS, type Pair, type Participant } from "./pairs.ts";
 import type { Peer } from "./peer.ts";
 
 /**
- * Milliseconds after an offer without an answer, and after a join for a pair without an offer, until
- * the pair is reintroduced: once for each.
+ * A pair is reintroduced so many milliseconds after an offer that has no answer, and after a join
+ * without an offer or answer since.
  */
 export const REINTRODUCE_AFTER_MS: readonly number[] = [6000, 15_000, 40_000];
 
-/** Ids in one list for a peer whose pairs are due. */
+/** Ids at most in a list of the pairs that are due. */
 export const MAX_DUE_IDS = 64;
 
-/** Ids in one list for a peer that is told of its room in turn. */
+/** Ids at most in a list in turn. */
 export const MAX_TURN_IDS = 50;
 
-/** Milliseconds between two sweeps at least. */
+/** The least number of milliseconds between two sweeps. */
 const SWEEP_MS = 500;
 
-/** Pairs at most that newcomers cause to be checked in one sweep: 10 to 20 ms. */
+/** Pairs of newcomers that one sweep examines at most, which takes 10 to 20 ms. */
 const MAX_CHECKS = 50_000;
 
-/** Peers that may always get their turn in one sweep. */
+/** Lists in turn that one sweep may send in any case. */
 const MIN_TURNS = 64;
 
 /** Options of {@linkcode Reintroductions}. */
@@ -39,7 +39,7 @@ export interface ReintroductionsOptions {
   readonly participantOf: (peer: Peer) => Participant | undefined;
 }
 
-/** The ids that a peer is told in one list, chosen at random where there are too many. */
+/** The ids for one list, chosen at random where too many are due. */
 interface DueIds {
   readonly ids: string[];
   found: number;
@@ -47,16 +47,16 @@ interface DueIds {
 
 type Due = Map<Participant, DueIds>;
 
-/** Which peers of all rooms have to be told of which others, and when. */
+/** The reintroductions of all rooms. */
 export class Reintroductions {
   readonly #clock: Clock;
   readonly #reintroduceMs: number;
   readonly #participantOf: ReintroductionsOptions["participantOf"];
-  /** For each time in `REINTRODUCE_AFTER_MS`, those whose join is not that old; the oldest first. */
+  /** For each time in `REINTRODUCE_AFTER_MS` the peers whose join is not that old, oldest first. */
   readonly #newcomers: readonly Set<Participant>[] = REINTRODUCE_AFTER_MS.map(() => new Set());
-  /** Those that keep a pair. */
+  /** The peers that keep a pair. */
   readonly #keepers = new Set<Participant>();
-  /** Those that are told of their room in turn; whose turn comes first is first. */
+  /** The peers that get lists in turn, in the order of their turns. */
   readonly #rotation = new Set<Participant>();
   #timer: { readonly at: number; readonly id: Timer } | undefined;
   #mayRunAt = 0;
@@ -69,15 +69,15 @@ export class Reintroductions {
     this.#participantOf = participantOf;
   }
 
-  /** Lists that were sent because a pair had not negotiated. */
+  /** The number of lists that were sent because a pair had not negotiated. */
   get count(): number {
     return this.#count;
   }
 
-  /** Starts to follow a peer that has joined. */
+  /** Adds a peer that has joined. */
   joined(participant: Participant): void {
     if (participant.role !== "normal") return;
-    if (participant.room.size > 1) { // The first is a newcomer to nobody.
+    if (participant.room.size > 1) { // The first peer of a room makes no pair.
       this.#newcomers[0]?.add(participant);
       this.#wakeAt(dueAfter(participant.joinedAt, 0));
     }
@@ -88,7 +88,7 @@ export class Reintroductions {
     }
   }
 
-  /** Follows a peer that has left no more. */
+  /** Removes a peer that has left. */
   left(participant: Participant): void {
     for (const newcomers of this.#newcomers) newcomers.delete(participant);
     this.#keepers.delete(participant);
@@ -96,14 +96,14 @@ export class Reintroductions {
     if (this.#isIdle()) this.#stop();
   }
 
-  /** Looks at the pairs of a peer once the one that has just changed may be due. */
+  /** Examines the pairs of a peer again when the one that has just changed may be due. */
   watch(keeper: Participant): void {
     this.#keepers.add(keeper);
     keeper.dueAt = Math.min(keeper.dueAt, dueAfter(this.#clock.elapsed(), 0));
     this.#wakeAt(keeper.dueAt);
   }
 
-  /** Tells nobody anything any more. */
+  /** Sends nothing any more. */
   close(): void {
     this.#isClosed = true;
     this.#stop();
@@ -129,7 +129,7 @@ export class Reintroductions {
   /** Finds pairs of which one peer joined some time ago, without an offer or an answer since. */
   #findSilentNewcomers(now: number, due: Due): void {
     let checks = 0;
-    // The last stage first: a newcomer that moves on to the next one is not looked at twice.
+    // The last stage first, so that a newcomer which moves on to the next is not examined twice.
     for (let stage = this.#newcomers.length - 1; stage >= 0; stage--) {
       for (const newcomer of this.#newcomers[stage] ?? []) {
         if (dueAfter(newcomer.joinedAt, stage) > now || checks >= MAX_CHECKS) break;
@@ -139,7 +139,7 @@ export class Reintroductions {
         checks += normals.length;
         for (const peer of normals) {
           const other = this.#participantOf(peer);
-          // A pair is the newcomer's of the two that joined later.
+          // A pair is examined for the one of the two that joined later.
           if (other === undefined || other.number >= newcomer.number) continue;
           const [smaller, larger] = newcomer.id < other.id ? [newcomer, other] : [other, newcomer];
           if (!smaller.hasPairWith(larger)) add(due, smaller, larger);
@@ -148,7 +148,7 @@ export class Reintroductions {
     }
   }
 
-  /** Finds the pairs of a peer whose last offer has no answer, and forgets those that are over. */
+  /** Finds the pairs of a peer whose last offer has no answer, and forgets those that are too old. */
   #findUnanswered(keeper: Participant, now: number, due: Due): void {
     keeper.dueAt = Infinity;
     for (const [other, pair] of keeper.pairs()) {
@@ -164,7 +164,7 @@ export class Reintroductions {
     if (keeper.pairCount === 0) this.#keepers.delete(keeper);
   }
 
-  /** Tells peers of their room whose turn it is, in each sweep not many more than it takes. */
+  /** Sends the lists in turn that are due, in one sweep at most twice the average number. */
   #takeTurns(now: number): void {
     const share = 2 * this.#rotation.size * SWEEP_MS / this.#reintroduceMs;
     let turns = Math.max(MIN_TURNS, Math.ceil(share));
@@ -210,7 +210,7 @@ export class Reintroductions {
   }
 }
 
-/** When something of that time is due for the reintroduction with this number. */
+/** When an offer or join of the time `at` is due for the reintroduction with this number. */
 function dueAfter(at: number, reintroduction: number): number {
   return at + (REINTRODUCE_AFTER_MS[reintroduction] ?? Infinity);
 }
@@ -227,7 +227,7 @@ function add(due: Due, smaller: Participant, larger: Participant): void {
   if (place < MAX_DUE_IDS) entry.ids[place] = larger.id;
 }
 
-/** The next larger ids of the room, in order of joining; the first again after the last. */
+/** The larger ids of the room that follow those of the last list, in order of joining. */
 function idsInTurn(participant: Participant): string[] {
   if (!participant.canBeTold) return [];
   const larger = participant.room.normals()

@@ -1,7 +1,7 @@
 /**
- * A room: the peers that may see each other, in order of joining. It decides who may join, who is
- * listed and who gets a message; it does no I/O but `peer.send` and leaves sockets, tokens and time
- * to others.
+ * A room: the peers that may see each other, in order of joining. It decides which peers may join,
+ * which are listed and which get a signal. Its only I/O is `peer.signal`; it leaves sockets, tokens
+ * and time to others.
  */
 
 import type { Negotiations } from "./negotiations.ts";
@@ -27,9 +27,9 @@ export interface RoomLimits {
 }
 
 /**
- * What came of a signal: it was handed over; its target has too much of this sender waiting, so that
- * it was dropped; the room has no peer of that id whom the sender may signal; or it was a second
- * answer to one offer, which is dropped without a word.
+ * What came of a signal: it was sent; it was dropped because too much of its sender still waits for
+ * its target; the room has no peer of that id which the sender may signal; or it was a second answer to
+ * one offer, which is dropped without an error.
  */
 export type RelayOutcome = "sent" | "busy" | "not found" | "duplicate";
 
@@ -60,34 +60,34 @@ export class Room {
     this.#negotiations = negotiations;
   }
 
-  /** How many peers are in the room. */
+  /** The number of peers in the room. */
   get size(): number {
     return this.#peers.size;
   }
 
-  /** How many of them are connected to this instance. */
+  /** The number of peers in the room that are connected to this instance. */
   get localCount(): number {
     return this.#localCount;
   }
 
-  /** Whoever has this name. */
+  /** The peer with this id. */
   find(id: string): Peer | undefined {
     return this.#peers.get(id);
   }
 
-  /** Everybody, in order of joining. */
+  /** All peers, in order of joining. */
   members(): Peer[] {
     return [...this.#peers.values()];
   }
 
-  /** Whether this very peer is in the room. */
+  /** Whether this peer is in the room, and not another one with its id. */
   has(peer: Peer): boolean {
     return this.#peers.get(peer.id) === peer;
   }
 
   /**
-   * Adds a peer. Where its id is in use, `mayTakeOver` says who keeps it; a newcomer that does keeps
-   * the place in the order, too, and the caller closes the old peer.
+   * Adds a peer. Where its id is in use, `mayTakeOver` decides which peer keeps it. A newcomer that
+   * takes it over gets the place in the order as well, and the caller closes the old peer.
    */
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);
@@ -98,12 +98,12 @@ export class Room {
     return old === undefined ? { kind: "joined" } : { kind: "replaced", old };
   }
 
-  /** The limit that the room would exceed with this peer in the place of the one with its id. */
+  /** The limit that the room would exceed if this peer took the place of the one with its id. */
   exceededLimit(peer: Peer): "full" | "identityFull" | undefined {
     return exceededLimit(this.#peers.values(), peer, this.#limits);
   }
 
-  /** Adds a peer that may join, in this place; returns whoever had its name. */
+  /** Adds a peer at this place in the order; returns the peer that had its id. */
   place(peer: Peer, joinOrder: number): Peer | undefined {
     const old = this.#peers.get(peer.id);
     peer.joinOrder = joinOrder;
@@ -113,14 +113,14 @@ export class Room {
     return old;
   }
 
-  /** Removes this very peer; one that has been replaced meanwhile removes nobody. */
+  /** Removes a peer; `false` if it is not in the room, or was replaced by another with its id. */
   leave(peer: Peer): boolean {
     if (!this.has(peer)) return false;
     this.#localCount -= Number(peer.isLocal);
     return this.#peers.delete(peer.id);
   }
 
-  /** Puts the peers in the order of their seats. */
+  /** Sorts the peers by their join order. */
   sort(): void {
     const peers = this.members().sort((a, b) => a.joinOrder - b.joinOrder);
     this.#peers.clear();
@@ -128,8 +128,8 @@ export class Room {
   }
 
   /**
-   * Hands a message to the peer it names, stamped with who really sent it; `text` is what it was read
-   * from.
+   * Relays a signal to the peer that it names. `text` is what the message was parsed from; in what the
+   * target gets, `from` and `fromRole` are those of `sender`, whatever the text contains.
    */
   relay(sender: Peer, message: SignalMessage, text: string): RelayOutcome {
     const target = this.#peers.get(message.to);
@@ -139,7 +139,7 @@ export class Room {
     return this.#hand(target, withSender(text, sender.id, sender.role), sender, message.type);
   }
 
-  /** Hands over a frame that a peer of another instance has sent, under the same rules. */
+  /** Sends a frame that a peer of another instance has relayed, by the same rules. */
   deliver(sender: Peer, target: Peer, type: SignalMessage["type"], text: string): RelayOutcome {
     if (target.role === "consumer" && sender.role === "consumer") return "not found";
     if (!this.#negotiations.onSignal(sender, target, type)) return "duplicate";
@@ -167,7 +167,7 @@ export class Room {
   }
 }
 
-/** The limit that a room would exceed with a newcomer in the place of the member with its id. */
+/** The limit that a room would exceed if a newcomer took the place of the member with its id. */
 export function exceededLimit(
   members: Iterable<LimitedMember>,
   { id, role, consumerIdentity }: LimitedMember,

@@ -1,6 +1,7 @@
 /**
- * The rooms of one server: the registry with what acts on its changes. It wires parts and decides
- * nothing; sockets, tokens and other instances are left to others.
+ * The rooms of one server: builds the registry and the parts that follow its changes, and asks the
+ * peer that has an id before another one takes it over too often. It leaves sockets, tokens and other
+ * instances to others.
  */
 
 import type { Clock } from "../runtime/clock.ts";
@@ -12,14 +13,14 @@ import { Takeovers } from "./takeovers.ts";
 import type { RoomLimits } from "./room.ts";
 import { type JoinResult, SignalingRegistry } from "./registry.ts";
 
-/** The parts that rooms are made of. */
+/** The parts of the rooms. */
 export interface Rooms {
   readonly registry: SignalingRegistry;
   readonly negotiations: Negotiations;
   readonly director: Director;
   /**
-   * Lets a peer join, unless its id was taken over too often and the peer that has it still answers: a
-   * promise where that has to be asked. `join` is how it joins then: the registry's own by default.
+   * Calls `join`, by default the registry's, unless the peer's id was taken over too often and the peer
+   * that has it still answers: then the outcome is `idInUse`. A promise where that peer is asked.
    */
   readonly join: (
     name: string,
@@ -28,22 +29,22 @@ export interface Rooms {
   ) => JoinResult | Promise<JoinResult>;
 }
 
-/** Lets a peer join a room; a promise where other instances have to be asked. */
+/** Adds a peer to a room; a promise where other instances are asked. */
 export type Join = (name: string, peer: Peer) => JoinResult | Promise<JoinResult>;
 
-/** Milliseconds in which the peer that has an id has to answer a ping, or loses the id. */
+/** Milliseconds within which the peer that has an id has to answer a ping, else it loses the id. */
 const ANSWER_MS = 2000;
 
 /** Options of {@linkcode createRooms}; a limit that is absent is `Infinity`. */
 export interface RoomsOptions extends Partial<RoomLimits> {
   readonly clock: Clock;
-  /** Where an id is reported that peers take over from each other; nowhere when absent. */
+  /** Where ids are reported that peers take over from each other; silent when absent. */
   readonly logger?: Logger;
   /** Milliseconds after which each normal peer is sent ids of its room again; 0, the default, never. */
   readonly reintroduceMs?: number;
 }
 
-/** Creates a registry without rooms, whose changes the others follow. */
+/** Creates a registry without rooms, and the parts that follow its changes. */
 export function createRooms({
   clock,
   logger = silentLogger,

@@ -1,29 +1,29 @@
 /**
- * Ids that peers take over from each other again and again: client-db keeps its id in the browser
- * profile, so two tabs of one profile replace each other for ever. It counts takeovers and says which
- * ids are to stay where they are; the joins themselves are decided elsewhere.
+ * Counts how often peers take an id over from each other. client-db stores its id in the browser
+ * profile, so that two tabs of one profile would replace each other without end. It tells which ids
+ * their holders keep for now; `rooms.ts` refuses the newcomers.
  */
 
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 
-/** Takeovers of one id that make its holder keep it. */
+/** After so many takeovers of an id its holder keeps it. */
 const MAX_TAKEOVERS = 3;
 
-/** Milliseconds within which they have to happen. */
+/** The takeovers count if they happen within so many milliseconds. */
 const WINDOW_MS = 15_000;
 
 /** Milliseconds for which the holder then keeps the id. */
 const HOLD_MS = 30_000;
 
-/** Milliseconds for which it is remembered that an id was logged. */
+/** For so many milliseconds after its last takeover an id is not logged again. */
 const LOG_MS = 600_000;
 
-/** Ids that are remembered at most. */
+/** Ids that are counted at most. */
 const MAX_IDS = 10_000;
 
 interface IdState {
-  /** When it was taken over, by `Clock.elapsed`: the last times, oldest first. */
+  /** When it was taken over, by `Clock.elapsed`: the last times, the oldest first. */
   readonly takenOverAt: number[];
   heldUntil: number;
   hasLogged: boolean;
@@ -39,7 +39,7 @@ export interface TakeoversOptions {
 export class Takeovers {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** By room and id; the one that was taken over last is last. */
+  /** By room and id, in the order of their last takeovers. */
   readonly #ids = new Map<string, IdState>();
 
   constructor({ clock, logger }: TakeoversOptions) {
@@ -47,7 +47,7 @@ export class Takeovers {
     this.#logger = logger;
   }
 
-  /** Records that a newcomer has taken an id over from a peer that was still connected. */
+  /** Records that a newcomer took an id over from a peer that was still connected. */
   record(room: string, id: string): void {
     const now = this.#clock.elapsed();
     const key = keyOf(room, id);
@@ -71,7 +71,7 @@ export class Takeovers {
     state.hasLogged = true;
   }
 
-  /** Whether the peer that has this id keeps it for now. */
+  /** Whether the holder of an id keeps it for now. */
   isHeld(room: string, id: string): boolean {
     if (this.#ids.size === 0) return false;
     const state = this.#ids.get(keyOf(room, id));
