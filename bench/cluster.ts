@@ -35,6 +35,7 @@ async function startInstance(redisUrl: string): Promise<Instance> {
       LOG_FORMAT: "json",
       MAX_PENDING_CONNECTIONS: "0",
       MAX_PENDING_CONNECTIONS_PER_IP: "0",
+      MAX_BYTES_PER_SECOND: "0",
       MAX_MESSAGES_PER_SECOND: "0",
     },
   });

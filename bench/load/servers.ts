@@ -32,6 +32,7 @@ export interface Server {
 export const RAISED_LIMITS = {
   MAX_PENDING_CONNECTIONS: "0",
   MAX_PENDING_CONNECTIONS_PER_IP: "0",
+  MAX_BYTES_PER_SECOND: "0",
   MAX_MESSAGES_PER_SECOND: "0",
   MAX_PEERS_PER_ROOM: "0",
 } as const;
