@@ -10,7 +10,7 @@ import type { Peer } from "./peer.ts";
 const MAX_PAIRS = 128;
 
 /** Milliseconds after its last offer until a pair is forgotten. */
-export const FORGET_AFTER_MS = 60_000;
+export const FORGET_AFTER_MS = 90_000;
 
 /** Unanswered offers of one peer of a pair that are counted at most. */
 const MAX_OWED = 16;
@@ -23,7 +23,7 @@ export interface Members {
   /** The number of peers in the room. */
   readonly size: number;
   /** The normal peers, in order of joining. */
-  normals(): Peer[];
+  normals(): readonly Peer[];
 }
 
 /** The offers and answers between the peer that keeps the pair and another peer. */

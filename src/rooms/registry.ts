@@ -101,6 +101,7 @@ export class SignalingRegistry {
 
   /** Tells every listener that a peer of the room has changed its role or serving state. */
   update(room: Room, peer: Peer): void {
+    room.onRoleChange();
     this.#onChange(room, peer);
   }
 

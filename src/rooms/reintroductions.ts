@@ -7,6 +7,7 @@
 
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { encode } from "../protocol/messages.ts";
+import { type Budget, MAX_DUE_IDS, Newcomers, type OnDue } from "./newcomers.ts";
 import { FORGET_AFTER_MS, type Pair, type Participant } from "./pairs.ts";
 import type { Peer } from "./peer.ts";
 
@@ -16,17 +17,17 @@ import type { Peer } from "./peer.ts";
  */
 export const REINTRODUCE_AFTER_MS: readonly number[] = [6000, 15_000, 40_000];
 
-/** Ids at most in a list of the pairs that are due. */
-export const MAX_DUE_IDS = 64;
-
 /** Ids at most in a list in turn. */
 export const MAX_TURN_IDS = 50;
 
 /** The least number of milliseconds between two sweeps. */
 const SWEEP_MS = 500;
 
-/** Pairs of newcomers that one sweep examines at most, which takes 10 to 20 ms. */
-const MAX_CHECKS = 50_000;
+/** Pairs that one sweep examines at most, which takes some 15 ms. */
+const MAX_PAIRS_IN_SWEEP = 100_000;
+
+/** What a list counts for, since it takes as long as so many pairs. */
+const PAIRS_PER_LIST = 100;
 
 /** Lists in turn that one sweep may send in any case. */
 const MIN_TURNS = 64;
@@ -39,21 +40,14 @@ export interface ReintroductionsOptions {
   readonly participantOf: (peer: Peer) => Participant | undefined;
 }
 
-/** The ids for one list, chosen at random where too many are due. */
-interface DueIds {
-  readonly ids: string[];
-  found: number;
-}
-
-type Due = Map<Participant, DueIds>;
+/** The ids of the pairs that are due, by the peer that is told of them. */
+type Due = Map<Participant, string[]>;
 
 /** The reintroductions of all rooms. */
 export class Reintroductions {
   readonly #clock: Clock;
   readonly #reintroduceMs: number;
-  readonly #participantOf: ReintroductionsOptions["participantOf"];
-  /** For each time in `REINTRODUCE_AFTER_MS` the peers whose join is not that old, oldest first. */
-  readonly #newcomers: readonly Set<Participant>[] = REINTRODUCE_AFTER_MS.map(() => new Set());
+  readonly #newcomers: Newcomers;
   /** The peers that keep a pair. */
   readonly #keepers = new Set<Participant>();
   /** The peers that get lists in turn, in the order of their turns. */
@@ -66,7 +60,7 @@ export class Reintroductions {
   constructor({ clock, reintroduceMs, participantOf }: ReintroductionsOptions) {
     this.#clock = clock;
     this.#reintroduceMs = reintroduceMs;
-    this.#participantOf = participantOf;
+    this.#newcomers = new Newcomers({ afterMs: REINTRODUCE_AFTER_MS, participantOf });
   }
 
   /** The number of lists that were sent because a pair had not negotiated. */
@@ -78,7 +72,7 @@ export class Reintroductions {
   joined(participant: Participant): void {
     if (participant.role !== "normal") return;
     if (participant.room.size > 1) { // The first peer of a room makes no pair.
-      this.#newcomers[0]?.add(participant);
+      this.#newcomers.add(participant);
       this.#wakeAt(dueAfter(participant.joinedAt, 0));
     }
     if (this.#reintroduceMs > 0 && participant.peer?.isLocal) {
@@ -90,7 +84,7 @@ export class Reintroductions {
 
   /** Removes a peer that has left. */
   left(participant: Participant): void {
-    for (const newcomers of this.#newcomers) newcomers.delete(participant);
+    this.#newcomers.delete(participant);
     this.#keepers.delete(participant);
     this.#rotation.delete(participant);
     if (this.#isIdle()) this.#stop();
@@ -114,54 +108,20 @@ export class Reintroductions {
     const now = this.#clock.elapsed();
     this.#mayRunAt = now + SWEEP_MS;
     const due: Due = new Map();
-    this.#findSilentNewcomers(now, due);
+    const budget = { left: MAX_PAIRS_IN_SWEEP };
+    const onDue: OnDue = (smaller, larger) => add(due, smaller, larger, budget);
     for (const keeper of this.#keepers) {
-      if (keeper.dueAt <= now) this.#findUnanswered(keeper, now, due);
+      if (budget.left <= 0) break;
+      if (keeper.dueAt <= now) findUnanswered(keeper, now, budget, onDue);
+      if (keeper.pairCount === 0) this.#keepers.delete(keeper);
     }
-    for (const [participant, { ids }] of due) {
+    this.#newcomers.sweep(now, budget, onDue);
+    for (const [participant, ids] of due) {
       this.#count++;
       sendList(participant, ids);
     }
     this.#takeTurns(now);
     this.#wakeAt(this.#nextDue());
-  }
-
-  /** Finds pairs of which one peer joined some time ago, without an offer or an answer since. */
-  #findSilentNewcomers(now: number, due: Due): void {
-    let checks = 0;
-    // The last stage first, so that a newcomer which moves on to the next is not examined twice.
-    for (let stage = this.#newcomers.length - 1; stage >= 0; stage--) {
-      for (const newcomer of this.#newcomers[stage] ?? []) {
-        if (dueAfter(newcomer.joinedAt, stage) > now || checks >= MAX_CHECKS) break;
-        this.#newcomers[stage]?.delete(newcomer);
-        this.#newcomers[stage + 1]?.add(newcomer);
-        const normals = newcomer.room.normals();
-        checks += normals.length;
-        for (const peer of normals) {
-          const other = this.#participantOf(peer);
-          // A pair is examined for the one of the two that joined later.
-          if (other === undefined || other.number >= newcomer.number) continue;
-          const [smaller, larger] = newcomer.id < other.id ? [newcomer, other] : [other, newcomer];
-          if (!smaller.hasPairWith(larger)) add(due, smaller, larger);
-        }
-      }
-    }
-  }
-
-  /** Finds the pairs of a peer whose last offer has no answer, and forgets those that are too old. */
-  #findUnanswered(keeper: Participant, now: number, due: Due): void {
-    keeper.dueAt = Infinity;
-    for (const [other, pair] of keeper.pairs()) {
-      const isOpen = !pair.isAnswered && keeper.id < other.id;
-      if (isOpen && dueAfter(pair.at, pair.reintroductions) <= now) {
-        pair.reintroductions++;
-        add(due, keeper, other);
-      }
-      const nextAt = isOpen ? lookAgainAt(pair) : pair.at + FORGET_AFTER_MS;
-      if (other.peer === undefined || nextAt <= now) keeper.forget(other);
-      else keeper.dueAt = Math.min(keeper.dueAt, nextAt);
-    }
-    if (keeper.pairCount === 0) this.#keepers.delete(keeper);
   }
 
   /** Sends the lists in turn that are due, in one sweep at most twice the average number. */
@@ -179,11 +139,7 @@ export class Reintroductions {
   }
 
   #nextDue(): number {
-    let at = Infinity;
-    for (const [stage, newcomers] of this.#newcomers.entries()) {
-      const { value: first } = newcomers.values().next();
-      if (first !== undefined) at = Math.min(at, dueAfter(first.joinedAt, stage));
-    }
+    let at = this.#newcomers.nextAt;
     for (const { dueAt } of this.#keepers) at = Math.min(at, dueAt);
     const { value: next } = this.#rotation.values().next();
     return Math.min(at, next?.turnAt ?? Infinity);
@@ -191,7 +147,7 @@ export class Reintroductions {
 
   #isIdle(): boolean {
     return this.#keepers.size === 0 && this.#rotation.size === 0 &&
-      this.#newcomers.every(({ size }) => size === 0);
+      this.#newcomers.nextAt === Infinity;
   }
 
   #wakeAt(at: number): void {
@@ -215,35 +171,55 @@ function dueAfter(at: number, reintroduction: number): number {
   return at + (REINTRODUCE_AFTER_MS[reintroduction] ?? Infinity);
 }
 
-function lookAgainAt({ at, reintroductions }: Pair): number {
+function examineAgainAt({ at, reintroductions }: Pair): number {
   return Math.min(dueAfter(at, reintroductions), at + FORGET_AFTER_MS);
 }
 
-function add(due: Due, smaller: Participant, larger: Participant): void {
-  if (!smaller.canBeTold || !larger.canBeNamed) return;
-  let entry = due.get(smaller);
-  if (entry === undefined) due.set(smaller, entry = { ids: [], found: 0 });
-  const place = ++entry.found <= MAX_DUE_IDS ? entry.ids.length : randomBelow(entry.found);
-  if (place < MAX_DUE_IDS) entry.ids[place] = larger.id;
+/** Finds the pairs of a peer whose last offer has no answer, and forgets those that are too old. */
+function findUnanswered(keeper: Participant, now: number, budget: Budget, onDue: OnDue): void {
+  keeper.dueAt = Infinity;
+  for (const [other, pair] of keeper.pairs()) {
+    budget.left--;
+    const isOpen = !pair.isAnswered && keeper.id < other.id;
+    if (isOpen && dueAfter(pair.at, pair.reintroductions) <= now) {
+      pair.reintroductions++;
+      if (keeper.canBeTold && other.canBeNamed) onDue(keeper, other);
+    }
+    const nextAt = isOpen ? examineAgainAt(pair) : pair.at + FORGET_AFTER_MS;
+    if (other.peer === undefined || nextAt <= now) keeper.forget(other);
+    else keeper.dueAt = Math.min(keeper.dueAt, nextAt);
+  }
+}
+
+/** Adds an id to the list of a peer; `false` if the list is full. */
+function add(due: Due, smaller: Participant, larger: Participant, budget: Budget): boolean {
+  let ids = due.get(smaller);
+  if (ids === undefined) {
+    due.set(smaller, ids = []);
+    budget.left -= PAIRS_PER_LIST;
+  }
+  if (ids.length < MAX_DUE_IDS) ids.push(larger.id);
+  return ids.length < MAX_DUE_IDS;
 }
 
 /** The larger ids of the room that follow those of the last list, in order of joining. */
 function idsInTurn(participant: Participant): string[] {
-  if (!participant.canBeTold) return [];
-  const larger = participant.room.normals()
-    .filter(({ id, isClosed }) => id > participant.id && !isClosed);
-  const start = larger.length <= MAX_TURN_IDS
-    ? 0
-    : Math.max(larger.findIndex(({ joinOrder }) => joinOrder > participant.turnOrder), 0);
-  const peers = [...larger.slice(start), ...larger.slice(0, start)].slice(0, MAX_TURN_IDS);
-  participant.turnOrder = peers.at(-1)?.joinOrder ?? -1;
-  return peers.map(({ id }) => id);
+  const ids: string[] = [];
+  if (!participant.canBeTold) return ids;
+  const normals = participant.room.normals();
+  const start = Math.max(
+    normals.findIndex(({ joinOrder }) => joinOrder > participant.turnOrder),
+    0,
+  );
+  for (let n = 0; n < normals.length && ids.length < MAX_TURN_IDS; n++) {
+    const peer = normals[(start + n) % normals.length];
+    if (peer === undefined || peer.id <= participant.id || peer.isClosed) continue;
+    ids.push(peer.id);
+    participant.turnOrder = peer.joinOrder;
+  }
+  return ids;
 }
 
 function sendList({ peer }: Participant, peers: readonly string[]): void {
   peer?.send(encode({ type: "peer-list", peers }));
-}
-
-function randomBelow(n: number): number {
-  return Math.floor(Math.random() * n);
 }

@@ -51,6 +51,8 @@ export class Room {
   readonly #limits: RoomLimits;
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
+  /** The normal peers, until one joins or leaves or changes its role. */
+  #normals: readonly Peer[] | undefined;
   #nextJoinOrder = 0;
   #localCount = 0;
 
@@ -109,6 +111,7 @@ export class Room {
     peer.joinOrder = joinOrder;
     this.#nextJoinOrder = Math.max(this.#nextJoinOrder, joinOrder + 1);
     this.#peers.set(peer.id, peer);
+    this.#normals = undefined;
     this.#localCount += Number(peer.isLocal) - Number(old?.isLocal ?? false);
     return old;
   }
@@ -117,6 +120,7 @@ export class Room {
   leave(peer: Peer): boolean {
     if (!this.has(peer)) return false;
     this.#localCount -= Number(peer.isLocal);
+    this.#normals = undefined;
     return this.#peers.delete(peer.id);
   }
 
@@ -125,6 +129,12 @@ export class Room {
     const peers = this.members().sort((a, b) => a.joinOrder - b.joinOrder);
     this.#peers.clear();
     for (const peer of peers) this.#peers.set(peer.id, peer);
+    this.#normals = undefined;
+  }
+
+  /** Has to be called when a peer of the room has changed its role. */
+  onRoleChange(): void {
+    this.#normals = undefined;
   }
 
   /**
@@ -153,8 +163,8 @@ export class Room {
   }
 
   /** The normal peers, in order of joining. */
-  normals(): Peer[] {
-    return [...this.#peers.values().filter(({ role }) => role === "normal")];
+  normals(): readonly Peer[] {
+    return this.#normals ??= [...this.#peers.values().filter(({ role }) => role === "normal")];
   }
 
   /** The ids of the other normal peers, in order of joining. */

@@ -9,7 +9,7 @@ import { CLOSE, type CloseReason, type Role } from "../../src/protocol/messages.
 export const LOOK_MS = 7001;
 
 /** How long after its last offer a pair is remembered, in milliseconds. */
-const FORGET_MS = 60_000;
+const FORGET_MS = 90_000;
 
 /** What a client sends. */
 export type Said =
@@ -261,7 +261,7 @@ export class Model {
     this.#tell(client, { type: "error", code: "PEER_NOT_FOUND", to });
   }
 
-  /** An answer to an offer that has been answered is not, for a minute after the last offer. */
+  /** An answer to an offer that has been answered is not, for 90 s after the last offer. */
   #isWanted(from: ModelClient, to: ModelClient, type: string): boolean {
     if (type === "ice-candidate") return true;
     const made = `${from.index}>${to.index}`;

@@ -1,9 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  MAX_DUE_IDS,
-  MAX_TURN_IDS,
-  REINTRODUCE_AFTER_MS,
-} from "../../src/rooms/reintroductions.ts";
+import { MAX_DUE_IDS } from "../../src/rooms/newcomers.ts";
+import { MAX_TURN_IDS, REINTRODUCE_AFTER_MS } from "../../src/rooms/reintroductions.ts";
 import type { SignalMessage } from "../../src/protocol/messages.ts";
 import type { FakePeer } from "../helpers/peer.ts";
 import { RoomStage } from "../helpers/room_stage.ts";
