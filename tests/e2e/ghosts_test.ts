@@ -164,7 +164,8 @@ Deno.test("ghosts: a client that never answers its close is no peer from then on
 
 for (const [how, maxSendBufferBytes] of [["over", 65_536], ["under", 1 << 28]] as const) {
   Deno.test(`ghosts: a client that stops reading leaves, with its buffer ${how} the limit`, async () => {
-    await using server = await startOpenServer({ ...IDLE, limits: { maxSendBufferBytes } });
+    const limits = { maxSendBufferBytes, maxBytesPerSecond: 0 };
+    await using server = await startOpenServer({ ...IDLE, limits });
     await using a = await Client.join(server.signal({ room: "room", nodeId: "a" }));
     using _stuck = await RawClient.join(server.port, `${TARGET}&nodeId=stuck`);
     await using consumer = await consumerOf(server, ["a", "stuck"]);

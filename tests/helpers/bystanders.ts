@@ -28,6 +28,11 @@ export async function amongBystanders(
   await using a = await Client.join(server.signal({ ...query, nodeId: "a" }));
   await using b = await Client.join(server.signal({ ...query, nodeId: "b" }));
   assertEquals(b.peers, ["a"]);
+  // A pair that has not negotiated would be told of each other again.
+  b.send({ type: "offer", to: "a", sdp: {} });
+  await a.next("offer");
+  a.send({ type: "answer", to: "b", sdp: {} });
+  await b.next("answer");
   let sent = 0;
   const beat = () => {
     a.send({ type: "ice-candidate", to: "b", candidate: sent });

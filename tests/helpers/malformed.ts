@@ -110,7 +110,8 @@ const ALLOWED: readonly Case[] = [
   ["rubbish after a close", bytes(frame(8, close(1000)), frame(3, "")), "close 1000, end"],
   ["a close within a text", bytes(frame(1, "{", false), frame(8, close(1000))), "close 1000, end"],
   ["a pong that nobody asked for", frame(10, "x"), "alive"],
-  ["1000 pongs", bytes(...Array(1000).fill(frame(10, "x".repeat(125)))), "alive"],
+  ["90 pongs", bytes(...Array(90).fill(frame(10, "x".repeat(125)))), "alive"],
+  ["1000 pongs", bytes(...Array(1000).fill(frame(10, "x".repeat(125)))), DROPPED],
   ["a ping of 125 bytes", frame(9, "x".repeat(125)), "pong 125, alive"],
   ["1000 pings", bytes(...Array(1000).fill(frame(9, "x"))), "pong 1, ".repeat(1000) + "alive"],
   [
