@@ -41,7 +41,8 @@ export const GENERAL = {
   idleTimeoutSeconds: setting({
     name: "IDLE_TIMEOUT_SECONDS",
     default: String(DEFAULTS.idleTimeoutSeconds),
-    summary: "Seconds without a sign of life after which a client's peer is removed; 0 is never",
+    summary:
+      "Seconds without a sign of life after which a client's peer is removed; 0 is never; a ping goes out every 15 s at least",
     read: (reader) =>
       reader.integer(DEFAULTS.idleTimeoutSeconds, 0, 86_400) ?? DEFAULTS.idleTimeoutSeconds,
   }),
@@ -56,7 +57,7 @@ export const GENERAL = {
     name: "DRAIN_SECONDS",
     default: String(DEFAULTS.drainSeconds),
     summary:
-      "Seconds over which a stop spreads its closes, so that clients do not all reconnect at once",
+      "Seconds within which a stop closes all sockets, 500 a second or more, so that clients do not all reconnect at once",
     read: (reader) => reader.integer(DEFAULTS.drainSeconds, 0, 3600) ?? DEFAULTS.drainSeconds,
   }),
   redisUrl: setting({

@@ -40,8 +40,9 @@ export interface SignalingHandlerOptions {
    */
   registerTimeoutMs?: number;
   /**
-   * Seconds without a sign of life after which a socket is closed and its peer removed; a ping is
-   * sent after half of them.
+   * Seconds without a sign of life after which a socket is closed and its peer removed; 0 is never.
+   * A ping is sent after half of them, and after 15 seconds at most, so that no proxy cuts a quiet
+   * connection. Beyond 30 seconds the socket is closed up to 30 seconds later.
    *
    * @default {30}
    */
@@ -79,7 +80,8 @@ export interface SignalingHandlerOptions {
   /** How long a room token may be valid at most, such as `"30d"`; any when absent. */
   maxTokenTtl?: string;
   /**
-   * Seconds over which `close()` spreads the closes, so that not all clients come back at once.
+   * Seconds over which `close()` may spread its closes. It closes 500 sockets a second, or more if
+   * there are too many for that, so that not all clients come back at once.
    *
    * @default {3}
    */
@@ -160,9 +162,10 @@ export interface SignalingHandler extends AsyncDisposable {
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**
-   * Rejects new connections and closes every socket with 1001: the normal peers spread evenly over
-   * `drainMs` milliseconds (`drainSeconds` by default), since they come back at once, then the
-   * consumers, which never do. Then waits until all are closed, 300 ms at most. Safe to call twice.
+   * Rejects new connections and closes every socket with 1001: the normal peers 500 a second, since
+   * they come back at once, but all within `drainMs` milliseconds (`drainSeconds` by default); then
+   * the consumers, which never come back. Then waits until all are closed, 300 ms at most. Safe to
+   * call twice.
    */
   close(options?: { drainMs?: number }): Promise<void>;
 }
