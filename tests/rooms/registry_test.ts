@@ -37,7 +37,7 @@ Deno.test("SignalingRegistry counts a replaced peer once", () => {
   assertEquals([registry.peers, registry.rooms], [1, 1]);
 });
 
-Deno.test("SignalingRegistry makes no room for a newcomer that is refused", () => {
+Deno.test("SignalingRegistry creates no room for a newcomer that is refused", () => {
   const registry = newRegistry();
   const { outcome } = registry.join("room", peer("a"));
   assertEquals(outcome.kind, "joined");
@@ -45,7 +45,7 @@ Deno.test("SignalingRegistry makes no room for a newcomer that is refused", () =
   assertEquals([registry.peers, registry.rooms], [1, 1]);
 });
 
-Deno.test("SignalingRegistry takes names of the language for rooms like any other", () => {
+Deno.test("SignalingRegistry accepts property names of JavaScript as names of rooms", () => {
   const registry = newRegistry();
   for (const name of ["__proto__", "constructor", "hasOwnProperty", ""]) {
     registry.join(name, peer(name));
@@ -53,7 +53,7 @@ Deno.test("SignalingRegistry takes names of the language for rooms like any othe
   assertEquals([registry.peers, registry.rooms], [4, 4]);
 });
 
-Deno.test("SignalingRegistry tells of every join, leave and update, and of nothing else", () => {
+Deno.test("SignalingRegistry calls its listeners for every join, leave and update, and for nothing else", () => {
   const changes: string[] = [];
   const registry = newRegistry(({ name }) => changes.push(name));
   const a = peer("a");

@@ -23,7 +23,7 @@ function relay(room: Room, sender: FakePeer, message: SignalMessage): RelayOutco
   return room.relay(sender, message, JSON.stringify(message));
 }
 
-Deno.test("Room.normalsBeside() lists the other normal peers in order of joining", () => {
+Deno.test("Room.otherNormalIds() lists the other normal peers in order of joining", () => {
   const [a, b, c] = [new FakePeer("a"), new FakePeer("b"), new FakePeer("c")];
   const room = roomOf(c, a, new FakePeer("x", "consumer"), b);
   assertEquals(room.otherNormalIds(a), ["c", "b"]);
@@ -99,7 +99,7 @@ Deno.test("Room.join() bounds the consumers of one identity, and of no identity 
   assertEquals(anyone.join(consumer("z")).kind, "joined");
 });
 
-Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched", () => {
+Deno.test("Room.relay() sets from and fromRole to the real sender and leaves the rest untouched", () => {
   const [a, b] = [new FakePeer("a"), new FakePeer("b")];
   const room = roomOf(a, b);
   const message = offerTo("b", { from: "mallory", fromRole: "consumer", extra: { deep: [1] } });
@@ -114,7 +114,7 @@ Deno.test("Room.relay() stamps who really sent it and leaves the rest untouched"
   });
 });
 
-Deno.test("Room.relay() finds neither strangers nor names of the language", () => {
+Deno.test("Room.relay() finds no peer under an unknown id, nor under a property name of JavaScript", () => {
   const a = new FakePeer("a");
   const room = roomOf(a);
   for (const name of ["b", "", "__proto__", "constructor", "toString", "A"]) {

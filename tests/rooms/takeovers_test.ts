@@ -33,29 +33,29 @@ class Fixture {
 const THREE_TIMES = ["joined", "replaced", "replaced", "replaced"];
 
 Deno.test("an id that was taken over three times within 15 s stays with its holder for 30 s", async () => {
-  const stage = new Fixture();
-  assertEquals(await stage.joinAll(4, 5000), THREE_TIMES);
-  assertEquals(await stage.joinAll(3, 9999), ["idInUse", "idInUse", "idInUse"]);
-  assertEquals(await stage.joinAll(1, 3), ["replaced"]);
+  const fixture = new Fixture();
+  assertEquals(await fixture.joinAll(4, 5000), THREE_TIMES);
+  assertEquals(await fixture.joinAll(3, 9999), ["idInUse", "idInUse", "idInUse"]);
+  assertEquals(await fixture.joinAll(1, 3), ["replaced"]);
 });
 
 Deno.test("an id that is taken over less often is nobody's to keep", async () => {
-  const stage = new Fixture();
-  assertEquals(await stage.joinAll(8, 7501), ["joined", ...Array(7).fill("replaced")]);
-  assertEquals(stage.warnings, []);
+  const fixture = new Fixture();
+  assertEquals(await fixture.joinAll(8, 7501), ["joined", ...Array(7).fill("replaced")]);
+  assertEquals(fixture.warnings, []);
 });
 
 Deno.test("the advice to give each tab its own nodeId is logged once for each id", async () => {
-  const stage = new Fixture();
+  const fixture = new Fixture();
   for (let n = 0; n < 5; n++) {
-    await stage.joinAll(4, 100);
-    stage.clock.tick(30_000);
+    await fixture.joinAll(4, 100);
+    fixture.clock.tick(30_000);
   }
-  assertEquals(stage.warnings, [{ room: "room", nodeId: "tab" }]);
+  assertEquals(fixture.warnings, [{ room: "room", nodeId: "tab" }]);
 });
 
 Deno.test("a holder that has left, is closed or answers no ping keeps no id", async () => {
-  const cases: [(holder: FakePeer, stage: Fixture) => void, string][] = [
+  const cases: [(holder: FakePeer, fixture: Fixture) => void, string][] = [
     [(holder, { rooms }) => {
       const room = rooms.registry.get("room");
       if (room !== undefined) rooms.registry.leave(room, holder);
@@ -72,34 +72,34 @@ Deno.test("a holder that has left, is closed or answers no ping keeps no id", as
     [(holder) => void Object.assign(holder, { answersWithin: () => undefined }), "idInUse"],
   ];
   for (const [change, expected] of cases) {
-    const stage = new Fixture();
-    await stage.joinAll(3, 100);
+    const fixture = new Fixture();
+    await fixture.joinAll(3, 100);
     const holder = new FakePeer("tab");
-    await stage.join(holder);
-    change(holder, stage);
-    assertEquals(await stage.join(), expected);
+    await fixture.join(holder);
+    change(holder, fixture);
+    assertEquals(await fixture.join(), expected);
   }
 });
 
 Deno.test("a newcomer that has left while the holder is asked joins nothing", async () => {
-  const stage = new Fixture();
-  await stage.joinAll(3, 100);
+  const fixture = new Fixture();
+  await fixture.joinAll(3, 100);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const holder = Object.assign(new FakePeer("tab"), { answersWithin: () => promise });
-  await stage.join(holder);
+  await fixture.join(holder);
   const newcomer = new FakePeer("tab");
-  const outcome = stage.join(newcomer);
+  const outcome = fixture.join(newcomer);
   Object.assign(newcomer, { isClosed: true });
   resolve(false);
   assertEquals(await outcome, "idInUse");
-  assertEquals(stage.rooms.registry.get("room")?.find("tab"), holder);
+  assertEquals(fixture.rooms.registry.get("room")?.find("tab"), holder);
 });
 
 Deno.test("takeovers of a peer that is closed, and of another role, do not count", async () => {
-  const stage = new Fixture();
+  const fixture = new Fixture();
   for (let n = 0; n < 8; n++) {
     const peer = new FakePeer("tab");
-    assertEquals(await stage.join(peer), n === 0 ? "joined" : "replaced");
+    assertEquals(await fixture.join(peer), n === 0 ? "joined" : "replaced");
     Object.assign(peer, { isClosed: true });
   }
   const consumers = new Fixture();

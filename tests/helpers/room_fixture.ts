@@ -6,7 +6,7 @@ import { createRooms } from "../../src/rooms/rooms.ts";
 import { FakeClock } from "./clock.ts";
 import { FakePeer } from "./peer.ts";
 
-export class RoomStage {
+export class RoomFixture {
   readonly clock = new FakeClock();
   readonly rooms;
   readonly negotiations;
