@@ -3,7 +3,7 @@
  * what the instances tell each other is under way, or lost because the backplane fails; while claims
  * are rejected, and members are lost by the backplane or stored without a socket. Once everything has
  * arrived and was audited, every instance knows of each of its rooms exactly who is connected. A seed
- * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster_random_test.ts`.
+ * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster/cluster_random_test.ts`.
  */
 
 import { assertEquals } from "@std/assert";

@@ -217,7 +217,9 @@ test("no script reads the clock of Redis, which an operator may set", () => {
 });
 
 test("a flood costs its sender alone, and no instance its subscriber", async () => {
-  await using pair = await startPair([], { limits: { maxMessagesPerSecond: 0 } });
+  await using pair = await startPair([], {
+    limits: { maxMessagesPerSecond: 0, maxBytesPerSecond: 0 },
+  });
   const { x, y } = pair;
   await using flooder = await join(x, "r", "flooder");
   await using a = await join(x, "r", "a");
