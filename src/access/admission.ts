@@ -214,8 +214,8 @@ export function createConsumerAuthorizer(
   const expired = new ExpiredTokens();
   return (token, room, address) => {
     if (token === undefined || expired.has(token)) return rejected(CLOSE.invalidConsumerToken);
-    return limiter.attempt(address, () => verdictOf(verify(token, room))).then((attempt) => {
-      if (attempt.kind === "valid") return accepted(identityOf(attempt.value));
+    return limiter.attempt(address, () => verdictOf(verify(token, room))).then(async (attempt) => {
+      if (attempt.kind === "valid") return accepted(await identityOf(attempt.value, token));
       if (attempt.kind === "expired") expired.add(token);
       refusals.log("Consumer token refused", attempt, address);
       return rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken));
@@ -231,9 +231,11 @@ function rejected(close: CloseReason): ConsumerVerdict {
   return { kind: "rejected", close };
 }
 
-/** Tokens without a subject do not say whom they were issued to: no two of them are the same. */
-function identityOf({ iss = "", sub = crypto.randomUUID() }: JWTPayload): string {
-  return JSON.stringify([iss, sub]);
+/** A token without a subject does not say whom it was issued to: only the same token is the same. */
+async function identityOf({ iss = "", sub }: JWTPayload, token: string): Promise<string> {
+  if (sub !== undefined) return JSON.stringify([iss, sub]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
+  return JSON.stringify([iss, null, new Uint8Array(digest).toBase64()]);
 }
 
 function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): CloseReason {

@@ -10,6 +10,7 @@ import { isObject } from "../protocol/messages.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { SignalingError } from "../runtime/errors.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { InvalidTokenError } from "./invalid_token.ts";
 import { withNamelessKeys } from "./key_lookup.ts";
 
 /**
@@ -51,21 +52,32 @@ export interface FetchedKeysOptions {
  * Looks keys up in a set that is fetched. `jose` caches the set and limits how often an unknown key
  * causes a fetch.
  *
- * @returns The look-up. It rejects with {@linkcode KeySetError} if no set can be had.
+ * @returns The look-up. It rejects with {@linkcode KeySetError} if no set can be had, and with the
+ * reason `unknown key` if the set lacks a key but was not fetched for this look-up.
  */
 export function createFetchedKeys(url: URL, options: FetchedKeysOptions): JWTVerifyGetKey {
   let keySet: JSONWebKeySet | undefined;
+  let fetches = 0;
   const fetched = createRemoteJWKSet(url, {
     cooldownDuration: FETCH_COOLDOWN_MS,
     timeoutDuration: FETCH_TIMEOUT_MS,
     cacheMaxAge: CACHE_MS,
-    [customFetch]: keepLastGood(options, (fresh) => keySet = fresh),
+    [customFetch]: keepLastGood(options, (fresh) => {
+      keySet = fresh;
+      fetches++;
+    }),
   });
   const getKey = withNamelessKeys(fetched, () => keySet);
   return async (header, token) => {
+    const fetchesBefore = fetches;
     try {
       return await getKey(header, token);
     } catch (cause) {
+      if (cause instanceof JWKSNoMatchingKey && fetches === fetchesBefore) {
+        const message =
+          "The token's key (kid) is not in the key set, which is not fetched again yet";
+        throw new InvalidTokenError(message, { reason: "unknown key", cause });
+      }
       if (cause instanceof JWKSNoMatchingKey || cause instanceof JWKSMultipleMatchingKeys) {
         throw cause;
       }

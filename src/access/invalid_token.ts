@@ -17,9 +17,10 @@ import { SignalingError } from "../runtime/errors.ts";
 
 /**
  * What is wrong with a token: its form, its signature (or the algorithm or key of it), one of its
- * claims, or nothing but its age. The signature of an `expired` token is valid.
+ * claims, or nothing but its age. The signature of an `expired` token is valid; an `unknown key` may be
+ * one that the identity provider has published since its key set was fetched.
  */
-export type InvalidTokenReason = "expired" | "malformed" | "signature" | "claims";
+export type InvalidTokenReason = "expired" | "unknown key" | "malformed" | "signature" | "claims";
 
 /** Options of {@linkcode InvalidTokenError}. */
 export interface InvalidTokenErrorOptions extends ErrorOptions {

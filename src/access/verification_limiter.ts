@@ -16,6 +16,8 @@ export type Verdict<T> =
   | { readonly kind: "valid"; readonly value: T }
   /** Nobody guessed this token, since its signature is valid: it counts against no limit. */
   | { readonly kind: "expired"; readonly error: InvalidTokenError }
+  /** The token may be valid by a key that is not known here yet: it counts against no limit. */
+  | { readonly kind: "unverified"; readonly error: InvalidTokenError }
   | { readonly kind: "invalid"; readonly error: InvalidTokenError };
 
 /** An attempt that was not verified, because the address has failed too often. */
@@ -45,7 +47,7 @@ export class VerificationLimiter {
    * @param verify Finds out whether it is valid. What it throws says nothing about the client: it is
    * not counted and reaches the caller.
    */
-  async attempt<V extends { readonly kind: "valid" | "expired" | "invalid" }>(
+  async attempt<V extends { readonly kind: "valid" | "expired" | "unverified" | "invalid" }>(
     address: Address,
     verify: () => Promise<V>,
   ): Promise<V | Throttled> {
@@ -65,6 +67,7 @@ export async function verdictOf<T>(verification: Promise<T>): Promise<Verdict<T>
   } catch (cause) {
     const error = toInvalidTokenError(cause);
     if (error === undefined) throw cause;
-    return { kind: error.reason === "expired" ? "expired" : "invalid", error };
+    if (error.reason === "expired") return { kind: "expired", error };
+    return { kind: error.reason === "unknown key" ? "unverified" : "invalid", error };
   }
 }

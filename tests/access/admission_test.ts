@@ -147,7 +147,16 @@ Deno.test("createConsumerAuthorizer() blames no client for a failure of the prov
   }
 });
 
-Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, and no two without a subject alike", async () => {
+Deno.test("createConsumerAuthorizer() counts no token whose key may be new", async () => {
+  const error = new InvalidTokenError("new key", { reason: "unknown key" });
+  const { authorize, failures } = authorizer(() => Promise.reject(error), false);
+  for (let n = 0; n < 100; n++) {
+    assertEquals(await authorize("any", "room", HERE), rejected(CLOSE.invalidConsumerToken));
+  }
+  assertEquals(failures.retryAfter(HERE), 0);
+});
+
+Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, or by its token, where that has no subject", async () => {
   const { authorize } = authorizer((claims) => Promise.resolve(JSON.parse(claims)), false);
   const tokens = [
     { iss: "a", sub: "b" },
@@ -156,12 +165,14 @@ Deno.test("createConsumerAuthorizer() names a consumer by issuer and subject, an
     { sub: "b" },
     { iss: "a,b", sub: "" },
     { iss: "a" },
-    { iss: "a" },
+    { iss: "a", jti: "another" },
   ].map((claims) => JSON.stringify(claims));
   const verdicts = await Promise.all(tokens.map((token) => authorize(token, "room", HERE)));
   const identities = verdicts.map((verdict) => verdict.kind === "accepted" && verdict.identity);
   assertEquals(new Set(identities).size, tokens.length);
-  assertEquals(await authorize(tokens[0], "room", HERE), verdicts[0]);
+  for (const [index, token] of tokens.entries()) {
+    assertEquals(await authorize(token, "room", HERE), verdicts[index]);
+  }
 });
 
 Deno.test("readCredentials() looks for no token where none is needed", () => {

@@ -285,6 +285,17 @@ Deno.test("a fetched key set is cached, and an unknown kid fetches once per cool
   assertEquals(server.asked, 1);
 });
 
+Deno.test("a key that is not in a set which was not fetched again says nothing about the token", async () => {
+  const [known, unknown] = [await newProvider("ES256", "k1"), await newProvider("ES256", "k2")];
+  await using server = new KeyServer(known.jwk);
+  const verify = makeConsumerVerifier({ jwksUrl: server.url });
+  const reason = async () =>
+    (await assertRejects(async () => verify(await unknown.sign()), InvalidTokenError)).reason;
+  assertEquals(await reason(), "signature"); // The set is as fresh as can be.
+  assertEquals(await reason(), "unknown key"); // The provider may have another key since.
+  assertEquals(server.asked, 1);
+});
+
 Deno.test("a provider without a good key set is a KeySetError for every token, and is not asked again at once", async () => {
   const provider = await newProvider();
   const answers: (() => Response)[] = [
