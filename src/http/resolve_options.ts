@@ -52,6 +52,12 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     maxTokenTtl,
   } = options;
   if (typeof authEnabled !== "boolean") throw new TypeError("authEnabled must be true or false");
+  checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
+  checkMethods("logger", logger, ["debug", "info", "warn", "error"]);
+  if (options.backplane !== undefined) checkMethods("backplane", options.backplane, ["start"]);
+  if (options.authorize !== undefined && typeof options.authorize !== "function") {
+    throw new TypeError("authorize must be a function");
+  }
   return {
     authEnabled,
     path: checkPath(path),
@@ -75,6 +81,14 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
 
 const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;
+
+function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
+  const missing = methods.find((method) =>
+    typeof value !== "object" || value === null ||
+    typeof Reflect.get(value, method) !== "function"
+  );
+  if (missing !== undefined) throw new TypeError(`${name} must have the method ${missing}()`);
+}
 
 function checkPath(path: unknown): string | null {
   if (path === null || (typeof path === "string" && /^\/[^?#]*$/.test(path))) return path;

@@ -48,3 +48,18 @@ Deno.test("resolveOptions() refuses limits that are not whole numbers, or that i
     assertThrows(() => resolveOptions({ limits: { [name]: 5 } }), TypeError, name);
   }
 });
+
+Deno.test("resolveOptions() refuses parts that lack a method, and limits that are no object", () => {
+  const wrong: Record<string, unknown[]> = {
+    clock: [{}, 5, null],
+    logger: [{}, "console", { debug() {}, info() {}, warn() {} }],
+    backplane: [{}, 5],
+    authorize: [5, {}],
+    limits: [[], 5, null],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      assertThrows(() => resolveOptions({ [name]: value }), TypeError, name);
+    }
+  }
+});
