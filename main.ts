@@ -66,7 +66,8 @@ ${
   ).join("\n")
 }
 
-A limit of 0 is no limit. Settings of limits hold for one process.
+A limit of 0 is no limit. With REDIS_URL, MAX_PEERS_PER_ROOM, MAX_CONSUMERS_PER_ROOM and
+MAX_CONSUMERS_PER_IDENTITY apply to all instances together; the other limits apply to one process.
 
 Exit codes: 0 stopped, 1 wrong configuration, 2 wrong usage, 75 out of file descriptors for good`;
 
