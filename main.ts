@@ -66,7 +66,8 @@ ${
   ).join("\n")
 }
 
-A limit of 0 is no limit. Settings of limits hold for one process.
+A limit of 0 is no limit. With REDIS_URL, MAX_PEERS_PER_ROOM, MAX_CONSUMERS_PER_ROOM and
+MAX_CONSUMERS_PER_IDENTITY apply to all instances together; the other limits apply to one process.
 
 Exit codes: 0 stopped, 1 wrong configuration, 2 wrong usage, 75 out of file descriptors for good`;
 
@@ -149,14 +150,10 @@ function configure(environment: Environment): Config {
 
 /** The hosts that settings name and that the permissions do not let the server reach, a line each. */
 function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
-  const lines: string[] = [];
+  const refused: { readonly setting: string; readonly host: string }[] = [];
   const check = (setting: string, host: string) => {
     if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
-    const hosts = [...metadata.permissions.server.net, host].join(",");
-    lines.push(
-      `${setting} names a host that may not be reached. ` +
-        (Deno.build.standalone ? "Compile" : "Run") + ` with: --allow-net=${hosts}`,
-    );
+    refused.push({ setting, host });
   };
   if (redis !== undefined) {
     const { hostname, port } = new URL(redis.url);
@@ -171,7 +168,20 @@ function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
       `${keys.hostname}:${keys.port || (keys.protocol === "https:" ? 443 : 80)}`,
     );
   }
-  return lines;
+  const help = commandThatReaches(refused.map(({ host }) => host));
+  return refused.map(({ setting }) => `${setting} names a host that may not be reached. ${help}`);
+}
+
+/** The command that lets the server reach these hosts, run the way this program was started. */
+function commandThatReaches(hosts: readonly string[]): string {
+  // In quotes, because a shell may read the brackets of an IPv6 address as a pattern.
+  const flag = `"--allow-net=${[...metadata.permissions.server.net, ...hosts].join(",")}"`;
+  if (Deno.build.standalone) {
+    return `Compile again: deno task compile:to ${flag} --output client-db-sync main.ts`;
+  }
+  return import.meta.url.startsWith("file:")
+    ? `Run: deno run --quiet -P=server ${flag} main.ts`
+    : `Run: deno run -N -E --allow-read=.env jsr:${metadata.name}`;
 }
 
 /** What Deno Deploy does otherwise than a machine of one's own. */

@@ -7,20 +7,25 @@
  * ## Run it
  *
  * ```sh
- * AUTH_DISABLED=true deno run -N -E jsr:@aikofy/client-db-sync    # anyone may join: development only
- * deno run jsr:@aikofy/client-db-sync/keygen >> .env              # or with keys and an admin secret
+ * # anyone may join: development only
+ * AUTH_DISABLED=true deno run -N -E jsr:@aikofy/client-db-sync
+ * # or with keys and an admin secret
+ * deno run --allow-read=.env --allow-write=.env jsr:@aikofy/client-db-sync/keygen --write
  * deno run -N -E --allow-read=.env jsr:@aikofy/client-db-sync
  * ```
  *
  * `--help` lists every setting with its default. Clients connect to
  * `ws://…/signal?token=…&room=…&nodeId=…`. A token opens one room; your backend gets it from
- * `POST /token` with the admin secret, or mints it itself with {@linkcode issueToken}.
+ * `POST /token` with the admin secret, or issues it itself with {@linkcode issueToken}.
  *
  * ## Import it
  *
  * {@linkcode createServer} is the whole server; {@linkcode createSignalingHandler} is the endpoint
  * alone, for a server of your own (`Deno.serve`, Hono, Express). Authentication is on unless
  * `authEnabled` is `false`. A library logs nothing unless it gets a {@linkcode Logger}.
+ *
+ * Several instances become one server over Redis: see `@aikofy/client-db-sync/redis`, or
+ * `@aikofy/client-db-sync/backplane` for a backplane of your own.
  *
  * @example A server with authentication, stopped at the end of the block
  * ```ts
@@ -63,9 +68,6 @@
  * const { token } = await signaling.issueToken({ ttl: "1h", subject: "todos" });
  * assertEquals(token.split(".").length, 3);
  * ```
- *
- * Several instances become one server over Redis: see `@aikofy/client-db-sync/redis`, or
- * `@aikofy/client-db-sync/backplane` for a backplane of your own.
  *
  * @module
  */

@@ -4,7 +4,7 @@
  * them into `.env`.
  *
  * ```sh
- * deno run jsr:@aikofy/client-db-sync/keygen >> .env
+ * deno run --allow-read=.env --allow-write=.env jsr:@aikofy/client-db-sync/keygen --write
  * ```
  *
  * @module
@@ -74,7 +74,11 @@ async function writeEnvFile(secrets: Record<string, string>): Promise<number> {
     const isPresent = (name: string) => problems.has(name) || Boolean(values.get(name));
     const taken = ["PRIVATE_KEY_JWK", "PUBLIC_KEY_JWK"].filter(isPresent);
     if (taken.length > 0) {
-      console.error(`${ENV_FILE} has ${taken.join(" and ")} already: remove that first`);
+      console.error(
+        `${ENV_FILE} has ${taken.join(" and ")} already: remove ${
+          taken.length > 1 ? "them" : "it"
+        } first`,
+      );
       return 1;
     }
     const missing = Object.entries(secrets).filter(([name]) => !isPresent(name));

@@ -56,7 +56,7 @@ interface PrivateJwk {
 }
 
 /**
- * Generates an Ed25519 key pair and returns both halves as base64 of their JWK's JSON, the form in
+ * Generates an Ed25519 key pair and returns both halves as base64 of their JWK's JSON, the form
  * that the server's settings and options accept.
  *
  * @returns Both keys. They consist of letters and digits, so that they need no quotes anywhere.

@@ -1,5 +1,5 @@
 /**
- * Room tokens (JWTs, RFC 7519, signed with Ed25519, RFC 8037): minting and verifying them. It knows
+ * Room tokens (JWTs, RFC 7519, signed with Ed25519, RFC 8037): issuing and verifying them. It knows
  * keys and texts, no requests and no sockets.
  */
 
@@ -30,7 +30,7 @@ export interface TokenClaims {
   readonly aud: string | readonly string[];
   /** Seconds since the Unix epoch from which on the token is refused. */
   readonly exp: number;
-  /** Seconds since the Unix epoch at which the token was minted. */
+  /** Seconds since the Unix epoch at which the token was issued. */
   readonly iat?: number;
 }
 
@@ -46,7 +46,7 @@ export interface IssueTokenRequest {
   subject?: string;
 }
 
-/** A freshly minted room token. */
+/** A newly issued room token. */
 export interface IssueTokenResponse {
   /** The signed JWT. */
   token: string;
@@ -92,7 +92,7 @@ export class TokenRequestError extends SignalingError {
 const LATEST_EXPIRY_SECONDS = 253402300799;
 
 /**
- * Mints a room token.
+ * Issues a room token.
  *
  * @param privateKey The server's private key.
  * @param request How long the token is valid, and for which room.

@@ -59,10 +59,12 @@ export interface JoinOptions {
 }
 
 /**
- * The outcome of a claim. Of two members that want one name `mayTakeOver` of the rooms says which gets
- * it: a normal peer always, a consumer from a consumer of the same identity. When a member joins, every instance of the room receives `joined`, its own
- * too; an instance that had no other member there receives a `snapshot` instead, except after a
- * `restore`, since it knows the room.
+ * The outcome of a claim. If the name is in use, `mayTakeOver` decides: a normal peer gets any name, a
+ * consumer only that of a consumer of the same identity.
+ *
+ * When a member joins, every instance of the room receives `joined`, its own too. An instance that had
+ * no other member in the room receives a `snapshot` instead. After a `restore` it receives `joined` in
+ * any case, because it knows the room.
  */
 export type JoinReply = "joined" | "outdated" | JoinRefusal;
 

@@ -104,7 +104,7 @@ export const ACCESS = {
     summary: "Signature algorithms that a consumer token may have",
     read(reader) {
       const names = reader.list() ?? DEFAULTS.consumerAlgorithms;
-      reader.attempt(() => readAlgorithms(names), `Try: ${ALGORITHMS}`);
+      reader.attempt(() => readAlgorithms(names), `Try: CONSUMER_ALGORITHMS=${ALGORITHMS}`);
       return names;
     },
   }),
@@ -121,7 +121,7 @@ export const ACCESS = {
       "Origins of web pages that may connect, as in https://app.example.com,https://*.example.com; others get HTTP 403",
     read(reader) {
       const origins = reader.list();
-      const help = "Try: ALLOWED_ORIGINS=https://app.example.com";
+      const help = "Try: ALLOWED_ORIGINS=https://app.example.com,https://*.example.com";
       if (origins?.length === 0) reader.problem("names no origin", help);
       reader.attempt(() => createOriginCheck(origins), help);
       return origins;
@@ -144,7 +144,7 @@ export const ACCESS = {
       "How long a room token may be valid, as in 30d; longer ones are neither issued nor accepted",
     read(reader) {
       const { text } = reader;
-      if (text !== undefined) reader.attempt(() => parseDuration(text), "Try: 30d");
+      if (text !== undefined) reader.attempt(() => parseDuration(text), "Try: MAX_TOKEN_TTL=30d");
       return text;
     },
   }),

@@ -1,6 +1,7 @@
 /** The settings of limits: one for each, with what happens beyond it. 0 is no limit. */
 
 import { DEFAULT_LIMITS, type Limits } from "../access/limits.ts";
+import { MAX_INTEGER } from "../runtime/integer.ts";
 import type { Setting, SettingText } from "./setting_reader.ts";
 
 /** The setting of one limit; its value is `undefined` if the environment does not set it. */
@@ -9,9 +10,6 @@ export interface LimitSetting extends Setting<number | undefined> {
   readonly limit: keyof Limits;
   readonly whenExceeded: string;
 }
-
-/** The greatest delay of a timer, in milliseconds: no limit or timeout may be greater. */
-export const MAX_INTEGER = 2_147_483_647;
 
 /** An example for a limit whose default is none. */
 const EXAMPLE_MB = 512;

@@ -98,7 +98,7 @@ export class EnvironmentReader {
       return decode();
     } catch (error) {
       if (!(error instanceof InvalidKeyError || error instanceof TypeError)) throw error;
-      const message = hideValues(error.message, this.#textOf(setting) ?? "");
+      const message = hideValues(error.message, this.#textOf(setting) ?? "", help);
       this.problem(setting, `is not usable: ${message}`, help);
       return undefined;
     }
@@ -208,10 +208,13 @@ function quote(text: string): string {
   return JSON.stringify(shorten(text));
 }
 
-/** A message without the long values in it: of a list, its items as well. */
-export function hideValues(message: string, text: string): string {
+/**
+ * A message without the long values in it: of a list, its items as well. A value that `help` shows as
+ * an example stays, because the message may show the same example.
+ */
+export function hideValues(message: string, text: string, help = ""): string {
   const values = [text, ...text.split(",").map((item) => item.trim())];
-  const longFirst = values.filter((value) => value.length > SHOWN_LENGTH)
+  const longFirst = values.filter((value) => value.length > SHOWN_LENGTH && !help.includes(value))
     .flatMap((value) => [JSON.stringify(value).slice(1, -1), value])
     .sort((one, other) => other.length - one.length);
   return longFirst.reduce((shown, value) => shown.replaceAll(value, () => shorten(value)), message);

@@ -4,10 +4,11 @@
  */
 
 import { DEFAULTS } from "../runtime/defaults.ts";
+import { MAX_INTEGER } from "../runtime/integer.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../runtime/logger.ts";
 import { checkRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
-import { LIMIT_SETTINGS, MAX_INTEGER } from "./limit_settings.ts";
+import { LIMIT_SETTINGS } from "./limit_settings.ts";
 import { setting, type SettingText } from "./setting_reader.ts";
 
 /** The settings that are no limits, in the order of the docs. */
@@ -42,7 +43,7 @@ export const GENERAL = {
     name: "IDLE_TIMEOUT_SECONDS",
     default: String(DEFAULTS.idleTimeoutSeconds),
     summary:
-      "Seconds without a sign of life after which a client's peer is removed; 0 is never; a ping goes out every 15 s at least",
+      "Seconds without a sign of life after which a client's peer is removed; 0 is never; a ping goes out after half of it, and after 15 s at the latest",
     read: (reader) =>
       reader.integer(DEFAULTS.idleTimeoutSeconds, 0, 86_400) ?? DEFAULTS.idleTimeoutSeconds,
   }),

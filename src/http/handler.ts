@@ -44,7 +44,7 @@ const NO_ADDRESSES = "Limits per address are off: the listener's socket tells no
 /**
  * Creates a signaling handler.
  *
- * @param config See {@linkcode SignalingHandlerOptions}.
+ * @param options See {@linkcode SignalingHandlerOptions}.
  * @returns The handler.
  * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
  * `consumerAuth`, `limits`, `allowedOrigins`, `trustedProxies` or `maxTokenTtl` is not usable.

@@ -152,7 +152,7 @@ export interface SignalingHandler extends AsyncDisposable {
    */
   handleUpgrade(req: NodeRequest, socket: NodeSocket, head: Uint8Array): boolean;
   /**
-   * Mints a room token; see `issueToken`.
+   * Issues a room token; see `issueToken`.
    *
    * @throws {TypeError} The handler does not use room tokens, so that it has no key.
    */

@@ -25,7 +25,7 @@ const NO_STORE = { "cache-control": "no-store" };
 
 /** What the routes depend on. */
 export interface RoutesOptions {
-  /** Answers `/signal`, mints tokens, and knows the numbers of peers and failures. */
+  /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
   readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures">;
   /** The secret that `POST /token` requires; without it the route does not exist. */
   readonly adminSecret: string | undefined;
@@ -135,7 +135,7 @@ async function tokenRoute(
   adminSecret: string,
 ): Promise<Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
-  // A counter of its own: clients with invalid tokens do not prevent minting, nor the reverse.
+  // A counter of its own: clients with invalid tokens do not prevent issuing, nor the reverse.
   const secretFailures = failures.counterFor("secret");
   const limiter = new VerificationLimiter(secretFailures);
   return async (request, info) => {
@@ -149,11 +149,11 @@ async function tokenRoute(
     );
     switch (attempt.kind) {
       case "valid":
-        return await mint(request, handler);
+        return await issue(request, handler);
       case "invalid":
         return refuse(
           STATUS_CODE.Unauthorized,
-          "Send the admin secret as x-admin-secret or Bearer",
+          "The admin secret is missing or wrong: send it as x-admin-secret or Bearer",
           { "www-authenticate": "Bearer" },
         );
       case "throttled":
@@ -166,7 +166,7 @@ async function tokenRoute(
   };
 }
 
-async function mint(request: Request, handler: SignalingHandler): Promise<Response> {
+async function issue(request: Request, handler: SignalingHandler): Promise<Response> {
   if (!isJson(request.headers.get("content-type"))) {
     return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
   }

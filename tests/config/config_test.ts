@@ -97,6 +97,18 @@ Deno.test("parseConfig() needs nothing without auth, and warns loudly", () => {
   assertEquals(warnings.length, 1);
 });
 
+Deno.test("parseConfig() shortens a malformed origin, and not the examples beside it", () => {
+  const found = problems({
+    AUTH_DISABLED: "true",
+    ALLOWED_ORIGINS: "https://app.example.com,https://shop.example.org/path",
+  });
+  assertEquals(found, [
+    "ALLOWED_ORIGINS is not usable: An origin must look like https://app.example.com or " +
+    'https://*.example.com, not "http…". ' +
+    "Try: ALLOWED_ORIGINS=https://app.example.com,https://*.example.com",
+  ]);
+});
+
 Deno.test("parseConfig() warns of a short admin secret without showing it", () => {
   const { warnings } = parse({ ...AUTH, ADMIN_SECRET: "hunter2" });
   assertEquals(warnings, ["ADMIN_SECRET has 7 bytes: use 32 random ones or more"]);

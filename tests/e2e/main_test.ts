@@ -209,8 +209,8 @@ Deno.test("main: a misspelt setting and a second entry are warned of", async () 
   await other.line(/ALLOWED_ORIGIN is no setting: is ALLOWED_ORIGINS meant\?/);
 });
 
-Deno.test("main: a host that the permissions refuse is named at start, with the flag", async () => {
-  const flag = "--allow-net=0.0.0.0,127.0.0.1,localhost,[::],[::1]";
+Deno.test("main: a setting whose host the permissions refuse is named at start, with the command", async () => {
+  const run = 'Run: deno run --quiet -P=server "--allow-net=0.0.0.0,127.0.0.1,localhost,[::],[::1]';
   const expected = {
     REDIS_URL: {
       "redis://:hush@redis.example:6380": "redis.example",
@@ -225,7 +225,7 @@ Deno.test("main: a host that the permissions refuse is named at start, with the 
       });
       assertEquals(
         [code, stderr],
-        [1, `${name} names a host that may not be reached. Run with: ${flag},${host}\n`],
+        [1, `${name} names a host that may not be reached. ${run},${host}" main.ts\n`],
       );
     }
   }

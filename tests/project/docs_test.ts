@@ -123,6 +123,14 @@ Deno.test("docs: the table of close codes has the codes of the code, with every 
   }
 });
 
+Deno.test("docs: the table of HTTP 429 quotes the texts of the code", async () => {
+  const files = ["http/upgrade.ts", "http/routes.ts", "protocol/messages.ts"];
+  const sources = await Promise.all(files.map((file) => Deno.readTextFile(`${ROOT}src/${file}`)));
+  const rows = table("docs/troubleshooting.md", "Message");
+  assert(rows.length > 4);
+  for (const [text = ""] of rows) assertStringIncludes(sources.join(""), JSON.stringify(text));
+});
+
 Deno.test("docs: the server accepts every message of a normal that docs/protocol.md shows", async () => {
   await using server = await startOpenServer();
   const [messages = ""] = blocks("docs/protocol.md", "jsonc");

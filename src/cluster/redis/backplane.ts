@@ -68,6 +68,19 @@ const MAX_RETRY_MS = 1000;
  * @param options See {@linkcode RedisBackplaneOptions}.
  * @returns The backplane, for the option `backplane` of a server or handler.
  * @throws {TypeError} The URL is none of Redis, or has a character that must be encoded.
+ *
+ * @example For a handler; a URL that is none of Redis is refused at once
+ * ```ts
+ * import type { SignalingHandlerOptions } from "@aikofy/client-db-sync";
+ * import { createRedisBackplane } from "@aikofy/client-db-sync/redis";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const options: SignalingHandlerOptions = {
+ *   authEnabled: false,
+ *   backplane: createRedisBackplane({ url: "rediss://user:password@redis.example.com/0" }),
+ * };
+ * assertThrows(() => createRedisBackplane({ url: "https://redis.example.com" }), TypeError);
+ * ```
  */
 export function createRedisBackplane(options: RedisBackplaneOptions): Backplane {
   return new RedisBackplane(options);
