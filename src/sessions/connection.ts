@@ -68,6 +68,8 @@ const MAX_FRAMES_HELD = 2000;
 export class Connection implements TrackedConnection, EventListenerObject {
   readonly address: Address;
   phase: Phase = "opening";
+  /** Why the server closes the socket, once it does; the close frame follows when it is safe. */
+  closeReason: CloseReason | undefined;
   readonly #socket: SocketLike;
   readonly #receiver: Receiver;
   readonly #context: ConnectionContext;
@@ -79,7 +81,6 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** The frames that came while the session awaits a verdict. */
   #queue: FrameQueue | undefined;
   #hasEnded = false;
-  #closeReason: CloseReason | undefined;
   #closeTimer: Timer | undefined;
   #framesWhileClosing = 0;
   /** When the last frame came, or at first the moment up to which a first frame is expected. */
@@ -97,11 +98,6 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, onFlood });
     this.#messageRate = new RateLimit(limits.maxMessagesPerSecond, limits.messageBurst);
     this.#byteRate = new RateLimit(limits.maxBytesPerSecond, limits.byteBurst);
-  }
-
-  /** Why the server closes the socket, once it does; the close frame follows when it is safe. */
-  get closeReason(): CloseReason | undefined {
-    return this.#closeReason;
   }
 
   get closesLast(): boolean {
@@ -190,6 +186,14 @@ export class Connection implements TrackedConnection, EventListenerObject {
     return this.send(encode(message));
   }
 
+  /** Sends an answer that a client can ask for at will: it counts like bytes that the client sends. */
+  answer(message: ServerMessage): boolean {
+    const text = encode(message);
+    const isExceeded = this.#byteRate.isExceededBy(text.length, this.#context.clock.elapsed());
+    if (isExceeded) this.close(CLOSE.tooManyBytes);
+    return this.send(text);
+  }
+
   /**
    * Ends the session, for the client may never answer, and closes the socket once the client is quiet:
    * Deno 2.9 ends the connection without the close frame when it reads a frame right after sending one,
@@ -197,7 +201,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
    */
   close(reason: CloseReason): void {
     if (!this.#end()) return;
-    this.#closeReason = reason;
+    this.closeReason = reason;
     this.#context.connections.markClosing(this);
     this.#context.logger.debug("Connection closed", { ...reason });
     this.#closeWhenQuiet(reason, this.#context.clock.elapsed() + MAX_HOLD_MS);
@@ -215,7 +219,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** A frame of a client that is being closed is read and dropped; a flood ends the wait. */
   #receiveWhileClosing(): void {
-    const reason = this.#closeReason;
+    const reason = this.closeReason;
     if (reason === undefined || ++this.#framesWhileClosing !== MAX_FRAMES_HELD) return;
     this.#stopCloseTimer();
     this.#socket.close(reason.code, reason.reason);

@@ -272,7 +272,7 @@ export class Session implements Peer, Receiver {
 
   /** Answers a `register`; a client that has not read so much that there is no room for it is closed. */
   #sendPeerOrServerList(room: Room, rotation: number | undefined): void {
-    const isSent = this.connection.sendMessage(
+    const isSent = this.connection.answer(
       this.role === "normal"
         ? { type: "peer-list", peers: room.otherNormalIds(this) }
         : { type: "server-list", servers: this.#context.director.register(room, this, rotation) },

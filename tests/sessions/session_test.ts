@@ -296,6 +296,24 @@ Deno.test("a session may send a burst and then so many messages a second, and no
   assertEquals(world.registry.peers, 0);
 });
 
+Deno.test("a session pays for the lists that it asks for again and again", () => {
+  const world = new SessionFixture({
+    maxSendBufferBytes: 1e6,
+    maxBytesPerSecond: 1,
+    byteBurst: 2000,
+  });
+  for (const name of ["b", "c", "d"]) world.join(name.repeat(100));
+  const { session, socket } = world.join("a"); // Its first list is 340 bytes.
+  const lists = () => {
+    socket.sent.length = 0;
+    session.receive('{"type":"register"}');
+    return socket.sent.length;
+  };
+  assertEquals([lists(), lists(), lists()], [1, 1, 1]);
+  assertEquals([lists(), lists()], [1, 0]);
+  assertEquals(socket.closedWith, CLOSE.tooManyBytes);
+});
+
 Deno.test("a session has a budget of bytes, too, whatever they are in", () => {
   const limits = { maxBytesPerSecond: 1000, byteBurst: 5000, maxMessageBytes: 2000 };
   const world = new SessionFixture(limits);
