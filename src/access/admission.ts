@@ -34,7 +34,15 @@ export interface Identity {
  * Whether a connection is admitted. A refused one is upgraded all the same and then closed: a browser
  * can read a close code, but no HTTP status.
  */
-export type Admission = { readonly identity: Identity } | { readonly refusal: CloseReason };
+export type Admission =
+  | { readonly kind: "accepted"; readonly identity: Identity }
+  | Rejection;
+
+/** A client that is not admitted, and how it is closed. */
+export interface Rejection {
+  readonly kind: "rejected";
+  readonly close: CloseReason;
+}
 
 /** What a host says about a request that it admits. */
 export interface Authorization {
@@ -92,7 +100,7 @@ export type ConsumerVerdict =
     /** One text for each issuer and subject; empty where no token is needed. */
     readonly identity: string;
   }
-  | { readonly kind: "rejected"; readonly close: CloseReason };
+  | Rejection;
 
 /**
  * Decides whether a consumer may join a room with the token that it registers with; a promise, which
@@ -134,11 +142,11 @@ export function admit(
   const room = query.getAll("room").at(-1) || undefined;
   const nodeId = query.getAll("nodeId").at(-1) || undefined;
   const unauthenticated = (reason: CloseReason) => {
-    if (!allowsConsumers) return { refusal: reason };
-    return room ? identify(room, nodeId, false) : { refusal: CLOSE.missingRoom };
+    if (!allowsConsumers) return rejected(reason);
+    return room ? identify(room, nodeId, false) : rejected(CLOSE.missingRoom);
   };
   const member = (own: string, name: string | undefined): Admission =>
-    room === undefined || room === own ? identify(own, name, true) : { refusal: CLOSE.wrongRoom };
+    room === undefined || room === own ? identify(own, name, true) : rejected(CLOSE.wrongRoom);
   switch (policy.kind) {
     case "none":
       return identify(room ?? "default", nodeId, true);
@@ -146,15 +154,15 @@ export function admit(
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
       const decide = ({ sub }: TokenClaims) => member(sub, nodeId ?? sub);
       const known = policy.cache.get(token);
-      if (known === "expired") return { refusal: CLOSE.invalidToken };
+      if (known === "expired") return rejected(CLOSE.invalidToken);
       if (known !== undefined) return decide(known);
       return verifyRoomToken(policy, token, address).then(
         (attempt) => {
           if (attempt.kind === "valid") return decide(attempt.value);
           refusals.log("Room token refused", attempt, address);
-          return { refusal: closeReasonFor(attempt, CLOSE.invalidToken) };
+          return rejected(closeReasonFor(attempt, CLOSE.invalidToken));
         },
-      ).catch((cause) => ({ refusal: refusals.logFailure("Verifying a token failed", cause) }));
+      ).catch((cause) => rejected(refusals.logFailure("Verifying a token failed", cause)));
     }
     case "host":
       return deadline(
@@ -165,7 +173,7 @@ export function admit(
         found === null
           ? unauthenticated(CLOSE.notAuthorized)
           : member(found.room, found.nodeId || nodeId)
-      ).catch((cause) => ({ refusal: refusals.logFailure("authorize() failed", cause) }));
+      ).catch((cause) => rejected(refusals.logFailure("authorize() failed", cause)));
   }
 }
 
@@ -227,7 +235,7 @@ function accepted(identity: string): ConsumerVerdict {
   return { kind: "accepted", identity };
 }
 
-function rejected(close: CloseReason): ConsumerVerdict {
+function rejected(close: CloseReason): Rejection {
   return { kind: "rejected", close };
 }
 
@@ -244,7 +252,7 @@ function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): Clo
 
 function identify(room: string, nodeId: string | undefined, canJoinAsNormal: boolean): Admission {
   const name = nodeId ?? crypto.randomUUID();
-  if (isLongerThan(room, MAX_ROOM_LENGTH)) return { refusal: CLOSE.roomTooLong };
-  if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return { refusal: CLOSE.nodeIdTooLong };
-  return { identity: { room, nodeId: name, canJoinAsNormal } };
+  if (isLongerThan(room, MAX_ROOM_LENGTH)) return rejected(CLOSE.roomTooLong);
+  if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return rejected(CLOSE.nodeIdTooLong);
+  return { kind: "accepted", identity: { room, nodeId: name, canJoinAsNormal } };
 }

@@ -191,7 +191,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   async function verifyFirst(request: AcceptedRequest): Promise<Response> {
     verifying++;
     const admission = await Promise.try(request.admit).finally(() => verifying--);
-    if ("refusal" in admission) return toHttpResponse(admission.refusal);
+    if (admission.kind === "rejected") return toHttpResponse(admission.close);
     return checkLimits(request.address) ?? startSession({ ...request, admit: () => admission });
   }
 }

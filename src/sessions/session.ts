@@ -172,9 +172,9 @@ export class Session implements Peer, Receiver {
   }
 
   #onAdmission(admission: Admission): void {
-    if ("refusal" in admission) {
-      this.#context.logger.debug("Connection refused", { ...admission.refusal });
-      return this.connection.close(admission.refusal);
+    if (admission.kind === "rejected") {
+      this.#context.logger.debug("Connection refused", { ...admission.close });
+      return this.connection.close(admission.close);
     }
     this.#identity = admission.identity;
     this.#state = UNREGISTERED;

@@ -214,7 +214,7 @@ Deno.test("admit() gives the host its time and no longer", async () => {
   clock.tick(9999);
   assertEquals(errors, []);
   clock.tick(1);
-  assertEquals(await admission, { refusal: CLOSE.internalError });
+  assertEquals(await admission, { kind: "rejected", close: CLOSE.internalError });
   assertEquals(errors, [["authorize() failed", "TimeoutError: No answer within 10000 ms"]]);
 });
 
@@ -250,18 +250,22 @@ Deno.test("admit() refuses a token that has expired from memory, and counts it a
   const { clock, privateKey, failures, lines, present } = await roomTokens();
   const { token } = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
   const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
-  assertEquals(await present(token), { identity });
-  assertEquals(present(token), { identity }); // from memory: no promise
+  assertEquals(await present(token), { kind: "accepted", identity });
+  assertEquals(present(token), { kind: "accepted", identity }); // from memory: no promise
   clock.tick(60_000);
-  for (let n = 0; n < 100; n++) assertEquals(present(token), { refusal: CLOSE.invalidToken });
+  for (let n = 0; n < 100; n++) {
+    assertEquals(present(token), { kind: "rejected", close: CLOSE.invalidToken });
+  }
   // The server sees this one for the first time once it has expired.
   const never = await issueToken(privateKey, { ttl: "1s", subject: "r" }, { clock });
   clock.tick(1000);
-  assertEquals(await present(never.token), { refusal: CLOSE.invalidToken });
-  for (let n = 0; n < 100; n++) assertEquals(present(never.token), { refusal: CLOSE.invalidToken });
+  assertEquals(await present(never.token), { kind: "rejected", close: CLOSE.invalidToken });
+  for (let n = 0; n < 100; n++) {
+    assertEquals(present(never.token), { kind: "rejected", close: CLOSE.invalidToken });
+  }
   assertEquals(failures.retryAfter(HERE), 0);
   const valid = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
-  assertEquals(await present(valid.token), { identity });
+  assertEquals(await present(valid.token), { kind: "accepted", identity });
   assertEquals(lines.map(([message, { reason, claim }]) => [message, reason, claim]), [
     ["Room token refused", "expired", "exp"],
   ]);
@@ -271,12 +275,14 @@ Deno.test("admit() counts forged tokens, and logs why, a few times a minute for 
   const { clock, privateKey, failures, lines, present } = await roomTokens();
   const { token } = await issueToken(privateKey, { ttl: "1m", subject: "r" }, { clock });
   const long = await issueToken(privateKey, { ttl: "2h", subject: "r" }, { clock });
-  assertEquals(await present(long.token), { refusal: CLOSE.invalidToken });
+  assertEquals(await present(long.token), { kind: "rejected", close: CLOSE.invalidToken });
   const forged = `${token.slice(0, -4)}AAAA`;
-  for (let n = 0; n < 2; n++) assertEquals(await present(forged), { refusal: CLOSE.invalidToken });
+  for (let n = 0; n < 2; n++) {
+    assertEquals(await present(forged), { kind: "rejected", close: CLOSE.invalidToken });
+  }
   assertEquals(failures.retryAfter(HERE) > 0, true);
   for (let n = 0; n < 20; n++) {
-    assertEquals(await present(forged), { refusal: CLOSE.tooManyFailures });
+    assertEquals(await present(forged), { kind: "rejected", close: CLOSE.tooManyFailures });
   }
   assertEquals(lines.length, 5);
   assertEquals(
@@ -326,16 +332,28 @@ Deno.test("admit() takes what the host says as the room, and reports an answer t
       },
     );
   const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
-  assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), { identity });
-  assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { identity });
-  assertEquals(await ask({ room: "r" }, "room=other"), { refusal: CLOSE.wrongRoom });
-  assertEquals(await ask(null, "room=r"), { refusal: CLOSE.notAuthorized });
+  assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), {
+    kind: "accepted",
+    identity,
+  });
+  assertEquals(await ask({ room: "r", nodeId: "" }, "nodeId=n"), { kind: "accepted", identity });
+  assertEquals(await ask({ room: "r" }, "room=other"), {
+    kind: "rejected",
+    close: CLOSE.wrongRoom,
+  });
+  assertEquals(await ask(null, "room=r"), { kind: "rejected", close: CLOSE.notAuthorized });
   const junk: unknown[] = [{ room: "" }, {}, { room: ["r"] }, { room: "r", nodeId: {} }, "r", 5];
   for (const found of junk) {
-    assertEquals(await ask(found as Authorization), { refusal: CLOSE.internalError });
+    assertEquals(await ask(found as Authorization), {
+      kind: "rejected",
+      close: CLOSE.internalError,
+    });
   }
   assertEquals(causes.length, junk.length);
   for (const found of [undefined, false]) {
-    assertEquals(await ask(found as unknown as null), { refusal: CLOSE.notAuthorized });
+    assertEquals(await ask(found as unknown as null), {
+      kind: "rejected",
+      close: CLOSE.notAuthorized,
+    });
   }
 });

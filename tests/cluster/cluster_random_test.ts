@@ -73,7 +73,7 @@ class Instance {
     const session = new Session({
       namesRoom: false,
       socket,
-      admission: { identity },
+      admission: { kind: "accepted", identity },
       context: this.context,
       address: undefined,
     });

@@ -106,7 +106,9 @@ export class ScheduleRunner {
     this.world.namesRoom = namesRoom;
     const socket = new StrictSocket(() => this.world.clock.now() - this.#start);
     const identity = { room, nodeId: name, canJoinAsNormal: who === "normal" };
-    const admission: Admission = who === "refused" ? { refusal: CLOSE.invalidToken } : { identity };
+    const admission: Admission = who === "refused"
+      ? { kind: "rejected", close: CLOSE.invalidToken }
+      : { kind: "accepted", identity };
     const { promise, resolve } = Promise.withResolvers<Admission>();
     this.#actors.push({
       client,

@@ -143,7 +143,7 @@ export class SessionFixture {
   ): Opened {
     const socket = new FakeSocket();
     const identity = { room, nodeId, canJoinAsNormal };
-    const session = this.start(socket, { identity });
+    const session = this.start(socket, { kind: "accepted", identity });
     session.handleEvent(new Event("open"));
     return { session, socket };
   }

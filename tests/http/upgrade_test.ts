@@ -191,7 +191,7 @@ Deno.test("createUpgradeHandler() verifies before it upgrades where refused sock
   const { policy, token } = await tokenPolicy();
   const { sessions, upgraded, ask } = fixtureOf(policy, { maxRefusedConnections: 1 });
   const refused = new FakeSocket();
-  const connection = sessions.start(refused, { refusal: CLOSE.missingToken });
+  const connection = sessions.start(refused, { kind: "rejected", close: CLOSE.missingToken });
   refused.owner = connection;
   connection.handleEvent(new Event("open"));
   assert(sessions.connections.mustVerifyBeforeUpgrade);

@@ -12,7 +12,7 @@ const CLOSE_FRAME = { code, reason };
 function refuse() {
   const world = new SessionFixture();
   const socket = new FakeSocket();
-  const connection = world.start(socket, { refusal: CLOSE.invalidToken });
+  const connection = world.start(socket, { kind: "rejected", close: CLOSE.invalidToken });
   connection.handleEvent(new Event("open"));
   assertEquals([socket.closedWith, socket.closeFrame], [CLOSE.invalidToken, undefined]);
   return { clock: world.clock, socket, connection };

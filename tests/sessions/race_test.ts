@@ -42,6 +42,7 @@ class Actor {
 
   admit(): void {
     this.verdict.resolve({
+      kind: "accepted",
       identity: { room: "room", nodeId: this.name, canJoinAsNormal: !this.isStranger },
     });
   }

@@ -193,7 +193,10 @@ Deno.test("a session keeps what comes while it is verified, and reads it in orde
   session.receive(offer("a"));
   world.clock.tick(9_999);
   assertEquals([socket.sent, a.socket.sent, world.registry.peers], [[], [], 1]);
-  await settle({ identity: { room: "room", nodeId: "b", canJoinAsNormal: true } });
+  await settle({
+    kind: "accepted",
+    identity: { room: "room", nodeId: "b", canJoinAsNormal: true },
+  });
   assertEquals(socket.sent, [{ type: "peer-list", peers: ["a"] }]);
   assertEquals(a.socket.sent[0].from, "b");
 });
@@ -203,7 +206,7 @@ Deno.test("a session that is refused gets no answer to what it sent before or af
   const a = world.join("a");
   const { session, socket, settle } = world.verify();
   session.receive(offer("a"));
-  await settle({ refusal: CLOSE.invalidToken });
+  await settle({ kind: "rejected", close: CLOSE.invalidToken });
   session.receive(offer("a"));
   assertEquals(socket.closedWith, CLOSE.invalidToken);
   assertEquals([socket.sent, a.socket.sent], [[], []]);
@@ -215,7 +218,10 @@ Deno.test("a session that is lost while it is verified never joins", async () =>
   const { session, settle } = world.verify();
   session.receive('{"type":"register"}');
   session.handleEvent(new Event("close"));
-  await settle({ identity: { room: "room", nodeId: "a", canJoinAsNormal: true } });
+  await settle({
+    kind: "accepted",
+    identity: { room: "room", nodeId: "a", canJoinAsNormal: true },
+  });
   world.clock.tick(10_000);
   assertEquals([world.registry.peers, world.connections.pending, world.clock.pending], [0, 0, 0]);
 });
@@ -354,7 +360,10 @@ Deno.test("a session that waited for its verdict pays for its messages once", as
   const world = new SessionFixture({ maxMessagesPerSecond: 10, messageBurst: 3 });
   const { session, socket, settle } = world.verify();
   for (let n = 0; n < 3; n++) session.receive('{"type":"register"}');
-  await settle({ identity: { room: "room", nodeId: "a", canJoinAsNormal: true } });
+  await settle({
+    kind: "accepted",
+    identity: { room: "room", nodeId: "a", canJoinAsNormal: true },
+  });
   assertEquals([socket.sent.length, socket.closedWith], [3, undefined]);
 });
 
