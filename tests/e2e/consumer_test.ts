@@ -45,11 +45,11 @@ Deno.test("consumer: a list that was empty fills, and a server that dies leaves 
 Deno.test("consumer: a token that does not hold is told so, then closed with 4003", async () => {
   const provider = await newProvider();
   await using server = await startDirectingServer(provider);
-  const stranger = await newProvider();
+  const otherProvider = await newProvider();
   const tokens = [
     undefined,
     "rubbish",
-    await stranger.token(),
+    await otherProvider.token(),
     await provider.token({ rooms: ["other"] }),
     await provider.token({ exp: 1 }),
     await server.token("room"),

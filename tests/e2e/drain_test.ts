@@ -113,7 +113,7 @@ Deno.test("main: out of file descriptors, it keeps some free and turns clients a
   for (const client of clients) await client.close();
 });
 
-Deno.test("main: when Deno has lost most file descriptors, it ends for a supervisor to start anew", async () => {
+Deno.test("main: when Deno has lost most file descriptors, it ends for a supervisor to start it again", async () => {
   const args = ["-c", `ulimit -n 80; exec "$0" "$@"`, Deno.execPath(), "run", ...PERMISSIONS, MAIN];
   await using server = start("bash", args, { env: OPEN });
   const { port } = await listening(server);

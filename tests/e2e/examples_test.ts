@@ -137,8 +137,8 @@ Deno.test("deno_serve.ts: who has not logged in gets no token and cannot join", 
     const [status] = await answer(`${app.url}/session`, { method: "POST", headers });
     assertEquals(status, 401);
   }
-  await using stranger = await Client.connect(signalUrl(app.url, { room: "todos" }));
-  assertEquals((await closeOf(stranger)).code, 4001);
+  await using unauthenticated = await Client.connect(signalUrl(app.url, { room: "todos" }));
+  assertEquals((await closeOf(unauthenticated)).code, 4001);
 });
 
 Deno.test("deno_serve.ts: SIGTERM tells every client and ends the process cleanly", async () => {
@@ -387,8 +387,8 @@ Deno.test("own_auth.ts: without the cookie, or for another room, a client is clo
     401,
     "Wrong password",
   ]);
-  await using stranger = await Client.connect(signalUrl(app.url, { room: "todos" }));
-  assertEquals(await closeOf(stranger), { code: 4003, reason: "not authorized" });
+  await using unauthenticated = await Client.connect(signalUrl(app.url, { room: "todos" }));
+  assertEquals(await closeOf(unauthenticated), { code: 4003, reason: "not authorized" });
   const forger = await openWithCookie(signalUrl(app.url), "session=guess");
   assertEquals((await next(forger, "close")).code, 4003);
   const cookie = await logIn(app.url);

@@ -32,7 +32,7 @@ export function browserTest(name: string, run: (browser: TestBrowser) => Promise
   Deno.test({
     // Said here because `deno test --quiet` shows nothing that a file prints.
     name: SKIPPED ? `${name} (skipped: there is no ${EXECUTABLE})` : name,
-    // Whoever has no Chromium can work on everything else. In CI nothing may be left out in silence:
+    // Without Chromium, work on everything else is possible. In CI nothing may be left out in silence:
     // there the test runs, and fails.
     ignore: SKIPPED,
     async fn() {

@@ -22,7 +22,7 @@ export interface ModelClient {
   readonly index: number;
   readonly name: string;
   readonly room: string;
-  readonly who: "normal" | "stranger" | "refused";
+  readonly who: "normal" | "unauthenticated" | "refused";
   /** Whether its joins wait for other instances. */
   readonly isSlow: boolean;
   /** Milliseconds after which it joins by itself. */
@@ -104,7 +104,7 @@ export class Model {
     if (client.state !== "pending" || client.awaited === undefined) return;
     client.awaited = undefined;
     if (client.who === "refused") return this.#end(client, CLOSE.invalidToken);
-    if (client.who === "stranger") this.#closeAfter(client, 10_000);
+    if (client.who === "unauthenticated") this.#closeAfter(client, 10_000);
     else this.#set(client, client.silentMs, () => this.#enter(client, "normal"));
     this.#goOn(client);
   }
@@ -132,7 +132,7 @@ export class Model {
     if (said.kind === "garbage") return this.#complain(client);
     if (said.kind === "signal") return this.#signal(client, said);
     if (said.role === "normal") {
-      if (client.who === "stranger") return this.#end(client, CLOSE.missingToken);
+      if (client.who === "unauthenticated") return this.#end(client, CLOSE.missingToken);
       return this.#enter(client, "normal");
     }
     if (said.token === "good") return this.#judge(client, null);
@@ -241,7 +241,7 @@ export class Model {
   #signal(client: ModelClient, said: Said & { kind: "signal" }): void {
     const { type, to, mark } = said;
     if (client.state === "pending") {
-      if (client.who === "stranger") return this.#complain(client);
+      if (client.who === "unauthenticated") return this.#complain(client);
       this.#enter(client, "normal");
       if (client.awaited !== undefined) return void client.early.unshift(said);
     }

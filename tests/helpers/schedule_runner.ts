@@ -24,7 +24,7 @@ export class ScheduleRunner {
   /** How many joins have failed. */
   #failures = 0;
 
-  /** How many lists named whoever got them. */
+  /** How many lists named the client that received them. */
   get toldOfItself(): number {
     return this.#actors.reduce((sum, { toldOfItself }) => sum + toldOfItself, 0);
   }

@@ -12,7 +12,7 @@ const connect = fc.record({
   room: fc.constantFrom<string[]>("hall", "hall", "hall", "den"),
   who: fc.oneof(
     { weight: 6, arbitrary: fc.constant("normal" as const) },
-    { weight: 2, arbitrary: fc.constant("stranger" as const) },
+    { weight: 2, arbitrary: fc.constant("unauthenticated" as const) },
     { weight: 1, arbitrary: fc.constant("refused" as const) },
   ),
   isLate: fc.constantFrom(false, false, true),

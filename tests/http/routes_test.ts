@@ -203,7 +203,7 @@ Deno.test("without auth neither /public-key nor /token is there", async () => {
   assertEquals((await error(await post(server.url, '{"ttl":"1h"}'))).status, 404);
 });
 
-Deno.test("routes: without auth, whoever asks for a token, a key or / reads that auth is off", async () => {
+Deno.test("routes: without auth, a request for a token, a key or / is told that auth is off", async () => {
   await using server = await startOpenServer();
   const requests = [
     ["POST", "/token"],

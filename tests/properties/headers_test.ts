@@ -116,7 +116,7 @@ const proxy = fc.oneof(
   fc.constant("2001:db8::7"),
 );
 property(
-  "no X-Forwarded-For makes a difference where no proxy is trusted, nor one of a stranger",
+  "no X-Forwarded-For makes a difference where no proxy is trusted, nor one from an untrusted proxy",
   fc.tuple(fc.oneof(address, proxy, anyText), forwarded),
   2000,
   ([remote, text]) => {

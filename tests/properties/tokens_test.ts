@@ -34,8 +34,8 @@ property(
     });
     const claims = await verifyToken(token, publicKey);
     assertEquals([claims.sub, new Date(claims.exp * 1000).toISOString()], [room, expiresAt]);
-    const stranger = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
-    await assertRejects(() => verifyToken(token, stranger.publicKey), InvalidTokenError);
+    const otherKeys = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+    await assertRejects(() => verifyToken(token, otherKeys.publicKey), InvalidTokenError);
   },
 );
 

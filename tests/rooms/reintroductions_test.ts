@@ -23,7 +23,7 @@ Deno.test("the smaller id is told of the larger 6, 15 and 40 s after an offer wi
   }
 });
 
-Deno.test("the smaller id is told of the larger 6, 15 and 40 s after a join without an offer, whoever came first", () => {
+Deno.test("the smaller id is told of the larger 6, 15 and 40 s after a join without an offer, in either order", () => {
   for (const order of [["ada", "ben"], ["ben", "ada"]]) {
     const fixture = new RoomFixture();
     const peers: Record<string, FakePeer> = {};

@@ -23,15 +23,15 @@ class Actor {
   readonly socket = new FakeSocket();
   readonly session: Connection;
   readonly name: string;
-  readonly isStranger: boolean;
+  readonly isUnauthenticated: boolean;
   readonly mark: number;
   readonly verdict = Promise.withResolvers<Admission>();
   isOpen = false;
   isLost = false;
 
-  constructor(world: SessionFixture, name: string, isStranger: boolean, mark: number) {
+  constructor(world: SessionFixture, name: string, isUnauthenticated: boolean, mark: number) {
     this.name = name;
-    this.isStranger = isStranger;
+    this.isUnauthenticated = isUnauthenticated;
     this.mark = mark;
     this.session = world.start(this.socket, this.verdict.promise);
   }
@@ -43,7 +43,7 @@ class Actor {
   admit(): void {
     this.verdict.resolve({
       kind: "accepted",
-      identity: { room: "room", nodeId: this.name, canJoinAsNormal: !this.isStranger },
+      identity: { room: "room", nodeId: this.name, canJoinAsNormal: !this.isUnauthenticated },
     });
   }
 }
@@ -145,11 +145,16 @@ function check(world: SessionFixture, actors: readonly Actor[]): void {
       if (frame.type !== "offer") continue;
       const sender = actors[frame.mark];
       assert(sender !== undefined && frame.from === sender.name, "from is the sender's own name");
-      if (sender.isStranger) assertEquals(frame.fromRole, "consumer", "a stranger is no normal");
+      if (sender.isUnauthenticated) {
+        assertEquals(frame.fromRole, "consumer", "an unauthenticated client is no normal");
+      }
       assert(actor.name === frame.to, "what is relayed reaches whom it names");
     }
-    if (actor.isStranger) {
-      assert(actor.socket.sent.every(({ type }) => type !== "peer-list"), "no list for a stranger");
+    if (actor.isUnauthenticated) {
+      assert(
+        actor.socket.sent.every(({ type }) => type !== "peer-list"),
+        "no list for an unauthenticated client",
+      );
     }
   }
 }
@@ -176,7 +181,12 @@ function* interleavings(one: readonly string[], two: readonly string[]): Generat
 }
 
 Deno.test("race: a token-less socket never becomes its victim, in any interleaving of a takeover", async () => {
-  const attack = ["stranger opens", "stranger admitted", "stranger registers", "stranger offers"];
+  const attack = [
+    "unauthenticated opens",
+    "unauthenticated admitted",
+    "unauthenticated registers",
+    "unauthenticated offers",
+  ];
   const takeover = ["victim opens", "victim admitted", "victim registers", "victim offers"];
   let count = 0;
   for (const steps of interleavings(attack, takeover)) {
@@ -185,17 +195,17 @@ Deno.test("race: a token-less socket never becomes its victim, in any interleavi
       const world = new SessionFixture({}, () => Promise.resolve(verdict));
       const bystander = world.join("bystander");
       const old = world.join("victim");
-      const [stranger, victim] = [
+      const [unauthenticated, victim] = [
         new Actor(world, "victim", true, 1),
         new Actor(world, "victim", false, 2),
       ];
       for (const step of steps) {
         const [who, what] = step.split(" ");
-        const actor = who === "stranger" ? stranger : victim;
+        const actor = who === "unauthenticated" ? unauthenticated : victim;
         if (what === "opens") actor.session.handleEvent(new Event("open"));
         if (what === "admitted") actor.admit();
         if (what === "registers") {
-          actor.session.receive(who === "stranger" ? REGISTER_CONSUMER : REGISTER_NORMAL);
+          actor.session.receive(who === "unauthenticated" ? REGISTER_CONSUMER : REGISTER_NORMAL);
         }
         if (what === "offers") actor.session.receive(offer("bystander", actor.mark));
         for (let n = 0; n < 5; n++) await Promise.resolve();
@@ -209,7 +219,7 @@ Deno.test("race: a token-less socket never becomes its victim, in any interleavi
       );
       assertEquals(old.socket.closedWith, CLOSE.replaced);
       assertEquals(victim.socket.closedWith, undefined);
-      assert(stranger.socket.closedWith !== undefined);
+      assert(unauthenticated.socket.closedWith !== undefined);
       assertEquals(world.registry.peers, 2);
     }
   }

@@ -53,7 +53,7 @@ Deno.test("outbox: what is sent goes out at once, and little of it needs no mark
   assertEquals([fixture.published.length, fixture.marks], [50, []]);
 });
 
-Deno.test("outbox: no more than a window is under way to one instance, whoever sends", async () => {
+Deno.test("outbox: no more than a window is under way to one instance, from any sender", async () => {
   const fixture = new Fixture();
   const outcomes = Array.from({ length: 10 }, (_, n) => fixture.send(n, KB64));
   assertEquals(fixture.published.length, WINDOW / KB64.length);
