@@ -42,11 +42,12 @@ export interface OrderedMember extends Member {
 }
 
 /**
- * Why a member joins. `join`: a peer comes. `reclaim`: it had joined before the backplane failed; of two
+ * Why a member joins. `join`: a peer comes. `join if free`: a peer comes for a name that was taken over
+ * too often; one of its role that has the name keeps it. `reclaim`: it had joined before the backplane failed; of two
  * members that share a name the later stays. `restore`: it had joined, but the backplane has lost it; it
  * gets its name back only if nobody has it.
  */
-export type JoinMode = "join" | "reclaim" | "restore";
+export type JoinMode = "join" | "join if free" | "reclaim" | "restore";
 
 /** How a member joins. */
 export interface JoinOptions {

@@ -118,14 +118,14 @@ export class Cluster {
    * Adds a peer to a room: at once while there are no other instances, else once its name is claimed.
    * A second join of one peer is the first one.
    */
-  join(room: string, peer: Peer): JoinResult | Promise<JoinResult> {
+  join(room: string, peer: Peer, onlyIfFree = false): JoinResult | Promise<JoinResult> {
     const before = this.#localMembers.ofPeer(peer);
     if (before?.claim.kind === "pending" && before.claim.answer) return before.claim.answer.promise;
     const joined = this.#options.registry.get(room);
     if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
     if (!this.isUp) return this.#joinHere(room, peer);
     const answer = Promise.withResolvers<JoinResult>();
-    this.#claims.claim(this.#add(room, peer), "join", answer);
+    this.#claims.claim(this.#add(room, peer), onlyIfFree ? "join if free" : "join", answer);
     return answer.promise;
   }
 

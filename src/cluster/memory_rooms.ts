@@ -72,11 +72,12 @@ export class MemoryRooms<Connection extends Receiver> {
   join(name: string, member: Member, { mode, limits, joinOrder }: JoinOptions): JoinReply {
     const room = this.#rooms.get(name) ?? createRoom();
     const { instance } = member;
-    const isReclaim = mode !== "join";
+    const isReclaim = mode === "reclaim" || mode === "restore";
     const needsSnapshot = mode !== "restore" && !room.countByInstance.has(instance);
     const old = room.members.get(member.id);
     if (old !== undefined && !isSameMember(old, member)) {
-      const isTaken = !mayTakeOver(member, old);
+      const isKept = mode === "join if free" && old.role === member.role;
+      const isTaken = isKept || !mayTakeOver(member, old);
       const isLater = isReclaim && old.joinedAt > member.joinedAt;
       const isOutdated = old.role === member.role && (mode === "restore" || isLater);
       if (isTaken || isOutdated) {

@@ -68,9 +68,14 @@ export class SignalingRegistry {
     return [...this.#rooms.values()];
   }
 
+  /** Whether an id was taken over so often that a peer which has it keeps it for now. */
+  isHeld(name: string, id: string): boolean {
+    return this.#takeovers?.isHeld(name, id) ?? false;
+  }
+
   /** The peer that keeps the id of this newcomer because the id was taken over too often, if any. */
   holderAgainst(name: string, { id, role }: Peer): Peer | undefined {
-    if (!this.#takeovers?.isHeld(name, id)) return undefined;
+    if (!this.isHeld(name, id)) return undefined;
     const holder = this.#rooms.get(name)?.find(id);
     return holder?.role === role && !holder.isClosed ? holder : undefined;
   }

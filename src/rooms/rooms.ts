@@ -29,8 +29,15 @@ export interface Rooms {
   ) => JoinResult | Promise<JoinResult>;
 }
 
-/** Adds a peer to a room; a promise where other instances are asked. */
-export type Join = (name: string, peer: Peer) => JoinResult | Promise<JoinResult>;
+/**
+ * Adds a peer to a room; a promise where other instances are asked. With `onlyIfFree` a peer of another
+ * instance that has the id keeps it.
+ */
+export type Join = (
+  name: string,
+  peer: Peer,
+  onlyIfFree?: boolean,
+) => JoinResult | Promise<JoinResult>;
 
 /** Milliseconds within which the peer that has an id has to answer a ping, else it loses the id. */
 const ANSWER_MS = 2000;
@@ -81,7 +88,8 @@ function joinUnlessHeld(
   join: Join,
 ): JoinResult | Promise<JoinResult> {
   const holder = registry.holderAgainst(name, peer);
-  if (holder === undefined) return join(name, peer);
+  // A peer of another instance may have the id, in a room that this instance has no other peer in.
+  if (holder === undefined) return join(name, peer, registry.isHeld(name, peer.id));
   const answers = holder.answersWithin?.(ANSWER_MS);
   if (answers === undefined) return registry.refuse(name, "idInUse");
   return answers.then((isAlive) =>

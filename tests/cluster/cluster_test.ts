@@ -44,6 +44,29 @@ function testEveryBackplane(
   }
 }
 
+testEveryBackplane(
+  "two tabs on two instances that share a nodeId replace each other no longer than on one",
+  async ([x, y]) => {
+    let refused = 0;
+    const comers: Client[] = [];
+    try {
+      for (let turn = 0; turn < 12 && refused < 2; turn++) {
+        const server = turn % 2 === 0 ? x : y;
+        const client = await Client.connect(server.signal({ room: "alone", nodeId: "tab" }));
+        comers.push(client);
+        client.send({ type: "register", role: "normal" });
+        const joined = client.next("peer-list").then(() => 0, () => 4409);
+        if (await joined === 4409) refused++;
+      }
+      assertEquals(refused, 2);
+      const open = comers.filter(({ socket }) => socket.readyState === WebSocket.OPEN);
+      assertEquals(open.length, 1);
+    } finally {
+      for (const client of comers) await client.close();
+    }
+  },
+);
+
 function join(server: TestServer, nodeId: string, room = "room") {
   return Client.join(server.signal({ room, nodeId }));
 }

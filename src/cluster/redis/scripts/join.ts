@@ -18,7 +18,7 @@ local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
 local instance, number, role, acceptsConsumers, joinedAt, identity = unpack(ARGV, 4, 9)
 local mode, oldJoinOrder, lifetime = ARGV[10], ARGV[11], ARGV[12]
 local maxPeers, maxOfIdentity = tonumber(ARGV[13]), tonumber(ARGV[14])
-local isReclaim = mode ~= 'join'
+local isReclaim = mode == 'reclaim' or mode == 'restore'
 
 local function publishSnapshot(rotation)
   local pairs = redis.call('HGETALL', members)
@@ -60,6 +60,7 @@ if old then
   local isSame = oldInstance == instance and oldNumber == number
   -- As mayTakeOver says: a normal always may, a consumer only from one of the same identity.
   local isTaken = role == 'consumer' and (oldRole ~= 'consumer' or oldIdentity ~= identity)
+    or mode == 'join if free' and oldRole == role
   local isLater = isReclaim and tonumber(oldJoinedAt) > tonumber(joinedAt)
   local isOutdated = oldRole == role and (mode == 'restore' or isLater)
   if not isSame and (isTaken or isOutdated) then
