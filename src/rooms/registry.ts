@@ -73,9 +73,8 @@ export class SignalingRegistry {
     return this.#takeovers?.isHeld(name, id) ?? false;
   }
 
-  /** The peer that keeps the id of this newcomer because the id was taken over too often, if any. */
-  holderAgainst(name: string, { id, role }: Peer): Peer | undefined {
-    if (!this.isHeld(name, id)) return undefined;
+  /** The connected peer here that has the id of this newcomer, and its role. */
+  holderOf(name: string, { id, role }: Peer): Peer | undefined {
     const holder = this.#rooms.get(name)?.find(id);
     return holder?.role === role && !holder.isClosed ? holder : undefined;
   }

@@ -87,9 +87,10 @@ function joinUnlessHeld(
   peer: Peer,
   join: Join,
 ): JoinResult | Promise<JoinResult> {
-  const holder = registry.holderAgainst(name, peer);
+  if (!registry.isHeld(name, peer.id)) return join(name, peer);
+  const holder = registry.holderOf(name, peer);
   // A peer of another instance may have the id, in a room that this instance has no other peer in.
-  if (holder === undefined) return join(name, peer, registry.isHeld(name, peer.id));
+  if (holder === undefined) return join(name, peer, true);
   const answers = holder.answersWithin?.(ANSWER_MS);
   if (answers === undefined) return registry.refuse(name, "idInUse");
   return answers.then((isAlive) =>
