@@ -28,6 +28,8 @@ export interface Identity {
   readonly nodeId: string;
   /** Whether it may join as a normal peer; if not, only as a consumer. */
   readonly canJoinAsNormal: boolean;
+  /** What its room token says, if it came with one. */
+  readonly token?: TokenClaims;
 }
 
 /**
@@ -145,14 +147,22 @@ export function admit(
     if (!allowsConsumers) return rejected(reason);
     return room ? identify(room, nodeId, false) : rejected(CLOSE.missingRoom);
   };
-  const member = (own: string, name: string | undefined): Admission =>
-    room === undefined || room === own ? identify(own, name, true) : rejected(CLOSE.wrongRoom);
+  const member = (own: string, name: string | undefined, token?: TokenClaims): Admission =>
+    room === undefined || room === own
+      ? identify(own, name, true, token)
+      : rejected(CLOSE.wrongRoom);
   switch (policy.kind) {
     case "none":
       return identify(room ?? "default", nodeId, true);
     case "room token": {
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
-      const decide = ({ sub }: TokenClaims) => member(sub, nodeId ?? sub);
+      const decide = (claims: TokenClaims) => {
+        const { sub, nodeId: bound } = claims;
+        if (bound !== undefined && nodeId !== undefined && nodeId !== bound) {
+          return rejected(CLOSE.wrongNodeId);
+        }
+        return member(sub, bound ?? nodeId ?? sub, claims);
+      };
       const known = policy.cache.get(token);
       if (known === "expired") return rejected(CLOSE.invalidToken);
       if (known !== undefined) return decide(known);
@@ -250,9 +260,15 @@ function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): Clo
   return kind === "throttled" ? CLOSE.tooManyFailures : otherwise;
 }
 
-function identify(room: string, nodeId: string | undefined, canJoinAsNormal: boolean): Admission {
+function identify(
+  room: string,
+  nodeId: string | undefined,
+  canJoinAsNormal: boolean,
+  token?: TokenClaims,
+): Admission {
   const name = nodeId ?? crypto.randomUUID();
   if (isLongerThan(room, MAX_ROOM_LENGTH)) return rejected(CLOSE.roomTooLong);
   if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return rejected(CLOSE.nodeIdTooLong);
-  return { kind: "accepted", identity: { room, nodeId: name, canJoinAsNormal } };
+  const identity = { room, nodeId: name, canJoinAsNormal };
+  return { kind: "accepted", identity: token === undefined ? identity : { ...identity, token } };
 }

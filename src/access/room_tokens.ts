@@ -5,7 +5,7 @@
 
 import { SignJWT } from "jose/jwt/sign";
 import { jwtVerify } from "jose/jwt/verify";
-import { isLongerThan, MAX_ROOM_LENGTH } from "../protocol/messages.ts";
+import { isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../protocol/messages.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { SignalingError } from "../runtime/errors.ts";
@@ -32,6 +32,10 @@ export interface TokenClaims {
   readonly exp: number;
   /** Seconds since the Unix epoch at which the token was issued. */
   readonly iat?: number;
+  /** The token's own id, by which it can be revoked. */
+  readonly jti?: string;
+  /** The only name that the token opens the room under; any when absent. */
+  readonly nodeId?: string;
 }
 
 /** What a room token is requested with. */
@@ -44,6 +48,8 @@ export interface IssueTokenRequest {
    * @default {"default"}
    */
   subject?: string;
+  /** The only name that the token opens the room under, 128 characters at most; any when absent. */
+  nodeId?: string;
 }
 
 /** A newly issued room token. */
@@ -54,6 +60,10 @@ export interface IssueTokenResponse {
   expiresAt: string;
   /** The room it opens. */
   subject: string;
+  /** Its own id: 128 random bits, base64url. */
+  jti: string;
+  /** The only name that it opens the room under, where one was asked for. */
+  nodeId?: string;
 }
 
 /** Options of {@linkcode issueToken} and {@linkcode verifyToken}. */
@@ -72,7 +82,7 @@ export interface TokenOptions {
 }
 
 /**
- * A token was requested with a `ttl` or `subject` that is not possible; the message says which.
+ * A token was requested with a `ttl`, `subject` or `nodeId` that is not possible; the message says which.
  *
  * @example
  * ```ts
@@ -97,9 +107,9 @@ const LATEST_EXPIRY_SECONDS = 253402300799;
  * @param privateKey The server's private key.
  * @param request How long the token is valid, and for which room.
  * @param options The longest lifetime, and the time.
- * @returns The token, when it expires and its subject.
+ * @returns The token, its id, when it expires and what it opens.
  * @throws {TokenRequestError} `ttl` is no duration with a unit, does not end in the future or is too
- * long, or `subject` is empty or too long.
+ * long, or `subject` or `nodeId` is empty or too long.
  *
  * @example
  * ```ts
@@ -118,7 +128,11 @@ export async function issueToken(
   options: TokenOptions = {},
 ): Promise<IssueTokenResponse> {
   const { clock = systemClock, maxTtlSeconds = Infinity } = options;
-  const subject = checkSubject(request.subject);
+  const { subject: asked = "default", nodeId } = request;
+  const subject = checkName("subject", asked, MAX_ROOM_LENGTH);
+  const bound = nodeId === undefined
+    ? {}
+    : { nodeId: checkName("nodeId", nodeId, MAX_NODE_ID_LENGTH) };
   const lifetime = readTtl(request.ttl);
   const iat = Math.floor(clock.now() / 1000);
   const exp = iat + lifetime;
@@ -128,24 +142,32 @@ export async function issueToken(
   if (lifetime > maxTtlSeconds) {
     throw new TokenRequestError(`\`ttl\` must be ${maxTtlSeconds} seconds at most`);
   }
-  const token = await new SignJWT({ sub: subject })
+  const jti = randomId();
+  const token = await new SignJWT({ sub: subject, ...bound })
     .setProtectedHeader({ alg: "EdDSA" })
     .setIssuer(TOKEN_ISSUER)
     .setAudience(TOKEN_AUDIENCE)
     .setIssuedAt(iat)
     .setExpirationTime(exp)
+    .setJti(jti)
     .sign(privateKey);
-  return { token, expiresAt: new Date(exp * 1000).toISOString(), subject };
+  return { token, expiresAt: new Date(exp * 1000).toISOString(), subject, jti, ...bound };
 }
 
-function checkSubject(subject: unknown = "default"): string {
-  if (typeof subject !== "string" || subject === "" || !subject.isWellFormed()) {
-    throw new TokenRequestError("`subject` must be a non-empty string of valid Unicode");
+/** 128 random bits, base64url. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+function checkName(field: string, value: unknown, maxLength: number): string {
+  if (typeof value !== "string" || value === "" || !value.isWellFormed()) {
+    throw new TokenRequestError(`\`${field}\` must be a non-empty string of valid Unicode`);
   }
-  if (isLongerThan(subject, MAX_ROOM_LENGTH)) {
-    throw new TokenRequestError(`\`subject\` must have ${MAX_ROOM_LENGTH} characters at most`);
+  if (isLongerThan(value, maxLength)) {
+    throw new TokenRequestError(`\`${field}\` must have ${maxLength} characters at most`);
   }
-  return subject;
+  return value;
 }
 
 function readTtl(ttl: unknown): number {
@@ -214,10 +236,22 @@ export async function verifyToken(
     throw toInvalidTokenError(cause) ?? cause;
   });
   const exp = checkTimes(payload, now, maxTtlSeconds);
-  const { sub, iss, aud, iat } = payload;
+  const { sub, iss, aud, iat, jti, nodeId } = payload;
   if (typeof sub !== "string" || sub === "" || iss === undefined || aud === undefined) {
     const message = "The token's subject must be a non-empty string (sub)";
     throw new InvalidTokenError(message, { reason: "claims", claim: "sub" });
   }
-  return { sub, iss, aud, exp, ...(iat === undefined ? {} : { iat }) };
+  if (nodeId !== undefined && (typeof nodeId !== "string" || nodeId === "")) {
+    const message = "The token's nodeId must be a non-empty string (nodeId)";
+    throw new InvalidTokenError(message, { reason: "claims", claim: "nodeId" });
+  }
+  return {
+    sub,
+    iss,
+    aud,
+    exp,
+    ...(iat === undefined ? {} : { iat }),
+    ...(jti === undefined ? {} : { jti }),
+    ...(nodeId === undefined ? {} : { nodeId }),
+  };
 }

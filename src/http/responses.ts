@@ -4,6 +4,9 @@ import { STATUS_CODE } from "@std/http/status";
 
 export { STATUS_CODE };
 
+/** For answers that are about this moment, or secret. */
+export const NO_STORE = { "cache-control": "no-store" };
+
 /** A JSON answer. */
 export function json(body: unknown, status = STATUS_CODE.OK, headers?: HeadersInit): Response {
   const response = Response.json(body, { status, ...(headers === undefined ? {} : { headers }) });

@@ -3,25 +3,17 @@
  * the signaling handler. Every answer is JSON.
  */
 
-import { remoteAddressOf } from "../access/address.ts";
-import { TokenRequestError } from "../access/room_tokens.ts";
-import { createSecretCheck } from "../access/secrets.ts";
-import { VerificationLimiter } from "../access/verification_limiter.ts";
+import { createAdminGuard, type Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
-import { isObject } from "../protocol/messages.ts";
-import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { errorResponse, json, methodNotAllowed, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { issueTokenRoute } from "./token_route.ts";
 import { splitUrl } from "./url.ts";
-
-/** Maximum size of the body of a request, in bytes. */
-export const MAX_BODY_BYTES = 16384;
 
 /** Paths of a server with authentication, and the one that people try first. */
 const NEEDS_AUTH = ["/token", "/public-key", "/"];
-
-const NO_STORE = { "cache-control": "no-store" };
 
 /** What the routes depend on. */
 export interface RoutesOptions {
@@ -36,7 +28,6 @@ export interface RoutesOptions {
   readonly logger: Logger;
 }
 
-type Route = (request: Request, info: unknown) => Response | Promise<Response>;
 type Methods = Readonly<Record<string, Route>>;
 
 /** Creates the function that answers every request of a standalone server. */
@@ -48,7 +39,8 @@ export async function createRoutes(
   const publicJwk = handler.publicJwk();
   if (publicJwk !== null) routes.set("/public-key", get(publicKeyRoute(publicJwk)));
   if (adminSecret !== undefined) {
-    routes.set("/token", { POST: await tokenRoute(options.endpoint, adminSecret) });
+    const guard = await createAdminGuard(options.endpoint, adminSecret);
+    routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
   }
 
   function route(request: Request, info: unknown): Response | Promise<Response> {
@@ -127,105 +119,4 @@ function publicKeyRoute(jwk: PublicJwk): Route {
       ? json(jwk, STATUS_CODE.OK, headers)
       : new Response(null, { status: STATUS_CODE.NotModified, headers });
   };
-}
-
-/** It checks the secret first: a client without it learns nothing, and its body is not read. */
-async function tokenRoute(
-  { handler, addressOf, failures }: RoutesOptions["endpoint"],
-  adminSecret: string,
-): Promise<Route> {
-  const isAdminSecret = await createSecretCheck(adminSecret);
-  // A counter of its own: clients with invalid tokens do not prevent issuing, nor the reverse.
-  const secretFailures = failures.counterFor("secret");
-  const limiter = new VerificationLimiter(secretFailures);
-  return async (request, info) => {
-    const address = addressOf(remoteAddressOf(info), request.headers);
-    const attempt = await limiter.attempt(
-      address,
-      async () =>
-        await isAdminSecret(presentedSecret(request.headers))
-          ? { kind: "valid" as const }
-          : { kind: "invalid" as const },
-    );
-    switch (attempt.kind) {
-      case "valid":
-        return await issue(request, handler);
-      case "invalid":
-        return refuse(
-          STATUS_CODE.Unauthorized,
-          "The admin secret is missing or wrong: send it as x-admin-secret or Bearer",
-          { "www-authenticate": "Bearer" },
-        );
-      case "throttled":
-        return refuse(
-          STATUS_CODE.TooManyRequests,
-          "Too many secrets from your address were wrong",
-          { "retry-after": String(attempt.seconds) },
-        );
-    }
-  };
-}
-
-async function issue(request: Request, handler: SignalingHandler): Promise<Response> {
-  if (!isJson(request.headers.get("content-type"))) {
-    return refuse(STATUS_CODE.UnsupportedMediaType, "Send the body as application/json");
-  }
-  const text = await readText(request, MAX_BODY_BYTES).catch(() => "");
-  if (text === null) {
-    return refuse(STATUS_CODE.ContentTooLarge, `The body has more than ${MAX_BODY_BYTES} bytes`);
-  }
-  const body = parseObject(text);
-  if (body === null) {
-    return refuse(STATUS_CODE.BadRequest, 'The body must be a JSON object such as {"ttl":"24h"}');
-  }
-  const { ttl, subject = undefined } = body;
-  try {
-    const issued = await handler.issueToken(
-      { ttl, ...(subject === undefined ? {} : { subject }) } as { ttl: string; subject?: string },
-    );
-    return json(issued, STATUS_CODE.Created, NO_STORE);
-  } catch (error) {
-    if (error instanceof TokenRequestError) return refuse(STATUS_CODE.BadRequest, error.message);
-    throw error;
-  }
-}
-
-function refuse(status: number, message: string, headers?: Record<string, string>): Response {
-  return errorResponse(status, message, { ...NO_STORE, ...headers });
-}
-
-/** A missing secret counts as a wrong one: it is empty. */
-function presentedSecret(headers: Headers): string {
-  const [, bearer = ""] = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
-  return headers.get("x-admin-secret") || bearer;
-}
-
-function isJson(contentType: string | null): boolean {
-  return contentType?.split(";", 1)[0]?.trim().toLowerCase() === "application/json";
-}
-
-/**
- * Reads the body as text; `null` as soon as it has more than `max` bytes. Rejects if it is cut short
- * or not UTF-8.
- */
-async function readText(request: Request, max: number): Promise<string | null> {
-  if (Number(request.headers.get("content-length")) > max) return null;
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let text = "";
-  let bytes = 0;
-  for await (const chunk of request.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > max) return null;
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
 }

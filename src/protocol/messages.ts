@@ -159,6 +159,8 @@ export const CLOSE = {
   invalidToken: { code: 4003, reason: "invalid or expired token", status: 401 },
   /** The room in the URL is not the token's. Stop. */
   wrongRoom: { code: 4003, reason: "room does not match token subject", status: 403 },
+  /** The nodeId in the URL is not the one that the token is bound to. Stop. */
+  wrongNodeId: { code: 4003, reason: "nodeId does not match token", status: 403 },
   /** The room's name is too long. Stop. */
   roomTooLong: { code: 4003, reason: "room is longer than 256 characters", status: 403 },
   /** The nodeId is too long. Stop. */

@@ -173,6 +173,21 @@ Deno.test("signal: tokens that are missing, bad, or for another room are refused
   assertEquals((await server.health())["peers"], 0);
 });
 
+Deno.test("signal: a token that is bound to a nodeId opens its room under that name alone", async () => {
+  const keys = await generateKeyPairJwk();
+  await using server = await startServer(keys);
+  await using issuer = await createSignalingHandler(keys);
+  const { token } = await issuer.issueToken({ ttl: "1h", subject: "room", nodeId: "ada" });
+  for (const query of [{ token, room: "room", nodeId: "ada" }, { token }]) {
+    await using _ada = await Client.join(server.signal(query));
+    const other = { token: await server.token("room"), nodeId: "b" };
+    await using b = await Client.join(server.signal(other));
+    assertEquals(b.peers, ["ada"]);
+  }
+  const { code, reason } = await refusal(server.signal({ token, nodeId: "bob" }));
+  assertEquals([code, reason], [4003, "nodeId does not match token"]);
+});
+
 Deno.test("signal: an expired token is refused", async () => {
   await using server = await startServer();
   const token = await server.token("room", "1s");

@@ -64,11 +64,29 @@ Deno.test("POST /token mints a token that the public key verifies", async () => 
   const response = await post(server.url, JSON.stringify({ ttl: "24h", subject: "user-123" }));
   assertEquals(response.status, 201);
   assertEquals(response.headers.get("cache-control"), "no-store");
-  const { token, expiresAt, subject } = await response.json();
-  assertEquals(subject, "user-123");
+  const { token, expiresAt, subject, jti, ...rest } = await response.json();
+  assertEquals([subject, rest], ["user-123", {}]);
   assertMatch(expiresAt, ISO);
+  assertMatch(jti, /^[\w-]{22}$/);
   const { publicKey } = await loadKeyPair(server.privateKeyJwk);
-  assertEquals((await verifyToken(token, publicKey)).sub, "user-123");
+  const claims = await verifyToken(token, publicKey);
+  assertEquals([claims.sub, claims.jti, claims.nodeId], ["user-123", jti, undefined]);
+  assertEquals(new Date(claims.exp * 1000).toISOString(), expiresAt);
+});
+
+Deno.test("POST /token binds a token to the nodeId of its body", async () => {
+  await using server = await startServer();
+  const body = { ttl: "24h", subject: "r", nodeId: "n".repeat(128) };
+  const response = await post(server.url, JSON.stringify(body));
+  const { token, nodeId } = await response.json();
+  assertEquals(nodeId, body.nodeId);
+  const { publicKey } = await loadKeyPair(server.privateKeyJwk);
+  assertEquals((await verifyToken(token, publicKey)).nodeId, body.nodeId);
+  for (const nodeId of ["", 7, null, "n".repeat(129), ["n"], "\ud800"]) {
+    const refused = await post(server.url, JSON.stringify({ ...body, nodeId }));
+    const { error } = await refused.json();
+    assertEquals([refused.status, error.includes("`nodeId`")], [400, true]);
+  }
 });
 
 Deno.test("POST /token takes the secret as a bearer token too, and default as the subject", async () => {

@@ -1,0 +1,29 @@
+/** `POST /token`: issues a room token to a caller that has shown the admin secret. */
+
+import { type IssueTokenRequest, TokenRequestError } from "../access/room_tokens.ts";
+import type { SignalingHandler } from "./handler_options.ts";
+import { readJsonObject } from "./json_body.ts";
+import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
+
+/** Issues the token that the body asks for. */
+export async function issueTokenRoute(
+  request: Request,
+  handler: Pick<SignalingHandler, "issueToken">,
+): Promise<Response> {
+  const body = await readJsonObject(request, '{"ttl":"24h"}');
+  if (body instanceof Response) return body;
+  const { ttl, subject, nodeId } = body;
+  try {
+    const issued = await handler.issueToken(
+      {
+        ttl,
+        ...(subject === undefined ? {} : { subject }),
+        ...(nodeId === undefined ? {} : { nodeId }),
+      } as IssueTokenRequest, // It checks every field.
+    );
+    return json(issued, STATUS_CODE.Created, NO_STORE);
+  } catch (error) {
+    if (!(error instanceof TokenRequestError)) throw error;
+    return errorResponse(STATUS_CODE.BadRequest, error.message, NO_STORE);
+  }
+}
