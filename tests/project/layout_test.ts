@@ -10,7 +10,7 @@ import { filesIn, ROOT } from "../helpers/command.ts";
 const ROWS = [
   ["http"],
   ["sessions", "cluster", "config"],
-  ["access", "rooms"],
+  ["access", "ice", "rooms"],
   ["protocol", "runtime"],
 ];
 
