@@ -23,6 +23,6 @@ ENV MALLOC_TRIM_THRESHOLD_=65536 MALLOC_TOP_PAD_=0 MALLOC_MMAP_THRESHOLD_=32768
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s \
-  CMD wget -q -O /dev/null "http://127.0.0.1:${PORT:-8080}/health" || exit 1
+  CMD wget -q -O /dev/null "http://127.0.0.1:${PORT:-8080}/livez" || exit 1
 CMD ["run", "--v8-flags=--max-semi-space-size=1", "--quiet", "--no-prompt", "--cached-only", \
   "-P=server", "main.ts"]

@@ -8,7 +8,8 @@ import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
-import { errorResponse, json, methodNotAllowed, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { createProbes } from "./probes.ts";
+import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { splitUrl } from "./url.ts";
 
@@ -18,7 +19,7 @@ const NEEDS_AUTH = ["/token", "/public-key", "/"];
 /** What the routes depend on. */
 export interface RoutesOptions {
   /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
-  readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures">;
+  readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures" | "connections">;
   /** The secret that `POST /token` requires; without it the route does not exist. */
   readonly adminSecret: string | undefined;
   /** Whether the server is shutting down. */
@@ -35,7 +36,8 @@ export async function createRoutes(
   options: RoutesOptions,
 ): Promise<(request: Request, info?: unknown) => Promise<Response>> {
   const { endpoint: { handler }, adminSecret, logger } = options;
-  const routes = new Map<string, Methods>([["/health", get(() => health(options))]]);
+  const routes = new Map<string, Methods>();
+  for (const [path, probe] of createProbes(options)) routes.set(path, get(probe));
   const publicJwk = handler.publicJwk();
   if (publicJwk !== null) routes.set("/public-key", get(publicKeyRoute(publicJwk)));
   if (adminSecret !== undefined) {
@@ -81,23 +83,6 @@ function shorten(pathname: string): string {
 /** `HEAD` goes wherever `GET` does; Deno leaves the body out. */
 function get(route: Route): Methods {
   return { GET: route, HEAD: route };
-}
-
-function health({ endpoint: { handler }, isDraining, now }: RoutesOptions): Response {
-  const { auth, peers, rooms, memory, backplane } = handler.stats();
-  const status = isDraining() ? "draining" : memory === "ok" ? "ok" : "overloaded";
-  return json(
-    {
-      status,
-      auth,
-      peers,
-      rooms,
-      ...(backplane === "none" ? {} : { backplane }),
-      ts: new Date(now()).toISOString(),
-    },
-    status === "ok" ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
-    NO_STORE,
-  );
 }
 
 /** The code for entity tags is loaded with the first request. */

@@ -112,6 +112,11 @@ export class Connections {
     return this.#countByPhase.neverOpened;
   }
 
+  /** Whether the process ran out of file descriptors within the last minute. */
+  get isOutOfDescriptors(): boolean {
+    return this.#clock.elapsed() < this.#reducedUntil;
+  }
+
   /** How many sockets there are. */
   get size(): number {
     return this.#connections.size;
@@ -227,7 +232,7 @@ export class Connections {
 
   /** How many sockets there may be. */
   #capacity(): number {
-    if (this.#clock.elapsed() >= this.#reducedUntil) this.#reducedCapacity = Infinity;
+    if (!this.isOutOfDescriptors) this.#reducedCapacity = Infinity;
     return Math.min(this.#limits.maxConnections, this.#reducedCapacity);
   }
 

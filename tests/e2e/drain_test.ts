@@ -80,7 +80,7 @@ Deno.test("main: a stop closes sockets at a rate, and a second signal ends it at
   await Promise.all([last, ...crowd].map(({ closed }) => closed));
 });
 
-Deno.test("main: out of file descriptors, it keeps some free and turns clients away with 503", async () => {
+Deno.test("main: out of file descriptors, it keeps some free, is not ready and turns clients away", async () => {
   const args = [
     "-c",
     `ulimit -n 120; exec "$0" "$@"`,
@@ -107,7 +107,16 @@ Deno.test("main: out of file descriptors, it keeps some free and turns clients a
     const answer = await exchange(port, handshake("/signal"), /\r\n\r\n/).catch(() => "");
     return answer.startsWith("HTTP/1.1 503 ") && /retry-after/i.test(answer);
   });
-  assertEquals((await (await fetch(`${url}/health`)).json()).status, "ok");
+  for (
+    const [path, code, status] of [
+      ["/health", 200, "ok"],
+      ["/livez", 200, "ok"],
+      ["/readyz", 503, "out of descriptors"],
+    ]
+  ) {
+    const response = await fetch(url + path);
+    assertEquals([response.status, (await response.json()).status], [code, status]);
+  }
   for (const client of clients.splice(0, clients.length / 2)) await client.close();
   await until("it to take clients in again", () => connect(n++).then(() => true, () => false));
   for (const client of clients) await client.close();

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Connections, type Phase, type TrackedConnection } from "../../src/sessions/connections.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -241,8 +241,11 @@ Deno.test("Connections counts a refused socket for its address until it is close
 Deno.test("Connections.reduceCapacity() applies for a minute", () => {
   const { clock, connections } = connectionsOf();
   for (let n = 0; n < 32; n++) new FakeConnection(connections);
+  assert(!connections.isOutOfDescriptors);
   assertEquals(connections.reduceCapacity(), 30);
   assertEquals(connections.exceededLimit(undefined), "server");
+  assert(connections.isOutOfDescriptors);
   clock.tick(60_000);
   assertEquals(connections.exceededLimit(undefined), undefined);
+  assert(!connections.isOutOfDescriptors);
 });
