@@ -100,6 +100,14 @@ export interface AuditReply {
   readonly removed: number;
 }
 
+/** What became of a text that was posted. */
+export interface PostReply {
+  /** The instances that it is on its way to. */
+  readonly reached: readonly string[];
+  /** Whether there is another instance that it could not be sent to. */
+  readonly isPartial: boolean;
+}
+
 /** What happens in a room. */
 export type RoomEvent =
   | {
@@ -172,6 +180,8 @@ export interface BackplaneListener {
   warn(message: string, fields?: LogFields): void;
   /** A token or secret of this address was not valid on another instance. */
   authFailed(address: string): void;
+  /** Another instance has posted a text, to this one or to all. */
+  posted(text: string, from: string): void;
 }
 
 /**
@@ -202,6 +212,11 @@ export interface Backplane {
   audit(views: readonly RoomView[]): Promise<AuditReply>;
   /** Tells the other instances that a token or secret was not valid. */
   authFailed(address: string): void;
+  /**
+   * Sends a text of up to 262,144 characters to an instance, or to all others. These are the questions
+   * of instances to each other, and the answers. A rejection means that it has reached nobody.
+   */
+  post(text: string, to?: string): Promise<PostReply>;
   /** Removes the members of this instance and ends, for good. */
   close(): Promise<void>;
 }

@@ -16,6 +16,9 @@ import { Claims } from "./claims.ts";
 import { MessageRouter } from "./message_router.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import { OutageLog } from "./outage_log.ts";
+import { Pings } from "./pings.ts";
+import { type Answerers, type Answers, type AskOptions, Questioner } from "./questioner.ts";
+import type { Question, QuestionKind } from "./question.ts";
 import { RemoteMembers } from "./remote_members.ts";
 import type { Room } from "../rooms/room.ts";
 import { type LocalMember, LocalMembers } from "./local_members.ts";
@@ -47,6 +50,7 @@ export class Cluster {
   readonly #auditor: Auditor;
   readonly #claims: Claims;
   readonly #outageLog: OutageLog;
+  readonly #questioner: Questioner;
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
 
@@ -56,6 +60,8 @@ export class Cluster {
     const router = this.#router = new MessageRouter(parts);
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
+    this.#questioner = new Questioner(parts);
+    new Pings(this.#localMembers, this.#questioner);
     this.#outageLog = new OutageLog(options.clock, options.logger);
     this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
     this.#claims = new Claims({
@@ -94,6 +100,7 @@ export class Cluster {
       roomsListed: (rooms) => this.#guard(() => this.#auditor.roomsListed(rooms)),
       warn: (message, fields) => this.#options.logger.warn(message, fields),
       authFailed: (address) => this.#options.failures.count(address),
+      posted: (...message) => this.#guard(() => this.#questioner.receive(...message)),
     });
     this.#auditor.start();
     this.#watchHealth();
@@ -106,7 +113,22 @@ export class Cluster {
     }
     this.#auditor.close();
     this.#localMembers.instance = undefined;
+    this.#questioner.abort();
     await this.#options.backplane.close();
+  }
+
+  /** Answers questions of other instances, of these kinds, from now on. */
+  answer(answerers: Answerers): void {
+    this.#questioner.answer(answerers);
+  }
+
+  /**
+   * Asks one other instance, or all of them; see `question.ts` for what can be asked. Resolves once all
+   * have replied, and within the time-out in any case. Never rejects: while the backplane is down it
+   * resolves at once, without answers.
+   */
+  ask<K extends QuestionKind>(question: Question<K>, options: AskOptions): Promise<Answers<K>> {
+    return this.#questioner.ask(question, options);
   }
 
   /** Tells the other instances that a token or secret was not valid here. */
@@ -214,6 +236,7 @@ export class Cluster {
     this.#outageLog.down(reason);
     if (!this.isUp) return;
     this.#localMembers.instance = undefined;
+    this.#questioner.abort();
     this.#remoteMembers.clear(this.#options.clock.now());
     for (const local of [...this.#localMembers.all()]) {
       const { claim, peer, room } = local;

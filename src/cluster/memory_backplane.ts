@@ -13,6 +13,7 @@ import type {
   JoinReply,
   Member,
   MemberId,
+  PostReply,
   RoomView,
   SendOutcome,
   UndeliverableReason,
@@ -110,6 +111,17 @@ class MemoryConnection implements Backplane {
       if (instance === this.#instance) continue;
       connection.receive((listener) => listener.authFailed(address));
     }
+  }
+
+  post(text: string, to?: string): Promise<PostReply> {
+    const reached: string[] = [];
+    for (const [instance, connection] of this.#rooms.connections) {
+      const isTarget = to === undefined ? instance !== this.#instance : instance === to;
+      if (!isTarget) continue;
+      connection.receive((listener) => listener.posted(text, this.#instance));
+      reached.push(instance);
+    }
+    return Promise.resolve({ reached, isPartial: to !== undefined && reached.length === 0 });
   }
 
   close(): Promise<void> {

@@ -27,6 +27,7 @@
  *     reportUndeliverable: (...report) => inner.reportUndeliverable(...report),
  *     audit: (views) => inner.audit(views),
  *     authFailed: (address) => inner.authFailed(address),
+ *     post: (...message) => inner.post(...message),
  *     close: () => inner.close(),
  *   };
  * }
@@ -52,6 +53,7 @@ export {
   type Member,
   type MemberId,
   type OrderedMember,
+  type PostReply,
   type RoomEvent,
   type RoomView,
   type SendOutcome,

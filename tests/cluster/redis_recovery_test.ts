@@ -273,6 +273,7 @@ Deno.test("redis: a backplane of the host that rejects everything ends nothing",
       reportUndeliverable() {},
       audit: fail,
       authFailed() {},
+      post: fail,
       close: () => Promise.resolve(),
     },
   });

@@ -35,6 +35,10 @@ export class ConnectedInstance {
   readonly lost: string[] = [];
   readonly listed = new Set<string>();
   readonly failedAddresses: string[] = [];
+  /** What was posted to it: sender and text. */
+  readonly posts: [string, string][] = [];
+  /** How many events had come when each of them came. */
+  readonly eventsBeforePosts: number[] = [];
   #events: RoomEvent[] = [];
   #lastNumber = 0;
 
@@ -50,6 +54,10 @@ export class ConnectedInstance {
       roomsListed: (rooms) => rooms.forEach((room) => this.listed.add(room)),
       warn: () => {},
       authFailed: (address) => this.failedAddresses.push(address),
+      posted: (text, from) => {
+        this.posts.push([from, text]);
+        this.eventsBeforePosts.push(this.#events.length);
+      },
     });
   }
 
@@ -391,6 +399,47 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
       ["192.0.2.1"],
       ["192.0.2.1"],
     ]);
+  }],
+
+  [
+    "a text is posted to one instance or to all others, in the order of the calls",
+    async (connect) => {
+      const [x, y, z] = [await connect(), await connect(), await connect()];
+      const texts = ['["any",\n"text"] 😀', "", "x".repeat(262_144)];
+      for (const text of texts) {
+        const { reached, isPartial } = await x.backplane.post(text);
+        assertEquals([reached.toSorted(), isPartial], [[y.instance, z.instance].sort(), false]);
+      }
+      const one = await x.backplane.post("for one", y.instance);
+      assertEquals(one, { reached: [y.instance], isPartial: false });
+      const nobody = await x.backplane.post("for nobody", "nobody");
+      assertEquals(nobody, { reached: [], isPartial: true });
+      await z.backplane.post("last");
+      await until("all", () => x.posts.length + y.posts.length + z.posts.length === 9);
+      const sent = texts.map((text) => [x.instance, text]);
+      const [forOne, last] = [[x.instance, "for one"], [z.instance, "last"]];
+      assertEquals([x.posts, y.posts, z.posts], [[last], [...sent, forOne, last], sent] as unknown);
+    },
+  ],
+
+  ["what is posted arrives in order with what happens in rooms", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    await y.join("r", "b");
+    await y.settle();
+    for (let n = 0; n < 20; n++) {
+      const joining = x.join("r", `a${n}`);
+      await Promise.all([joining, x.backplane.post(`after a${n}`)]);
+    }
+    await until("all", () => y.posts.length === 20);
+    assertEquals(y.eventsBeforePosts, Array.from({ length: 20 }, (_, n) => n + 1));
+  }],
+
+  ["a text to an instance that has closed does not arrive", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    await y.backplane.close();
+    assertEquals(await x.backplane.post("late"), { reached: [], isPartial: false });
+    assertEquals((await x.backplane.post("late", y.instance)).isPartial, true);
+    assertEquals(y.posts, []);
   }],
 
   ["an audit of what is there changes nothing", async (connect) => {

@@ -10,6 +10,7 @@ import type {
   JoinReply,
   Member,
   OrderedMember,
+  PostReply,
   RoomView,
   SendOutcome,
   UndeliverableReason,
@@ -38,10 +39,12 @@ export class ControlledBackplane implements Backplane {
   readonly sent: Envelope[] = [];
   readonly reports: [EnvelopeHeader, UndeliverableReason][] = [];
   readonly audits: (readonly RoomView[])[] = [];
+  readonly posts: { readonly text: string; readonly to: string | undefined }[] = [];
   send: (envelope: Envelope) => Promise<SendOutcome> = (envelope) => {
     this.sent.push(envelope);
     return Promise.resolve("sent");
   };
+  postReply: () => Promise<PostReply> = () => Promise.resolve({ reached: [], isPartial: false });
   auditReply: () => Promise<AuditReply> = () => Promise.resolve({ missing: [], removed: 0 });
 
   start(listener: BackplaneListener): void {
@@ -72,6 +75,11 @@ export class ControlledBackplane implements Backplane {
   }
 
   authFailed(): void {}
+
+  post(text: string, to?: string): Promise<PostReply> {
+    this.posts.push({ text, to });
+    return this.postReply();
+  }
 
   close(): Promise<void> {
     return Promise.resolve();

@@ -5,6 +5,7 @@ import type {
   Backplane,
   BackplaneListener,
   JoinReply,
+  PostReply,
   RoomView,
   SendOutcome,
 } from "../../src/cluster/backplane.ts";
@@ -75,6 +76,9 @@ export class SlowBackplane implements Backplane {
       },
       warn() {},
       authFailed() {},
+      posted: (...message) => {
+        if (inner === this.#inner) this.#queues[1]?.push(() => this.#listener?.posted(...message));
+      },
     });
   }
 
@@ -114,6 +118,15 @@ export class SlowBackplane implements Backplane {
   reportUndeliverable(): void {}
 
   authFailed(): void {}
+
+  post(...args: Parameters<Backplane["post"]>): Promise<PostReply> {
+    return new Promise((resolve) =>
+      this.#say(async (inner) => {
+        const reply = await inner.post(...args);
+        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+      })
+    );
+  }
 
   close(): Promise<void> {
     return this.#inner?.close() ?? Promise.resolve();

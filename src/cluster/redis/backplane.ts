@@ -29,6 +29,7 @@ import type {
   JoinReply,
   Member,
   MemberId,
+  PostReply,
   RoomView,
   SendOutcome,
   UndeliverableReason,
@@ -42,6 +43,7 @@ import { encodeAuthFailed, encodeUndeliverable, type RedisMessage } from "./mess
 import { auditCall, decodeAuditReply } from "./scripts/audit.ts";
 import { decodeJoinReply, joinCall } from "./scripts/join.ts";
 import { leaveCall } from "./scripts/leave.ts";
+import { decodePostReply, postCall } from "./scripts/post.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 import { updateCall } from "./scripts/update.ts";
 
@@ -145,6 +147,13 @@ class RedisBackplane implements Backplane {
     if (from !== undefined) this.#connection?.post(this.#keys.all, encodeAuthFailed(address, from));
   }
 
+  async post(text: string, to?: string): Promise<PostReply> {
+    const connection = this.#connection;
+    if (connection === undefined) throw new Error("Redis is down");
+    const call = postCall(this.#keys, connection.instance, text, to);
+    return decodePostReply(await connection.run(call));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
@@ -223,6 +232,9 @@ class RedisBackplane implements Backplane {
         return;
       case "auth failed":
         if (message.from !== connection.instance) this.#listener.authFailed(message.address);
+        return;
+      case "post":
+        return this.#listener.posted(message.text, message.from);
     }
   }
 }

@@ -24,6 +24,7 @@ export const MESSAGE_KIND = {
   undeliverable: "undeliverable",
   membersLost: "members lost",
   authFailed: "auth failed",
+  post: "post",
   ping: "ping",
   mark: "mark",
   markReached: "mark reached",
@@ -51,6 +52,7 @@ export type RedisMessage =
   }
   | { readonly kind: "members lost"; readonly room: string; readonly from: string }
   | { readonly kind: "auth failed"; readonly address: string; readonly from: string }
+  | { readonly kind: "post"; readonly text: string; readonly from: string }
   | { readonly kind: "mark" | "mark reached"; readonly from: string; readonly position: number };
 
 /** What is published to learn whether an instance still subscribes to its channel. */
@@ -95,6 +97,11 @@ export function encodeAuthFailed(address: string, from: string): string {
   return JSON.stringify([MESSAGE_KIND.authFailed, address, from]);
 }
 
+/** A text of one instance for others: a line that names the sender, then the text. */
+export function encodePost(text: string, from: string): string {
+  return `${JSON.stringify([MESSAGE_KIND.post, from])}\n${text}`;
+}
+
 function encodeHeader({ room, type, from, sender, to, target }: EnvelopeHeader): unknown[] {
   return [room, type, from, sender.instance, sender.number, to, target.instance, target.number];
 }
@@ -130,6 +137,8 @@ function decode([kind, ...fields]: unknown[], text: string): RedisMessage | unde
       return { kind, from: toText(fields[0]), position: toNumber(fields[1]) };
     case MESSAGE_KIND.authFailed:
       return { kind, address: toText(fields[0]), from: toText(fields[1]) };
+    case MESSAGE_KIND.post:
+      return { kind, text, from: toText(fields[0]) };
     default: {
       const event = decodeEvent(kind, fields);
       return event && { kind: "room event", event };

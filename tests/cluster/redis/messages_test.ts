@@ -6,6 +6,7 @@ import {
   decodeMessage,
   encodeAuthFailed,
   encodeEnvelope,
+  encodePost,
   encodeUndeliverable,
   MESSAGE_KIND,
   PING,
@@ -53,6 +54,12 @@ Deno.test("messages: the report of an undeliverable envelope has its header and 
 Deno.test("messages: a failed authentication is read with its address and its instance", () => {
   const message = decodeMessage(encodeAuthFailed("192.0.2.1", "x"));
   assertEquals(message, { kind: "auth failed", address: "192.0.2.1", from: "x" });
+});
+
+Deno.test("messages: a post is read with its text, whatever that is, and its instance", () => {
+  for (const text of ['["any",\n"text"]\n\n😀', ""]) {
+    assertEquals(decodeMessage(encodePost(text, "x")), { kind: "post", text, from: "x" });
+  }
 });
 
 Deno.test("messages: room events are read as the scripts write them", () => {
@@ -117,6 +124,7 @@ Deno.test("messages: what is no message of this version is ignored", () => {
     '["mark","x"]',
     '["left","r","a","x","7"]',
     '["instance left","r",null]',
+    '["post",7]\nany text',
     '["auth failed",["192.0.2.1"],"x"]',
     '["undeliverable","r","register","a","x",7,"b","y",8,"busy"]',
     '["envelope","r","offer","a","x",7,"b","y",8]\n{}',

@@ -4,8 +4,9 @@ import { AUDIT } from "./audit.ts";
 import { HEARTBEAT } from "./heartbeat.ts";
 import { JOIN } from "./join.ts";
 import { LEAVE } from "./leave.ts";
+import { POST } from "./post.ts";
 import { REAP } from "./reap.ts";
 import { UPDATE } from "./update.ts";
 
 /** The text of every script. */
-export const SCRIPTS: readonly string[] = [AUDIT, HEARTBEAT, JOIN, LEAVE, REAP, UPDATE];
+export const SCRIPTS: readonly string[] = [AUDIT, HEARTBEAT, JOIN, LEAVE, POST, REAP, UPDATE];

@@ -1,0 +1,110 @@
+/**
+ * What instances ask each other, and the text in which questions and answers travel. A new kind of
+ * question is one more entry in `Exchanges` and in `CODECS`. Others may publish where the texts are
+ * read, so that every field is checked. Who asks and who answers is left to the questioner.
+ */
+
+/** UTF-16 units that a question or an answer has at most: as many as envelopes under way. */
+export const MAX_TEXT = 262_144;
+
+/** Whether the client of a peer answers a ping; `unknown` where its instance can send none. */
+export type PingAnswer = "alive" | "dead" | "unknown";
+
+/** Every question with its answer, by kind. Both consist of JSON values. */
+export interface Exchanges {
+  /** Does the member of the asked instance that has this number answer a ping? */
+  readonly ping: {
+    readonly question: { readonly number: number };
+    readonly answer: PingAnswer;
+  };
+}
+
+/** The kinds of questions. */
+export type QuestionKind = keyof Exchanges;
+
+/** A question of one kind, or of any. */
+export type Question<K extends QuestionKind = QuestionKind> = {
+  readonly [P in K]: { readonly kind: P } & Exchanges[P]["question"];
+}[K];
+
+/** The answer to a question of one kind, or of any. */
+export type Answer<K extends QuestionKind = QuestionKind> = {
+  readonly [P in K]: Exchanges[P]["answer"];
+}[K];
+
+/** Reads the fields of a question, and an answer; each returns `undefined` for what is malformed. */
+interface Codec<K extends QuestionKind> {
+  readonly question: (fields: Readonly<Record<string, unknown>>) => Question<K> | undefined;
+  readonly answer: (value: unknown) => Answer<K> | undefined;
+}
+
+const CODECS: { readonly [K in QuestionKind]: Codec<K> } = {
+  ping: {
+    question: ({ number }) =>
+      typeof number === "number" && Number.isSafeInteger(number)
+        ? { kind: "ping", number }
+        : undefined,
+    answer: (value) =>
+      value === "alive" || value === "dead" || value === "unknown" ? value : undefined,
+  },
+};
+
+/** A text that one instance sends another. */
+export type QuestionMessage =
+  | {
+    readonly kind: "question";
+    /** The number that the asking instance has given it. */
+    readonly id: number;
+    /** Absent where this instance does not know such a question. */
+    readonly question: Question | undefined;
+  }
+  | {
+    readonly kind: "answer";
+    /** The number of the question. */
+    readonly id: number;
+    /** Not checked yet: `decodeAnswer` does that. */
+    readonly value: unknown;
+  };
+
+/** A question as a text. */
+export function encodeQuestion(id: number, question: Question): string {
+  return JSON.stringify(["question", id, question]);
+}
+
+/** An answer as a text; without a value it says that there will be none. */
+export function encodeAnswer(id: number, value?: Answer): string {
+  return JSON.stringify(value === undefined ? ["answer", id] : ["answer", id, value]);
+}
+
+/** Reads a text; `undefined` for anything else than a message of this version. */
+export function decodeQuestionMessage(text: string): QuestionMessage | undefined {
+  if (text.length > MAX_TEXT) return undefined;
+  let parts: unknown;
+  try {
+    parts = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(parts)) return undefined;
+  const [kind, id, value]: unknown[] = parts;
+  if (typeof id !== "number" || !Number.isSafeInteger(id)) return undefined;
+  if (kind === "question") return { kind, id, question: decodeQuestion(value) };
+  return kind === "answer" ? { kind, id, value } : undefined;
+}
+
+/** Checks the answer to a question of this kind; `undefined` for none, and for a malformed one. */
+export function decodeAnswer<K extends QuestionKind>(
+  kind: K,
+  value: unknown,
+): Answer<K> | undefined {
+  return CODECS[kind].answer(value);
+}
+
+function decodeQuestion(value: unknown): Question | undefined {
+  if (value === null || typeof value !== "object" || !("kind" in value)) return undefined;
+  return isQuestionKind(value.kind) ? CODECS[value.kind].question({ ...value }) : undefined;
+}
+
+function isQuestionKind(kind: unknown): kind is QuestionKind {
+  return typeof kind === "string" && Object.hasOwn(CODECS, kind);
+}
