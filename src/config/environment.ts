@@ -1,6 +1,6 @@
 /**
  * The environment of the command line: the settings where reading them is permitted, completed from
- * `.env` in the current folder where reading that is. Only `main.ts` imports this file.
+ * `.env` in the current folder where reading that is. Only `src/cli/` imports this file.
  */
 
 import { MEGABYTE } from "../runtime/memory_watch.ts";

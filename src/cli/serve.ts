@@ -1,0 +1,146 @@
+/**
+ * The `serve` command: runs the server by its configuration, says where it listens, and stops it on
+ * signals.
+ */
+
+import metadata from "../../deno.json" with { type: "json" };
+import { InvalidKeyError } from "../access/keys.ts";
+import type { Config } from "../config/config.ts";
+import { isOnDeploy, readEnvironment } from "../config/environment.ts";
+import { hideValues, shorten } from "../config/setting_reader.ts";
+import { createServer, type ListenAddress, type SignalingServer } from "../http/server.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
+import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
+import { configure } from "./configuration.ts";
+import { EXIT, Failure } from "./failure.ts";
+import { serverOptions } from "./server_options.ts";
+import { keygenCommand } from "./surroundings.ts";
+import { print } from "./terminal.ts";
+
+/** Ctrl-C under `deno task` sends two signals, by the terminal and by the task: they count as one. */
+const SAME_SIGNAL_MS = 500;
+
+/** How long a stop may take after its closes are spread; then the process ends in any case. */
+const STOP_DEADLINE_MS = 1500;
+
+/**
+ * Starts the server, which ends the process when it is stopped.
+ *
+ * @throws {Failure} It cannot start.
+ */
+export async function serve(): Promise<void> {
+  const environment = await readEnvironment();
+  const config = configure(environment);
+  const logger = neverThrowing(createLogger({
+    level: config.logLevel,
+    format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
+    write: print, // Throws on a full disk; the server goes on.
+  }));
+  for (const warning of config.warnings) logger.warn(warning);
+  const stop = (exitCode: number) => stopServer(server, config, logger, exitCode);
+  const server = await createServer({
+    ...await serverOptions(config, logger),
+    onExhausted: () => stop(EXIT.exhausted),
+  }).catch((error) => {
+    throw startFailure(error);
+  });
+  stopOnSignals(() => stop(EXIT.ok));
+  const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
+    throw new Failure({ lines: [listenProblem(error, config)] });
+  });
+  surviveUnexpectedErrors(logger);
+  announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
+}
+
+function announce(
+  logger: Logger,
+  { auth }: Config,
+  { host, port, url }: ListenAddress,
+  secretIsInFile: boolean,
+): void {
+  logger.info(`Listening on ${url}`, {
+    host,
+    port,
+    auth: auth.enabled ? "enabled" : "disabled",
+    version: metadata.version,
+    deno: Deno.version.deno,
+  });
+  // On Deploy and on a Unix socket, clients know another URL.
+  if (isOnDeploy() || !url.startsWith("http:")) return;
+  const webSocket = `${url.replace("http", "ws")}/signal`;
+  if (!auth.enabled) return logger.info(`Connect to ${webSocket}?room=my-room`);
+  const source = secretIsInFile ? ". ./.env; " : "";
+  logger.info(
+    `Get a first token with: ${source}curl ${url}/token -H "x-admin-secret: $ADMIN_SECRET" ` +
+      `-H "content-type: application/json" -d '{"ttl":"24h","subject":"my-room"}'`,
+  );
+  logger.info(`Connect to ${webSocket}?token=...`);
+}
+
+/** Counts and logs errors that no handler caught: the server continues for the other clients. */
+function surviveUnexpectedErrors(logger: Logger): void {
+  let count = 0;
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    logger.error("Unexpected error", { count: ++count, cause: String(event.error) });
+  });
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    logger.error("Unexpected rejection", { count: ++count, cause: String(event.reason) });
+  });
+}
+
+/** A second signal ends the process at once. */
+function stopOnSignals(stop: () => void): void {
+  let stoppingSince: number | undefined;
+  const onSignal = () => {
+    if (stoppingSince === undefined) {
+      stoppingSince = performance.now();
+      stop();
+    } else if (performance.now() - stoppingSince > SAME_SIGNAL_MS) Deno.exit(1);
+  };
+  const signals = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
+  for (const signal of signals as Deno.Signal[]) Deno.addSignalListener(signal, onSignal);
+}
+
+async function stopServer(
+  server: SignalingServer,
+  { drainSeconds }: Config,
+  logger: Logger,
+  exitCode: number,
+): Promise<void> {
+  if (exitCode === EXIT.ok) logger.info("Stopping");
+  else logger.error("Deno has lost most file descriptors: only a new process can go on");
+  setTimeout(() => Deno.exit(exitCode), drainSeconds * 1000 + STOP_DEADLINE_MS);
+  await server.close();
+  Deno.exit(exitCode);
+}
+
+function startFailure(error: unknown): Failure {
+  const line = error instanceof InvalidKeyError
+    ? `PRIVATE_KEY_JWK is not usable: ${error.message}. Run: ${keygenCommand()}`
+    : `The server cannot start: ${error instanceof Error ? error.message : error}`;
+  return new Failure({ lines: [line] });
+}
+
+/** Why the address cannot be listened on, and what helps. */
+function listenProblem(error: unknown, { host, port }: Config): string {
+  const isAddress = /^[\d.]+$|:/.test(host);
+  // A name may be a secret that stands in the wrong place.
+  const shown = isAddress ? host : shorten(host);
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `PORT ${port} is in use. Try: PORT=${port === 65535 ? 0 : port + 1}`;
+  }
+  if (error instanceof Deno.errors.NotCapable) {
+    const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    const flag = isAddress ? `--allow-net=${where}` : "--allow-net= and the value of HOST";
+    return `Listening on ${shown}:${port} is not permitted. Run with: ${flag}`;
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return `PORT ${port} may not be used by this user. Try: PORT=${DEFAULTS.port}`;
+  }
+  const reason = hideValues(error instanceof Error ? error.message : String(error), host);
+  return `HOST ${
+    JSON.stringify(shown)
+  } cannot be listened on (${reason}). Try: HOST=${DEFAULTS.host}`;
+}

@@ -1,0 +1,54 @@
+/** The options of the server that a configuration stands for. */
+
+import type { Config } from "../config/config.ts";
+import { machineMemory } from "../config/environment.ts";
+import type { ServerOptions } from "../http/server.ts";
+import type { Logger } from "../runtime/logger.ts";
+
+/** The part of the machine's memory that the process may use if `MAX_MEMORY_MB` is not set. */
+const MEMORY_SHARE = 0.8;
+
+/** The options of the server, with its backplane. */
+export async function serverOptions(config: Config, logger: Logger): Promise<ServerOptions> {
+  const { auth, consumerAuth, allowedOrigins, maxTokenTtl } = config;
+  const common = {
+    logger,
+    registerTimeoutMs: config.registerTimeoutMs,
+    idleTimeoutSeconds: config.idleTimeoutSeconds,
+    reintroduceSeconds: config.reintroduceSeconds,
+    drainSeconds: config.drainSeconds,
+    clockToleranceSeconds: config.clockToleranceSeconds,
+    trustedProxies: config.trustedProxies,
+    limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
+    ...(consumerAuth === undefined ? {} : { consumerAuth }),
+    ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+    ...(maxTokenTtl === undefined ? {} : { maxTokenTtl }),
+    ...await backplaneOption(config),
+  };
+  if (!auth.enabled) return { ...common, authEnabled: false };
+  const { privateKeyJwk, publicKeyJwk, adminSecret } = auth;
+  return {
+    ...common,
+    adminSecret,
+    privateKeyJwk,
+    ...(publicKeyJwk === undefined ? {} : { publicKeyJwk }),
+  };
+}
+
+/** Loads the Redis client only if `REDIS_URL` is set. */
+async function backplaneOption({ redis }: Config): Promise<Pick<ServerOptions, "backplane">> {
+  if (redis === undefined) return {};
+  const { createRedisBackplane } = await import("../cluster/redis/backplane.ts");
+  return { backplane: createRedisBackplane(redis) };
+}
+
+/** Megabytes, or 0 for no limit. */
+function memoryLimit({ limits }: Config, logger: Logger): number {
+  if (limits.maxMemoryMb !== undefined) return limits.maxMemoryMb;
+  const machine = machineMemory();
+  if (machine !== undefined) return Math.ceil(machine * MEMORY_SHARE);
+  logger.info(
+    "Memory is not watched: set MAX_MEMORY_MB, or run with --allow-sys=systemMemoryInfo",
+  );
+  return 0;
+}
