@@ -108,7 +108,10 @@ Deno.test("main: the curl that it prints gets a token", async () => {
   const [, command = ""] = await server.line(/Get a first token with: (curl .*)\n/);
   await using curl = start("sh", ["-c", `${command.replace("curl", "curl -s")}`], { env });
   assertEquals(await curl.exited, 0);
-  assertMatch(curl.stdout(), /^\{"token":"eyJ[^"]*","expiresAt":"[^"]*","subject":"my-room"\}$/);
+  assertMatch(
+    curl.stdout(),
+    /^\{"token":"eyJ[^"]*","expiresAt":"[^"]*","subject":"my-room","jti":"[^"]*"\}$/,
+  );
 });
 
 Deno.test("main: settings come from .env, and the environment wins", async () => {
