@@ -1,0 +1,130 @@
+/**
+ * Items that are due at a time of their own: one timer for all of them, and none while there are none.
+ * What is done with an item that is due, its owner decides.
+ */
+
+import type { Clock, Timer } from "./clock.ts";
+import { MAX_INTEGER } from "./integer.ts";
+
+/** Options of {@linkcode DueQueue}. */
+export interface DueQueueOptions<T> {
+  readonly clock: Clock;
+  /** Called once for an item that is due, which is in the queue no longer. Must not throw. */
+  readonly onDue: (item: T) => void;
+}
+
+interface Entry<T> {
+  readonly item: T;
+  readonly at: number;
+  /** Its place in the heap. */
+  index: number;
+}
+
+/** A binary heap by time, in which each item is found by itself, so that it can be deleted. */
+export class DueQueue<T> {
+  readonly #clock: Clock;
+  readonly #onDue: (item: T) => void;
+  readonly #heap: Entry<T>[] = [];
+  readonly #entries = new Map<T, Entry<T>>();
+  #timer: { readonly at: number; readonly id: Timer } | undefined;
+
+  constructor({ clock, onDue }: DueQueueOptions<T>) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  /** How many items there are. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
+  /** Makes an item due in `delayMs` milliseconds, instead of when it was due before. */
+  set(item: T, delayMs: number): void {
+    this.#remove(item);
+    const at = this.#clock.elapsed() + delayMs;
+    const entry: Entry<T> = { item, at, index: this.#heap.length };
+    this.#entries.set(item, entry);
+    this.#heap.push(entry);
+    this.#moveUp(entry);
+    this.#wake();
+  }
+
+  /** Removes an item; `false` if it is not there. */
+  delete(item: T): boolean {
+    const isDeleted = this.#remove(item);
+    if (isDeleted) this.#wake();
+    return isDeleted;
+  }
+
+  /** Removes every item. */
+  clear(): void {
+    this.#heap.length = 0;
+    this.#entries.clear();
+    this.#wake();
+  }
+
+  /** Sets the timer to the first item, unless it is set so; a timer that is early is left alone. */
+  #wake(): void {
+    const first = this.#heap[0];
+    if (this.#timer !== undefined && first !== undefined && this.#timer.at <= first.at) return;
+    if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.id);
+    this.#timer = undefined;
+    if (first === undefined) return;
+    const delayMs = Math.min(Math.max(first.at - this.#clock.elapsed(), 0), MAX_INTEGER);
+    this.#timer = { at: first.at, id: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    const now = this.#clock.elapsed();
+    // As many as there are now: an item that is due again at once waits for the next turn.
+    for (let left = this.#heap.length; left > 0; left--) {
+      const first = this.#heap[0];
+      if (first === undefined || first.at > now) break;
+      this.#remove(first.item);
+      this.#onDue(first.item);
+    }
+    this.#wake();
+  }
+
+  #remove(item: T): boolean {
+    const entry = this.#entries.get(item);
+    if (entry === undefined) return false;
+    this.#entries.delete(item);
+    const last = this.#heap.pop();
+    if (last === undefined || last === entry) return true;
+    this.#place(last, entry.index);
+    this.#moveUp(last);
+    this.#moveDown(last);
+    return true;
+  }
+
+  #moveUp(entry: Entry<T>): void {
+    while (entry.index > 0) {
+      const parent = this.#heap[(entry.index - 1) >> 1];
+      if (parent === undefined || parent.at <= entry.at) return;
+      this.#swap(parent, entry);
+    }
+  }
+
+  #moveDown(entry: Entry<T>): void {
+    while (true) {
+      const left = this.#heap[entry.index * 2 + 1];
+      const right = this.#heap[entry.index * 2 + 2];
+      const child = right !== undefined && left !== undefined && right.at < left.at ? right : left;
+      if (child === undefined || child.at >= entry.at) return;
+      this.#swap(entry, child);
+    }
+  }
+
+  #swap(one: Entry<T>, other: Entry<T>): void {
+    const { index } = one;
+    this.#place(one, other.index);
+    this.#place(other, index);
+  }
+
+  #place(entry: Entry<T>, index: number): void {
+    this.#heap[index] = entry;
+    entry.index = index;
+  }
+}
