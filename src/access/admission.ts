@@ -5,7 +5,8 @@
 
 import type { JWTPayload } from "jose";
 import type { Address } from "./address.ts";
-import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
+import { checkRoomToken, type RoomTokenPolicy, type RoomTokenVerdict } from "./room_token_check.ts";
+import type { TokenClaims } from "./room_tokens.ts";
 import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
 import {
@@ -18,7 +19,7 @@ import {
 import type { Clock } from "../runtime/clock.ts";
 import { deadline } from "../runtime/deadline.ts";
 import type { RefusalLog } from "./refusal_log.ts";
-import { ExpiredTokens, type TokenCache } from "./token_cache.ts";
+import { ExpiredTokens } from "./token_cache.ts";
 
 /** Which peer a connection may become. */
 export interface Identity {
@@ -80,13 +81,7 @@ export type Authorize = (
 /** How clients are authenticated. */
 export type AuthPolicy =
   | { readonly kind: "none" }
-  | {
-    readonly kind: "room token";
-    readonly publicKey: CryptoKey;
-    readonly options: TokenOptions;
-    readonly limiter: VerificationLimiter;
-    readonly cache: TokenCache;
-  }
+  | RoomTokenPolicy
   | {
     readonly kind: "host";
     readonly authorize: Authorize;
@@ -156,23 +151,16 @@ export function admit(
       return identify(room ?? "default", nodeId, true);
     case "room token": {
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
-      const decide = (claims: TokenClaims) => {
-        const { sub, nodeId: bound } = claims;
+      const decide = (verdict: RoomTokenVerdict) => {
+        if (verdict.kind === "refused") return rejected(verdict.close);
+        const { sub, nodeId: bound } = verdict.claims;
         if (bound !== undefined && nodeId !== undefined && nodeId !== bound) {
           return rejected(CLOSE.wrongNodeId);
         }
-        return member(sub, bound ?? nodeId ?? sub, claims);
+        return member(sub, bound ?? nodeId ?? sub, verdict.claims);
       };
-      const known = policy.cache.get(token);
-      if (known === "expired") return rejected(CLOSE.invalidToken);
-      if (known !== undefined) return decide(known);
-      return verifyRoomToken(policy, token, address).then(
-        (attempt) => {
-          if (attempt.kind === "valid") return decide(attempt.value);
-          refusals.log("Room token refused", attempt, address);
-          return rejected(closeReasonFor(attempt, CLOSE.invalidToken));
-        },
-      ).catch((cause) => rejected(refusals.logFailure("Verifying a token failed", cause)));
+      const verdict = checkRoomToken(policy, token, address, refusals);
+      return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
     }
     case "host":
       return deadline(
@@ -185,21 +173,6 @@ export function admit(
           : member(found.room, found.nodeId || nodeId)
       ).catch((cause) => rejected(refusals.logFailure("authorize() failed", cause)));
   }
-}
-
-/** Verifies a token and remembers it, so that it is not verified again. */
-async function verifyRoomToken(
-  { limiter, cache, publicKey, options }: AuthPolicy & { kind: "room token" },
-  token: string,
-  address: Address,
-): Promise<Attempt<TokenClaims>> {
-  const attempt = await limiter.attempt(
-    address,
-    () => verdictOf(verifyToken(token, publicKey, options)),
-  );
-  if (attempt.kind === "valid") cache.add(token, attempt.value);
-  if (attempt.kind === "expired") cache.addExpired(token);
-  return attempt;
 }
 
 /** @throws {TypeError} The host's answer is neither an {@linkcode Authorization} nor falsy. */

@@ -1,0 +1,91 @@
+/**
+ * Checks the room token that a client presents, when it connects or later: one that is known from
+ * memory, any other by verifying it within the limits. What the client may do with it is decided by the
+ * callers.
+ */
+
+import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import type { Address } from "./address.ts";
+import type { RefusalLog } from "./refusal_log.ts";
+import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
+import type { TokenCache } from "./token_cache.ts";
+import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
+
+/** How room tokens are checked. */
+export interface RoomTokenPolicy {
+  readonly kind: "room token";
+  readonly publicKey: CryptoKey;
+  readonly options: TokenOptions;
+  readonly limiter: VerificationLimiter;
+  readonly cache: TokenCache;
+}
+
+/** What a room token says, or why it is refused. */
+export type RoomTokenVerdict =
+  | { readonly kind: "valid"; readonly claims: TokenClaims }
+  | {
+    readonly kind: "refused";
+    /** How a client is closed that connects with it. */
+    readonly close: CloseReason;
+    /** A sentence for the client. */
+    readonly message: string;
+  };
+
+/** Where refusals are logged. */
+type Refusals = Pick<RefusalLog, "log" | "logFailure">;
+
+const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)");
+
+/** Checks a room token; a promise, which never rejects, only where it has to be verified. */
+export function checkRoomToken(
+  policy: RoomTokenPolicy,
+  token: string,
+  address: Address,
+  refusals: Refusals,
+): RoomTokenVerdict | Promise<RoomTokenVerdict> {
+  const known = policy.cache.get(token);
+  if (known === "expired") return EXPIRED;
+  if (known !== undefined) return { kind: "valid", claims: known };
+  return verify(policy, token, address).then((attempt) => {
+    refusals.log("Room token refused", attempt, address);
+    return verdictFor(attempt);
+  }).catch((cause) =>
+    refused(
+      refusals.logFailure("Verifying a token failed", cause),
+      "The server failed to check the token: try again",
+    )
+  );
+}
+
+/** Verifies a token and remembers it, so that it is not verified again. */
+async function verify(
+  { limiter, cache, publicKey, options }: RoomTokenPolicy,
+  token: string,
+  address: Address,
+): Promise<Attempt<TokenClaims>> {
+  const attempt = await limiter.attempt(
+    address,
+    () => verdictOf(verifyToken(token, publicKey, options)),
+  );
+  if (attempt.kind === "valid") cache.add(token, attempt.value);
+  if (attempt.kind === "expired") cache.addExpired(token);
+  return attempt;
+}
+
+function verdictFor(attempt: Attempt<TokenClaims>): RoomTokenVerdict {
+  switch (attempt.kind) {
+    case "valid":
+      return { kind: "valid", claims: attempt.value };
+    case "throttled": {
+      const message =
+        `Too many tokens from your address were invalid: try again in ${attempt.seconds} s`;
+      return refused(CLOSE.tooManyFailures, message);
+    }
+    default:
+      return refused(CLOSE.invalidToken, attempt.error.message);
+  }
+}
+
+function refused(close: CloseReason, message: string): RoomTokenVerdict {
+  return { kind: "refused", close, message };
+}
