@@ -35,14 +35,24 @@ export function decodeJwks(
   base64: string,
   algorithms: readonly string[] = CONSUMER_ALGORITHMS,
 ): JSONWebKeySet {
-  const value = decodeBase64Json(base64);
+  return checkJwks(decodeBase64Json(base64), algorithms);
+}
+
+/**
+ * Checks a set of public keys.
+ *
+ * @param value A JWK, an array of JWKs, or a JWK set.
+ * @param algorithms The names of the algorithms that tokens may have.
+ * @throws {InvalidKeyError} As {@linkcode decodeJwks}.
+ */
+export function checkJwks(value: unknown, algorithms: readonly string[]): JSONWebKeySet {
   const list = Array.isArray(value)
     ? value
     : isObject(value)
     ? value["keys"] ?? [value]
     : undefined;
   if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) {
-    throw new InvalidKeyError("The text is no JWK, array of JWKs or JWK set");
+    throw new InvalidKeyError("There is no JWK, array of JWKs or JWK set");
   }
   for (const [index, jwk] of list.entries()) {
     const problem = findKeyProblem(jwk, algorithms);

@@ -103,7 +103,9 @@ function findMemberProblem(jwk: Readonly<Record<string, unknown>>): string | und
       : "has an exponent e that is none";
   }
   const curve = curveOf(String(jwk["crv"]));
-  if (curve === undefined) return first.length === 32 ? undefined : "has an x that is not 32 bytes";
+  if (curve === undefined) {
+    return first.length === 32 ? findEd25519Problem(first) : "has an x that is not 32 bytes";
+  }
   if (first.length !== curve.bytes || second.length !== curve.bytes) {
     return `has an x or y that is not ${curve.bytes} bytes`;
   }
@@ -116,17 +118,50 @@ function isOnCurve(x: bigint, y: bigint, { prime, b }: Curve): boolean {
   return x < prime && y < prime && (x * x * x - 3n * x + b - y * y) % prime === 0n;
 }
 
+/** Edwards25519, −x² + y² = 1 + d·x²·y² with d = −D / E modulo P (RFC 8032, section 5.1). */
+const P = 2n ** 255n - 19n;
+const D = 121665n;
+const E = 121666n;
+
+/**
+ * What is wrong with an Ed25519 key. Signatures for a point of small order can be made by anyone, and
+ * importing such a key succeeds: 32 bytes of zero are one.
+ */
+function findEd25519Problem(bytes: string): string | undefined {
+  const reversed = [...bytes].reverse().join("");
+  const y = toInteger(reversed) & (2n ** 255n - 1n); // The highest bit is the sign of x.
+  const y2 = y * y % P;
+  // Times 8, a point of small order is the neutral element: y is 0, or 1 or -1, or 2·(x, y) has y = 0.
+  const isSmall = y2 === 0n || y2 === 1n || (2n * E * y2 - D * y2 * y2 - E) % P === 0n;
+  if (isSmall) return "has an x of small order, for which anyone can sign";
+  // x² = (y² − 1) / (d·y² + 1): a square by Euler's criterion.
+  const isPoint = y < P && power(E * (y2 - 1n) * (E - D * y2), (P - 1n) / 2n) === 1n;
+  return isPoint ? undefined : "has an x that is no point of its curve";
+}
+
+/** A power modulo P. */
+function power(base: bigint, exponent: bigint): bigint {
+  let [result, square] = [1n, ((base % P) + P) % P];
+  for (let rest = exponent; rest > 0n; rest >>= 1n) {
+    if (rest & 1n) result = result * square % P;
+    square = square * square % P;
+  }
+  return result;
+}
+
 /** The number that a text of one character per byte stands for, most significant byte first. */
 function toInteger(bytes: string): bigint {
   const hex = Array.from(bytes, (byte) => byte.charCodeAt(0).toString(16).padStart(2, "0"));
   return BigInt(`0x0${hex.join("")}`);
 }
 
-/** A text of one character per byte. */
+/** A text of one character per byte. As in tokens, the spare bits have to be 0. */
 function decodeBase64url(value: unknown): string | undefined {
   if (typeof value !== "string" || !/^[\w-]+$/.test(value)) return undefined;
+  const base64 = value.replaceAll("-", "+").replaceAll("_", "/");
   try {
-    return atob(value.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = atob(base64);
+    return btoa(bytes).replaceAll("=", "") === base64 ? bytes : undefined;
   } catch {
     return undefined;
   }
