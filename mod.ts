@@ -113,6 +113,12 @@ export {
   loadKeyPairFromEnv,
   type PublicJwk,
 } from "./src/access/keys.ts";
+export {
+  loadVerificationKeys,
+  type PublicKeySet,
+  type PublicSetKey,
+  type VerificationKeys,
+} from "./src/access/verification_keys.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/access/limits.ts";
 export {
   createLogger,

@@ -6,6 +6,7 @@
 import { importJWK } from "jose/key/import";
 import { isObject } from "../protocol/messages.ts";
 import { SignalingError } from "../runtime/errors.ts";
+import { rememberKeyId, thumbprintOf } from "./key_id.ts";
 
 /** The public key as `GET /public-key` shows it. */
 export interface PublicJwk {
@@ -25,6 +26,8 @@ export interface KeyPair {
   readonly privateKey: CryptoKey;
   /** Verifies room tokens. */
   readonly publicKey: CryptoKey;
+  /** The id of the pair: the SHA-256 thumbprint of the public key (RFC 7638). */
+  readonly kid: string;
   /** Base64 of the private JWK's JSON: a secret. */
   readonly privateKeyJwk: string;
   /** Base64 of the public JWK's JSON. */
@@ -120,9 +123,12 @@ export async function loadKeyPair(
   if (!await crypto.subtle.verify("Ed25519", publicKey, signature, probe)) {
     throw new InvalidKeyError("The private key's members x and d do not belong together");
   }
+  const kid = await thumbprintOf(x);
+  rememberKeyId(privateKey, kid);
   return {
     privateKey,
     publicKey,
+    kid,
     privateKeyJwk,
     publicKeyJwk: publicKeyJwk ?? encodePublicJwk(x),
   };
@@ -219,7 +225,12 @@ function keyMember(jwk: Record<string, unknown>, name: "x" | "d"): string {
   return value;
 }
 
-async function importKey(jwk: { kty: string; crv: string; x: string; d?: string }): Promise<
+/**
+ * Imports an Ed25519 key.
+ *
+ * @throws {InvalidKeyError} It is not valid.
+ */
+export async function importKey(jwk: { kty: string; crv: string; x: string; d?: string }): Promise<
   CryptoKey
 > {
   try {

@@ -9,12 +9,13 @@ import type { Address } from "./address.ts";
 import type { RefusalLog } from "./refusal_log.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import type { TokenCache } from "./token_cache.ts";
+import type { VerificationKeys } from "./verification_keys.ts";
 import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
 
 /** How room tokens are checked. */
 export interface RoomTokenPolicy {
   readonly kind: "room token";
-  readonly publicKey: CryptoKey;
+  readonly keys: VerificationKeys;
   readonly options: TokenOptions;
   readonly limiter: VerificationLimiter;
   readonly cache: TokenCache;
@@ -59,13 +60,13 @@ export function checkRoomToken(
 
 /** Verifies a token and remembers it, so that it is not verified again. */
 async function verify(
-  { limiter, cache, publicKey, options }: RoomTokenPolicy,
+  { limiter, cache, keys, options }: RoomTokenPolicy,
   token: string,
   address: Address,
 ): Promise<Attempt<TokenClaims>> {
   const attempt = await limiter.attempt(
     address,
-    () => verdictOf(verifyToken(token, publicKey, options)),
+    () => verdictOf(verifyToken(token, keys, options)),
   );
   if (attempt.kind === "valid") cache.add(token, attempt.value);
   if (attempt.kind === "expired") cache.addExpired(token);

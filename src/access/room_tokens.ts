@@ -3,6 +3,8 @@
  * keys and texts, no requests and no sockets.
  */
 
+import type { JWTVerifyOptions, JWTVerifyResult } from "jose";
+import { JWSSignatureVerificationFailed } from "jose/errors";
 import { SignJWT } from "jose/jwt/sign";
 import { jwtVerify } from "jose/jwt/verify";
 import { isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../protocol/messages.ts";
@@ -11,8 +13,10 @@ import { DEFAULTS } from "../runtime/defaults.ts";
 import { SignalingError } from "../runtime/errors.ts";
 import { parseSignedDuration } from "./duration.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
+import { keyIdOf } from "./key_id.ts";
 import { checkSpelling } from "./token_text.ts";
 import { checkTimes } from "./token_times.ts";
+import type { VerificationKeys } from "./verification_keys.ts";
 
 /** The `iss` of every room token. */
 export const TOKEN_ISSUER = "aikofy:client-db-sync";
@@ -68,6 +72,12 @@ export interface IssueTokenResponse {
 
 /** Options of {@linkcode issueToken} and {@linkcode verifyToken}. */
 export interface TokenOptions {
+  /**
+   * The id of the private key for the header of an issued token, 256 characters at most; verifying
+   * ignores it. When absent, the thumbprint (RFC 7638) of a key that `loadKeyPair` has loaded or that
+   * can be exported; a token of any other key names none.
+   */
+  kid?: string | undefined;
   /** The longest lifetime of a token, in seconds; unlimited when absent. */
   maxTtlSeconds?: number | undefined;
   /**
@@ -101,15 +111,18 @@ export class TokenRequestError extends SignalingError {
 /** 9999-12-31T23:59:59Z: the last second that ISO 8601 writes with four digits for the year. */
 const LATEST_EXPIRY_SECONDS = 253402300799;
 
+/** Characters that the id of a key may have. */
+const MAX_KEY_ID_LENGTH = 256;
+
 /**
  * Issues a room token.
  *
  * @param privateKey The server's private key.
  * @param request How long the token is valid, and for which room.
- * @param options The longest lifetime, and the time.
+ * @param options The longest lifetime, the id of the key, and the time.
  * @returns The token, its id, when it expires and what it opens.
  * @throws {TokenRequestError} `ttl` is no duration with a unit, does not end in the future or is too
- * long, or `subject` or `nodeId` is empty or too long.
+ * long, or `subject`, `nodeId` or the option `kid` is empty or too long.
  *
  * @example
  * ```ts
@@ -128,6 +141,9 @@ export async function issueToken(
   options: TokenOptions = {},
 ): Promise<IssueTokenResponse> {
   const { clock = systemClock, maxTtlSeconds = Infinity } = options;
+  const kid = options.kid === undefined
+    ? await keyIdOf(privateKey)
+    : checkName("kid", options.kid, MAX_KEY_ID_LENGTH);
   const { subject: asked = "default", nodeId } = request;
   const subject = checkName("subject", asked, MAX_ROOM_LENGTH);
   const bound = nodeId === undefined
@@ -144,7 +160,7 @@ export async function issueToken(
   }
   const jti = randomId();
   const token = await new SignJWT({ sub: subject, ...bound })
-    .setProtectedHeader({ alg: "EdDSA" })
+    .setProtectedHeader({ alg: "EdDSA", ...(kid === undefined ? {} : { kid }), typ: "JWT" })
     .setIssuer(TOKEN_ISSUER)
     .setAudience(TOKEN_AUDIENCE)
     .setIssuedAt(iat)
@@ -187,7 +203,8 @@ function readTtl(ttl: unknown): number {
  * 3). Accepts `EdDSA` and its newer name `Ed25519` (RFC 9864).
  *
  * @param token The compact JWT.
- * @param publicKey The server's public key.
+ * @param keys The server's public key, or several: of these the one that the token names (`kid`), or
+ * each in turn, 4 at most, if it names none. A single `CryptoKey` verifies whatever the token names.
  * @param options The longest lifetime, and the time.
  * @returns What the token says.
  * @throws {InvalidTokenError} The token is not valid; `reason` and the message say why, never the
@@ -215,7 +232,7 @@ function readTtl(ttl: unknown): number {
  */
 export async function verifyToken(
   token: string,
-  publicKey: CryptoKey,
+  keys: CryptoKey | VerificationKeys,
   options: TokenOptions = {},
 ): Promise<TokenClaims> {
   const {
@@ -225,7 +242,7 @@ export async function verifyToken(
   } = options;
   checkSpelling(token);
   const now = clock.now();
-  const { payload } = await jwtVerify(token, publicKey, {
+  const { payload } = await verifySignature(token, keys, {
     algorithms: ["EdDSA", "Ed25519"],
     issuer: TOKEN_ISSUER,
     audience: TOKEN_AUDIENCE,
@@ -254,4 +271,34 @@ export async function verifyToken(
     ...(jti === undefined ? {} : { jti }),
     ...(nodeId === undefined ? {} : { nodeId }),
   };
+}
+
+/** Verifies with the key that a token names, or with each that it may be signed with, in turn. */
+async function verifySignature(
+  token: string,
+  keys: CryptoKey | VerificationKeys,
+  options: JWTVerifyOptions,
+): Promise<JWTVerifyResult> {
+  if (!("find" in keys)) return await jwtVerify(token, keys, options);
+  for (let tries = 0;; tries++) {
+    let isLast = true;
+    // It is called once the algorithm in the header has been accepted.
+    const keyOf = ({ kid }: { readonly kid?: unknown }): CryptoKey => {
+      if (kid !== undefined && typeof kid !== "string") {
+        const message = "The token's key id must be a string (kid)";
+        throw new InvalidTokenError(message, { reason: "malformed" });
+      }
+      const candidates = keys.find(kid);
+      isLast = tries + 1 >= candidates.length;
+      const key = candidates[tries];
+      if (key !== undefined) return key;
+      const message = "The token names a key that is not known here (kid)";
+      throw new InvalidTokenError(message, { reason: "unknown key" });
+    };
+    try {
+      return await jwtVerify(token, keyOf, options);
+    } catch (error) {
+      if (isLast || !(error instanceof JWSSignatureVerificationFailed)) throw error;
+    }
+  }
 }

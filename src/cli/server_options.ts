@@ -26,12 +26,13 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     ...await backplaneOption(config),
   };
   if (!auth.enabled) return { ...common, authEnabled: false };
-  const { privateKeyJwk, publicKeyJwk, adminSecret } = auth;
+  const { privateKeyJwk, publicKeyJwk, verifyKeysJwk, adminSecret } = auth;
   return {
     ...common,
     adminSecret,
     privateKeyJwk,
     ...(publicKeyJwk === undefined ? {} : { publicKeyJwk }),
+    ...(verifyKeysJwk === undefined ? {} : { verifyKeysJwk }),
   };
 }
 

@@ -9,6 +9,7 @@ import { decodePrivateJwk, decodePublicJwk } from "../access/keys.ts";
 import { createOriginCheck } from "../access/origins.ts";
 import { parseDuration } from "../access/duration.ts";
 import { fitsHeader } from "../access/secrets.ts";
+import { decodeVerifyKeys } from "../access/verification_keys.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { setting } from "./setting_reader.ts";
 
@@ -51,6 +52,19 @@ export const ACCESS = {
       const help = "Unset it: it is derived from PRIVATE_KEY_JWK";
       const jwk = reader.attempt(() => decodePublicJwk(text), help);
       return jwk && { text, jwk };
+    },
+  }),
+  verifyKeysJwk: setting({
+    name: "VERIFY_KEYS_JWK",
+    isBase64: true,
+    default: "none",
+    summary:
+      "Further public keys whose room tokens are accepted, next or previous ones, base64 of a JWK, an array or a set; 16 at most",
+    read(reader) {
+      const { text } = reader;
+      const help = "Give public keys as base64";
+      if (text !== undefined) reader.attempt(() => decodeVerifyKeys(text), help);
+      return text;
     },
   }),
   /** `undefined` if it is not set, which `config.ts` reports, or is malformed. */

@@ -57,6 +57,7 @@ export type AuthConfig = { readonly enabled: false } | {
   readonly enabled: true;
   readonly privateKeyJwk: string;
   readonly publicKeyJwk: string | undefined;
+  readonly verifyKeysJwk: string | undefined;
   readonly adminSecret: string;
 };
 
@@ -127,6 +128,7 @@ function readAuth(environment: EnvironmentReader): AuthConfig {
     enabled: true,
     privateKeyJwk: privateKey?.text ?? "",
     publicKeyJwk: publicKey?.text,
+    verifyKeysJwk: environment.read(GENERAL.verifyKeysJwk),
     adminSecret,
   };
 }

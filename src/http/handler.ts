@@ -12,6 +12,7 @@ import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
 import { issueToken } from "../access/room_tokens.ts";
 import { RefusalLog } from "../access/refusal_log.ts";
 import { TokenCache } from "../access/token_cache.ts";
+import { createVerificationKeys, type VerificationKeys } from "../access/verification_keys.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { CLOSE } from "../protocol/messages.ts";
@@ -48,7 +49,8 @@ const NO_ADDRESSES = "Limits per address are off: the listener's socket tells no
  * @returns The handler.
  * @throws {TypeError} Authentication is on and there is neither `privateKeyJwk` nor `authorize`, or
  * `consumerAuth`, `limits`, `allowedOrigins`, `trustedProxies` or `maxTokenTtl` is not usable.
- * @throws {InvalidKeyError} A key cannot be read, or the two are not a pair.
+ * @throws {InvalidKeyError} A key cannot be read, the two are not a pair, or `verifyKeysJwk` is not
+ * usable.
  *
  * @example Beside routes of your own
  * ```ts
@@ -88,6 +90,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const addressOf = readAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
+  const verificationKeys = keys && await createVerificationKeys(keys, given.verifyKeysJwk);
   const verifyConsumer = given.consumerAuth &&
     makeConsumerVerifier({ clockToleranceSeconds, ...given.consumerAuth }, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
@@ -128,7 +131,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   };
   const upgrade = createUpgradeHandler({
     context,
-    policy: createPolicy(given, keys, { ...options, failures }),
+    policy: createPolicy(given, verificationKeys, { ...options, failures }),
     refusals,
     allowsConsumers: verifyConsumer !== undefined,
     isAllowedOrigin: options.isAllowedOrigin,
@@ -162,6 +165,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       return await issueToken(keys.privateKey, request, options);
     },
     publicJwk: () => publicJwk,
+    publicKeys: () => verificationKeys?.jwks ?? null,
     stats: () => ({
       auth: authEnabled ? "enabled" : "disabled",
       peers: registry.peers,
@@ -243,7 +247,7 @@ function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
 
 function createPolicy(
   { authorize }: SignalingHandlerOptions,
-  keys: KeyPair | null,
+  keys: VerificationKeys | null,
   options: ResolvedOptions & { failures: FailureLimiter },
 ): AuthPolicy {
   const { authEnabled, clock, registerTimeoutMs, failures } = options;
@@ -255,7 +259,7 @@ function createPolicy(
   if (keys === null) return { kind: "none" };
   return {
     kind: "room token",
-    publicKey: keys.publicKey,
+    keys,
     options,
     limiter: new VerificationLimiter(failures),
     cache: new TokenCache(clock),

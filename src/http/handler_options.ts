@@ -7,6 +7,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import type { Limits } from "../access/limits.ts";
+import type { PublicKeySet } from "../access/verification_keys.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { NodeRequest, NodeSocket } from "./node.ts";
 
@@ -25,6 +26,12 @@ export interface SignalingHandlerOptions {
   privateKeyJwk?: string | undefined;
   /** Base64 of the public Ed25519 JWK's JSON; derived from the private key when absent. */
   publicKeyJwk?: string | undefined;
+  /**
+   * Further public keys whose room tokens are accepted, the next or previous ones while the key is
+   * replaced: base64 of a JWK, an array of JWKs or a JWK set, 16 keys at most. None when absent;
+   * without room tokens it is ignored.
+   */
+  verifyKeysJwk?: string | undefined;
   /** Authenticates clients by the host's own means, instead of room tokens. */
   authorize?: Authorize;
   /**
@@ -159,6 +166,11 @@ export interface SignalingHandler extends AsyncDisposable {
   issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
   /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
+  /**
+   * All public keys that verify room tokens, the signing one first, as `GET /.well-known/jwks.json`
+   * shows them; `null` when there are none.
+   */
+  publicKeys(): PublicKeySet | null;
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**

@@ -6,15 +6,15 @@
 import { createAdminGuard, type Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
-import type { PublicJwk } from "../access/keys.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
+import { createKeyRoutes } from "./key_routes.ts";
 import { createProbes } from "./probes.ts";
-import { errorResponse, json, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { splitUrl } from "./url.ts";
 
 /** Paths of a server with authentication, and the one that people try first. */
-const NEEDS_AUTH = ["/token", "/public-key", "/"];
+const NEEDS_AUTH = ["/token", "/public-key", "/.well-known/jwks.json", "/"];
 
 /** What the routes depend on. */
 export interface RoutesOptions {
@@ -38,8 +38,7 @@ export async function createRoutes(
   const { endpoint: { handler }, adminSecret, logger } = options;
   const routes = new Map<string, Methods>();
   for (const [path, probe] of createProbes(options)) routes.set(path, get(probe));
-  const publicJwk = handler.publicJwk();
-  if (publicJwk !== null) routes.set("/public-key", get(publicKeyRoute(publicJwk)));
+  for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
   if (adminSecret !== undefined) {
     const guard = await createAdminGuard(options.endpoint, adminSecret);
     routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
@@ -83,25 +82,4 @@ function shorten(pathname: string): string {
 /** `HEAD` goes wherever `GET` does; Deno leaves the body out. */
 function get(route: Route): Methods {
   return { GET: route, HEAD: route };
-}
-
-/** The code for entity tags is loaded with the first request. */
-function publicKeyRoute(jwk: PublicJwk): Route {
-  let loaded: Promise<{ etag: string; hasChanged: (known: string | null) => boolean }> | undefined;
-  const load = async () => {
-    const { eTag, ifNoneMatch } = await import("@std/http/etag");
-    const etag = await eTag(JSON.stringify(jwk));
-    return { etag, hasChanged: (known: string | null) => ifNoneMatch(known, etag) };
-  };
-  return async (request) => {
-    const { etag, hasChanged } = await (loaded ??= load());
-    const headers = {
-      etag,
-      "cache-control": "public, max-age=300",
-      "access-control-allow-origin": "*",
-    };
-    return hasChanged(request.headers.get("if-none-match"))
-      ? json(jwk, STATUS_CODE.OK, headers)
-      : new Response(null, { status: STATUS_CODE.NotModified, headers });
-  };
 }

@@ -13,6 +13,7 @@ import { InvalidTokenError } from "../../src/access/invalid_token.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { generateKeyPairJwk, loadKeyPair } from "../../src/access/keys.ts";
 import { issueToken, verifyToken } from "../../src/access/room_tokens.ts";
+import { createVerificationKeys } from "../../src/access/verification_keys.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { type LogFields, silentLogger } from "../../src/runtime/logger.ts";
@@ -222,14 +223,15 @@ Deno.test("admit() gives the host its time and no longer", async () => {
 /** Room tokens of a server whose clock a test moves. */
 async function roomTokens() {
   const clock = new FakeClock();
-  const { privateKey, publicKey } = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  const pair = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  const { privateKey, publicKey } = pair;
   const failures = new FailureLimiter(clock, 3);
   const lines: [string, LogFields][] = [];
   const info = (message: string, fields: LogFields = {}) => void lines.push([message, fields]);
   const options = {
     policy: {
       kind: "room token" as const,
-      publicKey,
+      keys: await createVerificationKeys(pair),
       options: { clock, maxTtlSeconds: 3600 },
       limiter: new VerificationLimiter(failures),
       cache: new TokenCache(clock),

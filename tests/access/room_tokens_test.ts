@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { CompactSign, SignJWT } from "jose";
+import { CompactSign, decodeProtectedHeader, SignJWT } from "jose";
 import {
   generateKeyPairJwk,
   InvalidTokenError,
@@ -8,6 +8,7 @@ import {
   loadKeyPair,
   TOKEN_AUDIENCE,
   TOKEN_ISSUER,
+  type TokenOptions,
   TokenRequestError,
   verifyToken,
 } from "../../mod.ts";
@@ -18,14 +19,31 @@ async function newKeys(): Promise<KeyPair> {
 }
 
 Deno.test("issueToken() mints what verifyToken() accepts", async () => {
-  const { privateKey, publicKey } = await newKeys();
+  const { privateKey, publicKey, kid } = await newKeys();
   const { token, expiresAt, subject } = await issueToken(privateKey, { ttl: "24h", subject: "r" });
   assertEquals(subject, "r");
   const claims = await verifyToken(token, publicKey);
   assertEquals([claims.sub, claims.iss, claims.aud], ["r", TOKEN_ISSUER, TOKEN_AUDIENCE]);
   assertEquals(new Date(claims.exp * 1000).toISOString(), expiresAt);
   assertEquals(claims.exp - (claims.iat ?? 0), 24 * 60 * 60);
-  assertEquals(JSON.parse(atob(token.split(".")[0] ?? "")), { alg: "EdDSA" });
+  assertEquals(JSON.parse(atob(token.split(".")[0] ?? "")), { alg: "EdDSA", kid, typ: "JWT" });
+});
+
+Deno.test("issueToken() names the key by its thumbprint, by the option kid, or not at all", async () => {
+  const kidOf = async (key: CryptoKey, options?: TokenOptions) =>
+    decodeProtectedHeader((await issueToken(key, { ttl: "1h" }, options)).token).kid;
+  const { privateKey, privateKeyJwk, kid } = await newKeys();
+  assertEquals(await kidOf(privateKey), kid);
+  assertEquals(await kidOf(privateKey, { kid: "mine" }), "mine");
+  const jwk = JSON.parse(atob(privateKeyJwk));
+  const bare = (isExtractable: boolean) =>
+    crypto.subtle.importKey("jwk", jwk, "Ed25519", isExtractable, ["sign"]);
+  assertEquals(await kidOf(await bare(true)), kid);
+  assertEquals(await kidOf(await bare(false)), undefined);
+  assertEquals(await kidOf(await bare(false), { kid: "mine" }), "mine");
+  for (const bad of ["", "k".repeat(257), "\ud800"]) {
+    await assertRejects(() => kidOf(privateKey, { kid: bad }), TokenRequestError, "`kid`");
+  }
 });
 
 Deno.test("issueToken() takes default for the subject and any Unicode in it", async () => {

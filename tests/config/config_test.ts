@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { generateKeyPairJwk } from "../../mod.ts";
 import { type Config, ConfigError, parseConfig } from "../../src/config/config.ts";
 import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
@@ -37,6 +37,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
       enabled: true,
       privateKeyJwk: keys.privateKeyJwk,
       publicKeyJwk: undefined,
+      verifyKeysJwk: undefined,
       adminSecret: AUTH.ADMIN_SECRET,
     },
   });
@@ -199,6 +200,39 @@ Deno.test("parseConfig() refuses a public key that is private or not the partner
   for (const PUBLIC_KEY_JWK of [keys.privateKeyJwk, foreign]) {
     assertEquals(problems({ ...AUTH, PUBLIC_KEY_JWK }).length, 1);
   }
+});
+
+Deno.test("parseConfig() reads further keys as a JWK, an array or a set, and refuses private ones", async () => {
+  const { publicKeyJwk, privateKeyJwk } = await generateKeyPairJwk();
+  const jwk = JSON.parse(atob(publicKeyJwk));
+  const encode = (value: unknown) => btoa(JSON.stringify(value));
+  for (const value of [jwk, [jwk], { keys: [jwk, jwk] }, JSON.parse(atob(keys.publicKeyJwk))]) {
+    const { auth } = parse({ ...AUTH, VERIFY_KEYS_JWK: encode(value) });
+    assert(auth.enabled);
+    assertEquals(auth.verifyKeysJwk, encode(value));
+  }
+  const { d } = JSON.parse(atob(privateKeyJwk));
+  const bad: [unknown, RegExp][] = [
+    [{ ...jwk, d }, /Key 1 has the private member d/],
+    [[jwk, { ...jwk, kid: "next", d }], /Key 2 \(kid "next"\) has the private member d/],
+    [{ keys: [{ ...jwk, d: "" }] }, /private member d/],
+    [{ ...jwk, crv: "X25519" }, /Key 1/],
+    [{ ...jwk, x: "A".repeat(43) }, /anyone can sign/],
+    [{ ...jwk, use: "enc" }, /signatures/],
+    [[], /no JWK/],
+    [{ keys: [] }, /no JWK/],
+    [Array(17).fill(jwk), /17 keys: 16 at most/],
+    [null, /no JWK/],
+  ];
+  for (const [value, expected] of bad) {
+    const [problem = "", ...others] = problems({ ...AUTH, VERIFY_KEYS_JWK: encode(value) });
+    assertMatch(problem, /^VERIFY_KEYS_JWK is not usable: /);
+    assertMatch(problem, expected);
+    assertEquals([others, problem.includes(d)], [[], false]);
+  }
+  assertMatch(problems({ ...AUTH, VERIFY_KEYS_JWK: "%" }).join(), /^VERIFY_KEYS_JWK is not usable/);
+  // Without authentication there are no room tokens, whose keys would matter.
+  parse({ AUTH_DISABLED: "true", VERIFY_KEYS_JWK: "%" });
 });
 
 Deno.test("parseConfig() reads how consumers are verified, and warns of what is left open", async () => {

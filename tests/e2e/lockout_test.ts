@@ -2,7 +2,14 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { SignJWT } from "jose";
-import { loadKeyPair, type ServerOptions, TOKEN_AUDIENCE, TOKEN_ISSUER } from "../../mod.ts";
+import {
+  generateKeyPairJwk,
+  issueToken,
+  loadKeyPair,
+  type ServerOptions,
+  TOKEN_AUDIENCE,
+  TOKEN_ISSUER,
+} from "../../mod.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import { Client } from "../helpers/client.ts";
 import { newProvider } from "../helpers/provider.ts";
@@ -43,6 +50,25 @@ Deno.test("lockout: tokens that have expired lock nobody out", async () => {
   }
   await using client = await Client.join(server.signal({ token: await server.token("room") }));
   assertEquals(client.peers, []);
+});
+
+Deno.test("lockout: tokens of a key that is not known here lock nobody out, of a known one they do", async () => {
+  await using server = await start();
+  const { kid } = await loadKeyPair(server.privateKeyJwk);
+  const { privateKey } = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  for (let n = 0; n < MAX * 3; n++) {
+    const { token } = await issueToken(privateKey, { ttl: "1h", subject: "room" });
+    assertEquals(await closeCodeOf(server.signal({ token, room: "room" })), 4003);
+  }
+  await using client = await Client.join(server.signal({ token: await server.token("room") }));
+  assertEquals(client.peers, []);
+  for (let n = 0; n < MAX; n++) {
+    const { token } = await issueToken(privateKey, { ttl: "1h", subject: "room" }, { kid });
+    assertEquals(await closeCodeOf(server.signal({ token, room: "room" })), 4003);
+  }
+  const token = await server.token("room");
+  const answer = await exchange(server.port, handshake(`/signal?token=${token}`), /\r\n\r\n/);
+  assertMatch(answer, /^HTTP\/1\.1 429 /);
 });
 
 Deno.test("lockout: forged tokens lock their address out of sockets, and of no minting", async () => {

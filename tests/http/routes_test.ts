@@ -48,17 +48,6 @@ Deno.test("GET /health counts peers and rooms, and nobody who is pending", async
   assertEquals(rest, { status: "ok", auth: "disabled", peers: 3, rooms: 2 });
 });
 
-Deno.test("GET /public-key shows the public key to every origin, and caches", async () => {
-  await using server = await startServer();
-  const response = await fetch(`${server.url}/public-key`, { headers: { origin: "https://app" } });
-  assertEquals(response.headers.get("access-control-allow-origin"), "*");
-  const { x } = JSON.parse(atob(server.publicKeyJwk));
-  assertEquals(await response.json(), { alg: "EdDSA", crv: "Ed25519", kty: "OKP", x });
-  const etag = response.headers.get("etag") ?? "";
-  const again = await fetch(`${server.url}/public-key`, { headers: { "if-none-match": etag } });
-  assertEquals([again.status, await again.text()], [304, ""]);
-});
-
 Deno.test("POST /token mints a token that the public key verifies", async () => {
   await using server = await startServer();
   const response = await post(server.url, JSON.stringify({ ttl: "24h", subject: "user-123" }));
@@ -189,6 +178,7 @@ Deno.test("routes: an unknown path is 404 and a wrong method 405 with Allow", as
     assertEquals((await error(await fetch(server.url + path))).status, 404, path);
   }
   const allowed = { "/health": "GET, HEAD", "/public-key": "GET, HEAD", "/token": "POST" };
+  Object.assign(allowed, { "/.well-known/jwks.json": "GET, HEAD" });
   for (const [path, allow] of Object.entries({ ...allowed, "/signal": "GET, HEAD" })) {
     for (const method of ["PUT", "DELETE", "OPTIONS", "PATCH"]) {
       const response = await fetch(server.url + path, { method });
@@ -201,7 +191,12 @@ Deno.test("routes: an unknown path is 404 and a wrong method 405 with Allow", as
 Deno.test("routes: HEAD goes wherever GET does", async () => {
   await using server = await startServer();
   for (
-    const [path, status] of Object.entries({ "/health": 200, "/public-key": 200, "/signal": 426 })
+    const [path, status] of Object.entries({
+      "/health": 200,
+      "/public-key": 200,
+      "/.well-known/jwks.json": 200,
+      "/signal": 426,
+    })
   ) {
     const response = await fetch(server.url + path, { method: "HEAD" });
     assertEquals([response.status, await response.text()], [status, ""], path);
@@ -227,6 +222,7 @@ Deno.test("routes: without auth, a request for a token, a key or / is told that 
     ["POST", "/token"],
     ["GET", "/token"],
     ["GET", "/public-key"],
+    ["GET", "/.well-known/jwks.json"],
     ["GET", "/"],
   ] as const;
   for (const [method, path] of requests) {

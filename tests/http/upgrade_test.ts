@@ -4,6 +4,7 @@ import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import type { Limits } from "../../src/access/limits.ts";
 import { createOriginCheck } from "../../src/access/origins.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
+import { createVerificationKeys } from "../../src/access/verification_keys.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { createUpgradeHandler, type Upgrade, type UpgradeHandler } from "../../src/http/upgrade.ts";
@@ -80,13 +81,14 @@ function fixtureOf(
 }
 
 async function tokenPolicy(): Promise<{ policy: AuthPolicy; token: string }> {
-  const { privateKey, publicKey } = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  const pair = await loadKeyPair((await generateKeyPairJwk()).privateKeyJwk);
+  const keys = await createVerificationKeys(pair);
   const { clock } = new SessionFixture();
   const options = { clock };
-  const { token } = await issueToken(privateKey, { ttl: "1h", subject: "r" }, options);
+  const { token } = await issueToken(pair.privateKey, { ttl: "1h", subject: "r" }, options);
   const limiter = new VerificationLimiter(new FailureLimiter(clock, 60));
   const cache = new TokenCache(clock);
-  return { policy: { kind: "room token", publicKey, options, limiter, cache }, token };
+  return { policy: { kind: "room token", keys, options, limiter, cache }, token };
 }
 
 Deno.test("createUpgradeHandler() upgrades a handshake, in the same turn, and starts a session", () => {
