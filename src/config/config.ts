@@ -61,6 +61,14 @@ export type AuthConfig = { readonly enabled: false } | {
   readonly adminSecret: string;
 };
 
+/** What issuing a token by hand needs: the key that signs, and the longest time. */
+export interface SigningConfig {
+  /** Base64 of the private JWK. */
+  readonly privateKeyJwk: string;
+  /** How long a room token may be valid, if that is bounded. */
+  readonly maxTokenTtl: string | undefined;
+}
+
 /** Megabytes that a server has when it has nothing to do, or a little more. */
 const IDLE_MB = 70;
 
@@ -99,22 +107,49 @@ export function parseConfig(get: Lookup, keygen: string): Config {
   return { ...config, warnings: warningsOf(config) };
 }
 
-/** Reads the keys and the secret, unless authentication is off or may be meant to be. */
+/**
+ * Reads what issuing a token by hand needs.
+ *
+ * @param get Looks a setting up by name; empty counts as not set.
+ * @param keygen The command that makes new keys, for the messages.
+ * @returns The key and the limit; `undefined` if authentication is off.
+ * @throws {ConfigError} One of these settings is missing or malformed.
+ */
+export function parseSigningConfig(get: Lookup, keygen: string): SigningConfig | undefined {
+  const environment = new EnvironmentReader(get, keygen);
+  const isDisabled = environment.read(GENERAL.authDisabled);
+  if (isDisabled === true) return undefined;
+  if (isDisabled === false) reportMissingKey(environment);
+  const privateKey = environment.read(GENERAL.privateKeyJwk);
+  const maxTokenTtl = environment.read(GENERAL.maxTokenTtl);
+  if (environment.problems.length > 0) throw new ConfigError(environment.problems);
+  return { privateKeyJwk: privateKey?.text ?? "", maxTokenTtl };
+}
+
+const OR_OFF = "or set AUTH_DISABLED=true for local development";
+
+/** Reports that there is no private key; `false` if there is one. */
+function reportMissingKey(environment: EnvironmentReader): boolean {
+  if (environment.has(GENERAL.privateKeyJwk)) return false;
+  const help = `Run: ${environment.keygen}, ${OR_OFF}`;
+  environment.problem(GENERAL.privateKeyJwk, "is not set", help);
+  return true;
+}
+
+/**
+ * Reads the keys and the secret, unless authentication is off. Where it may be meant to be, they may
+ * be missing, but not malformed.
+ */
 function readAuth(environment: EnvironmentReader): AuthConfig {
   const isDisabled = environment.read(GENERAL.authDisabled);
-  if (isDisabled !== false) return { enabled: false };
-  const lacksKey = !environment.has(GENERAL.privateKeyJwk);
-  const orOff = "or set AUTH_DISABLED=true for local development";
-  if (lacksKey) {
-    const help = `Run: ${environment.keygen}, ${orOff}`;
-    environment.problem(GENERAL.privateKeyJwk, "is not set", help);
-  }
-  if (!environment.has(GENERAL.adminSecret)) {
+  if (isDisabled === true) return { enabled: false };
+  const lacksKey = isDisabled === false && reportMissingKey(environment);
+  if (isDisabled === false && !environment.has(GENERAL.adminSecret)) {
     // New keys would void the tokens of those that are there.
     const command = lacksKey
       ? environment.keygen
       : 'echo "ADMIN_SECRET=$(openssl rand -hex 32)" >> .env';
-    environment.problem(GENERAL.adminSecret, "is not set", `Run: ${command}, ${orOff}`);
+    environment.problem(GENERAL.adminSecret, "is not set", `Run: ${command}, ${OR_OFF}`);
   }
   const adminSecret = environment.read(GENERAL.adminSecret) ?? "";
   const privateKey = environment.read(GENERAL.privateKeyJwk);

@@ -124,12 +124,13 @@ interface SettingReaderOptions {
 export class SettingReader {
   /** The trimmed value; `undefined` if the setting is not set. */
   readonly text: string | undefined;
-  readonly #name: string;
+  /** The name of the setting. */
+  readonly name: string;
   readonly #environment: EnvironmentReader;
 
   constructor({ name, text, environment }: SettingReaderOptions) {
     this.text = text;
-    this.#name = name;
+    this.name = name;
     this.#environment = environment;
   }
 
@@ -140,7 +141,7 @@ export class SettingReader {
 
   /** Reports what is wrong with the setting, and what helps. */
   problem(what: string, help: string): void {
-    this.#environment.problem({ name: this.#name }, what, help);
+    this.#environment.problem({ name: this.name }, what, help);
   }
 
   /** One of some words, in any case; `undefined` if the setting is not set or is malformed. */
@@ -149,7 +150,7 @@ export class SettingReader {
     const value = values.find((candidate) => candidate === text?.toLowerCase());
     if (text !== undefined && value === undefined) {
       const wanted = `must be one of ${values.join(", ")}, not ${quote(text)}`;
-      this.problem(wanted, `Try: ${this.#name}=${example}`);
+      this.problem(wanted, `Try: ${this.name}=${example}`);
     }
     return value;
   }
@@ -161,7 +162,7 @@ export class SettingReader {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= min && value <= max) return value;
     const wanted = `must be a whole number from ${min} to ${max}, not ${quote(text)}`;
-    this.problem(wanted, `Try: ${this.#name}=${example}`);
+    this.problem(wanted, `Try: ${this.name}=${example}`);
     return undefined;
   }
 
@@ -172,7 +173,7 @@ export class SettingReader {
 
   /** Calls a function that throws when the value is malformed. */
   attempt<T>(decode: () => T, help: string): T | undefined {
-    return this.#environment.attempt({ name: this.#name }, decode, help);
+    return this.#environment.attempt({ name: this.name }, decode, help);
   }
 }
 

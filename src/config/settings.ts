@@ -21,7 +21,7 @@ export const GENERAL = {
       const { text = DEFAULTS.host } = reader;
       // An IPv6 address may name its interface.
       if (/^[\w.:-]+(%[\w.-]+)?$/.test(text)) return text;
-      reader.problem("must be an address or a host name", `Try: HOST=${DEFAULTS.host}`);
+      reader.problem("must be an address or a host name", `Try: ${reader.name}=${DEFAULTS.host}`);
       return DEFAULTS.host;
     },
   }),

@@ -184,6 +184,15 @@ Deno.test("parseConfig() asks for no keys when it cannot tell whether any are ne
   ]);
 });
 
+Deno.test("parseConfig() reports malformed keys beside a malformed AUTH_DISABLED", () => {
+  const lines = problems({ AUTH_DISABLED: "yes", PRIVATE_KEY_JWK: "x", ADMIN_SECRET: "n\u00e9" });
+  assertEquals(lines.map((line) => line.split(" ", 1)[0]), [
+    "AUTH_DISABLED",
+    "ADMIN_SECRET",
+    "PRIVATE_KEY_JWK",
+  ]);
+});
+
 Deno.test("parseConfig() advises no new keys where only the secret is missing", () => {
   const [line = ""] = problems({ PRIVATE_KEY_JWK: keys.privateKeyJwk });
   assert(line.startsWith("ADMIN_SECRET is not set") && !line.includes("KEYGEN"), line);
