@@ -3,38 +3,68 @@
  * where the program runs. Every problem is found before anything starts.
  */
 
+import { InvalidKeyError } from "../access/keys.ts";
 import { type Config, ConfigError, parseConfig } from "../config/config.ts";
 import type { Environment } from "../config/environment.ts";
+import type { Lookup } from "../config/setting_reader.ts";
 import { Failure } from "./failure.ts";
 import { deployWarnings, findRefusedHosts, keygenCommand } from "./surroundings.ts";
 
 /**
- * Reads the configuration.
+ * Reads the configuration of the server.
  *
  * @throws {Failure} There is a line for each setting to change.
  */
-export function configure(environment: Environment): Config {
-  const { get, problems, fileProblem, warnings, advice } = environment;
-  const unreadable = [...problems.values()];
-  let config: Config;
-  try {
-    config = parseConfig(get, keygenCommand());
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    const isMissing = (line: string) => line.includes(" is not set.");
-    // A setting that could not be read is not missing.
-    const isKnown = (line: string) =>
-      !isMissing(line) || (fileProblem === undefined && !problems.has(line.split(" ", 1)[0] ?? ""));
-    const lines = error.problems.filter(isKnown);
-    const file = fileProblem === undefined ? [] : [fileProblem];
-    const hint = advice !== "" && lines.some(isMissing) ? [advice] : [];
-    throw new Failure({ lines: [...unreadable, ...file, ...lines, ...hint] });
-  }
-  const refused = [...unreadable, ...findRefusedHosts(config)];
+export function readConfig(environment: Environment): Config {
+  const { fileProblem, warnings } = environment;
+  const config = parseSettings(environment, parseConfig);
+  const refused = findRefusedHosts(config);
   if (refused.length > 0) throw new Failure({ lines: refused });
   const file = fileProblem === undefined ? [] : [`${fileProblem}. No setting is missing`];
   return {
     ...config,
     warnings: [...file, ...warnings, ...config.warnings, ...deployWarnings(config)],
   };
+}
+
+/**
+ * Reads the settings that a function asks for.
+ *
+ * @param parse Looks settings up; gets the command that makes new keys as well.
+ * @throws {Failure} There is a line for each of them to change.
+ */
+export function parseSettings<T>(
+  { get, problems, fileProblem, advice }: Environment,
+  parse: (get: Lookup, keygen: string) => T,
+): T {
+  const asked = new Set<string>();
+  const lookup = (name: string) => {
+    asked.add(name);
+    return get(name);
+  };
+  let result: { readonly value: T } | undefined;
+  let found: readonly string[] = [];
+  try {
+    result = { value: parse(lookup, keygenCommand()) };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    found = error.problems;
+  }
+  const unreadable = [...problems].filter(([name]) => asked.has(name)).map(([, line]) => line);
+  if (result !== undefined && unreadable.length === 0) return result.value;
+  const isMissing = (line: string) => line.includes(" is not set.");
+  // A setting that could not be read is not missing.
+  const isKnown = (line: string) =>
+    !isMissing(line) || (fileProblem === undefined && !problems.has(line.split(" ", 1)[0] ?? ""));
+  const file = fileProblem === undefined || result !== undefined ? [] : [fileProblem];
+  const lines = found.filter(isKnown);
+  const hint = advice !== "" && lines.some(isMissing) ? [advice] : [];
+  throw new Failure({ lines: [...unreadable, ...file, ...lines, ...hint] });
+}
+
+/** Why the private key cannot be used, if that is what failed. */
+export function keyFailure(error: unknown): Failure | undefined {
+  if (!(error instanceof InvalidKeyError)) return undefined;
+  const line = `PRIVATE_KEY_JWK is not usable: ${error.message}. Run: ${keygenCommand()}`;
+  return new Failure({ lines: [line] });
 }

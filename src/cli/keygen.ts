@@ -5,6 +5,8 @@
 
 import { type DecodedText, decodeText, encodeText, parseEnvFile } from "../config/env_file.ts";
 import { generateKeyPairJwk } from "../access/keys.ts";
+import { type Command, type Given, runCommand } from "./command.ts";
+import { EXIT } from "./failure.ts";
 import { print, printError } from "./terminal.ts";
 
 /** The file that `--write` appends to, in the current folder. */
@@ -12,6 +14,17 @@ const ENV_FILE = ".env";
 
 /** Random bytes in a generated admin secret. */
 const SECRET_BYTES = 32;
+
+export const KEYGEN: Command = {
+  name: "keygen",
+  usage: "keygen [--write]",
+  summary: "Print new keys and an admin secret as .env lines, or write them into .env",
+  help: `  keygen >> .env     append PRIVATE_KEY_JWK, PUBLIC_KEY_JWK and ADMIN_SECRET to .env
+  keygen --write     the same, but refuse if .env has keys already
+                     (needs --allow-read=.env --allow-write=.env)`,
+  flags: ["--write"],
+  run: generate,
+};
 
 /**
  * Runs the command. Nothing but the lines goes to standard output; advice goes to standard error.
@@ -28,27 +41,17 @@ const SECRET_BYTES = 32;
  * ```
  */
 export async function keygen(args: readonly string[]): Promise<number> {
-  const [flag, ...rest] = args;
-  if (rest.length > 0 || (flag !== undefined && !["--write", "--help", "-h"].includes(flag))) {
-    printError(`keygen: unknown argument ${JSON.stringify(rest[0] ?? flag)}. Try: --write`);
-    return 2;
-  }
-  if (flag === "--help" || flag === "-h") {
-    print(
-      "Prints PRIVATE_KEY_JWK, PUBLIC_KEY_JWK and ADMIN_SECRET as .env lines.\n" +
-        "  keygen >> .env    append them to .env\n" +
-        "  keygen --write    the same, but refuse if .env has keys already\n" +
-        "                    (needs --allow-read=.env --allow-write=.env)",
-    );
-    return 0;
-  }
+  return await runCommand(KEYGEN, args) ?? EXIT.ok;
+}
+
+async function generate(given: Given): Promise<number> {
   const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
   const secrets = {
     PRIVATE_KEY_JWK: privateKeyJwk,
     PUBLIC_KEY_JWK: publicKeyJwk,
     ADMIN_SECRET: generateSecret(),
   };
-  if (flag === "--write") return await writeEnvFile(secrets);
+  if (given.has("--write")) return await writeEnvFile(secrets);
   for (const [name, value] of Object.entries(secrets)) print(`${name}=${value}`);
   advise();
   return 0;

@@ -4,17 +4,18 @@
  */
 
 import metadata from "../../deno.json" with { type: "json" };
-import { InvalidKeyError } from "../access/keys.ts";
 import type { Config } from "../config/config.ts";
-import { isOnDeploy, readEnvironment } from "../config/environment.ts";
-import { hideValues, shorten } from "../config/setting_reader.ts";
+import { type Environment, isOnDeploy, readEnvironment } from "../config/environment.ts";
+import { EnvironmentReader, hideValues, type Setting, shorten } from "../config/setting_reader.ts";
 import { createServer, type ListenAddress, type SignalingServer } from "../http/server.ts";
+import { GENERAL } from "../config/settings.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
-import { configure } from "./configuration.ts";
+import type { Command, Given } from "./command.ts";
+import { keyFailure, readConfig } from "./configuration.ts";
 import { EXIT, Failure } from "./failure.ts";
+import { settingsHelp } from "./help.ts";
 import { serverOptions } from "./server_options.ts";
-import { keygenCommand } from "./surroundings.ts";
 import { print } from "./terminal.ts";
 
 /** Ctrl-C under `deno task` sends two signals, by the terminal and by the task: they count as one. */
@@ -23,14 +24,28 @@ const SAME_SIGNAL_MS = 500;
 /** How long a stop may take after its closes are spread; then the process ends in any case. */
 const STOP_DEADLINE_MS = 1500;
 
-/**
- * Starts the server, which ends the process when it is stopped.
- *
- * @throws {Failure} It cannot start.
- */
-export async function serve(): Promise<void> {
-  const environment = await readEnvironment();
-  const config = configure(environment);
+export const SERVE: Command = {
+  name: "serve",
+  usage: "serve [--port PORT] [--host ADDRESS]",
+  summary: "Run the server (the command when none is named)",
+  help: `  --port PORT        the port to listen on, instead of that of the settings
+  --host ADDRESS     the address to listen on, instead of that of the settings
+
+${settingsHelp()}`,
+  values: ["--port", "--host"],
+  run: serve,
+};
+
+/** The settings that an option may stand for, by its name. */
+const OPTIONS: Readonly<Record<string, Setting<unknown>>> = {
+  "--port": GENERAL.port,
+  "--host": GENERAL.host,
+};
+
+/** Starts the server, which ends the process when it is stopped. */
+async function serve(given: Given): Promise<undefined> {
+  const environment = withOptions(await readEnvironment(), given);
+  const config = readConfig(environment);
   const logger = neverThrowing(createLogger({
     level: config.logLevel,
     format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
@@ -46,10 +61,33 @@ export async function serve(): Promise<void> {
   });
   stopOnSignals(() => stop(EXIT.ok));
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
-    throw new Failure({ lines: [listenProblem(error, config)] });
+    throw new Failure({ lines: [listenProblem(error, config, given)] });
   });
   surviveUnexpectedErrors(logger);
   announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
+}
+
+/**
+ * The environment with the options of the command line instead of the settings they stand for.
+ *
+ * @throws {Failure} An option is malformed.
+ */
+function withOptions(environment: Environment, given: Given): Environment {
+  const reader = new EnvironmentReader((name) => given.get(name), "");
+  for (const [name, setting] of Object.entries(OPTIONS)) reader.read({ ...setting, name });
+  const { problems: lines } = reader;
+  if (lines.length > 0) throw new Failure({ lines, exitCode: EXIT.usage });
+  const values = new Map(
+    Object.entries(OPTIONS).flatMap(([option, { name }]) => {
+      const value = given.get(option);
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+  return {
+    ...environment,
+    get: (name) => values.get(name) ?? environment.get(name),
+    problems: new Map([...environment.problems].filter(([name]) => !values.has(name))),
+  };
 }
 
 function announce(
@@ -117,30 +155,29 @@ async function stopServer(
 }
 
 function startFailure(error: unknown): Failure {
-  const line = error instanceof InvalidKeyError
-    ? `PRIVATE_KEY_JWK is not usable: ${error.message}. Run: ${keygenCommand()}`
-    : `The server cannot start: ${error instanceof Error ? error.message : error}`;
-  return new Failure({ lines: [line] });
+  const line = `The server cannot start: ${error instanceof Error ? error.message : error}`;
+  return keyFailure(error) ?? new Failure({ lines: [line] });
 }
 
 /** Why the address cannot be listened on, and what helps. */
-function listenProblem(error: unknown, { host, port }: Config): string {
+function listenProblem(error: unknown, { host, port }: Config, given: Given): string {
+  const portName = given.has("--port") ? "--port" : "PORT";
+  const hostName = given.has("--host") ? "--host" : "HOST";
   const isAddress = /^[\d.]+$|:/.test(host);
   // A name may be a secret that stands in the wrong place.
   const shown = isAddress ? host : shorten(host);
   if (error instanceof Deno.errors.AddrInUse) {
-    return `PORT ${port} is in use. Try: PORT=${port === 65535 ? 0 : port + 1}`;
+    return `${portName} ${port} is in use. Try: ${portName}=${port === 65535 ? 0 : port + 1}`;
   }
   if (error instanceof Deno.errors.NotCapable) {
     const where = `${host.includes(":") ? `[${host}]` : host}:${port}`;
-    const flag = isAddress ? `--allow-net=${where}` : "--allow-net= and the value of HOST";
+    const flag = isAddress ? `--allow-net=${where}` : `--allow-net= and the value of ${hostName}`;
     return `Listening on ${shown}:${port} is not permitted. Run with: ${flag}`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `PORT ${port} may not be used by this user. Try: PORT=${DEFAULTS.port}`;
+    return `${portName} ${port} may not be used by this user. Try: ${portName}=${DEFAULTS.port}`;
   }
   const reason = hideValues(error instanceof Error ? error.message : String(error), host);
-  return `HOST ${
-    JSON.stringify(shown)
-  } cannot be listened on (${reason}). Try: HOST=${DEFAULTS.host}`;
+  const help = `Try: ${hostName}=${DEFAULTS.host}`;
+  return `${hostName} ${JSON.stringify(shown)} cannot be listened on (${reason}). ${help}`;
 }

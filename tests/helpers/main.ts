@@ -1,7 +1,14 @@
 /** The command line as a process of its own. */
 
 import metadata from "../../deno.json" with { type: "json" };
-import { type CommandOptions, ROOT, type Running, startDeno } from "./command.ts";
+import {
+  type CommandOptions,
+  type Finished,
+  ROOT,
+  runDeno,
+  type Running,
+  startDeno,
+} from "./command.ts";
 
 export const MAIN = `${ROOT}main.ts`;
 /** Lets anyone in, on a free port. */
@@ -18,6 +25,11 @@ export function permissionsOf(command: string): string[] {
 /** The server as `deno task start` runs it. */
 export function serve(options: CommandOptions): Running {
   return startDeno(["run", ...PERMISSIONS, MAIN], options);
+}
+
+/** Runs a command under the permissions of `deno task start` to its end. */
+export function runMain(args: string[], options: CommandOptions = {}): Promise<Finished> {
+  return runDeno(["run", ...PERMISSIONS, MAIN, ...args], options);
 }
 
 /** Where it listens, once it does. */
