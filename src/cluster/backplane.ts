@@ -43,7 +43,7 @@ export interface OrderedMember extends Member {
 
 /**
  * Why a member joins. `join`: a peer comes. `join if free`: a peer comes for a name that was taken over
- * too often; one of its role that has the name keeps it. `reclaim`: it had joined before the backplane failed; of two
+ * too often; one of its role that has the name keeps it, unless it is `JoinOptions.dead`. `reclaim`: it had joined before the backplane failed; of two
  * members that share a name the later stays. `restore`: it had joined, but the backplane has lost it; it
  * gets its name back only if nobody has it.
  */
@@ -57,17 +57,20 @@ export interface JoinOptions {
   readonly limits: RoomLimits;
   /** The place in the order of joining that a restored member had. */
   readonly joinOrder?: number;
+  /** The member that does not keep its name from a `join if free`, because it answers no ping. */
+  readonly dead?: MemberId;
 }
 
 /**
  * The outcome of a claim. If the name is in use, `mayTakeOver` decides: a normal peer gets any name, a
- * consumer only that of a consumer of the same identity.
+ * consumer only that of a consumer of the same identity. A `join if free` that fails for its mode alone
+ * is replied with the member that keeps the name.
  *
  * When a member joins, every instance of the room receives `joined`, its own too. An instance that had
  * no other member in the room receives a `snapshot` instead. After a `restore` it receives `joined` in
  * any case, because it knows the room.
  */
-export type JoinReply = "joined" | "outdated" | JoinRefusal;
+export type JoinReply = "joined" | "outdated" | JoinRefusal | { readonly keptBy: MemberId };
 
 /** The outcome of an envelope: on its way, or dropped because too much is waiting, or undeliverable. */
 export type SendOutcome = "sent" | "busy" | "not found";

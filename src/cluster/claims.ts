@@ -3,10 +3,11 @@
  * arrives as a room event, which the remote members apply.
  */
 
-import type { Backplane, JoinMode, JoinReply } from "./backplane.ts";
+import type { Backplane, JoinMode, JoinOptions, JoinReply, MemberId } from "./backplane.ts";
 import type { LocalMember, LocalMembers } from "./local_members.ts";
+import type { Pings } from "./pings.ts";
 import { CLOSE } from "../protocol/messages.ts";
-import { JOIN_REFUSALS } from "../rooms/names.ts";
+import { JOIN_REFUSALS, type JoinRefusal } from "../rooms/names.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import type { RoomLimits } from "../rooms/room.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
@@ -19,12 +20,22 @@ export interface ClaimsOptions {
   readonly backplane: Backplane;
   readonly registry: SignalingRegistry;
   readonly localMembers: LocalMembers;
+  readonly pings: Pings;
   readonly limits: RoomLimits;
   readonly logger: Logger;
   /** Runs what a reply causes; nothing that it throws leaves. */
   readonly guard: (act: () => void) => void;
   /** Removes a local member whose claim was refused. */
   readonly forget: (local: LocalMember) => void;
+}
+
+/** How the name of a local member is claimed. */
+export interface ClaimOptions {
+  readonly mode: JoinMode;
+  /** Settled for a peer whose join waits for it. */
+  readonly answer?: PromiseWithResolvers<JoinResult>;
+  /** See `JoinOptions.dead`. */
+  readonly dead?: MemberId | undefined;
 }
 
 /** The claims of one instance. */
@@ -37,21 +48,22 @@ export class Claims {
     this.#options = options;
   }
 
-  /** Claims the name of a local member; `answer` is settled for a peer whose join waits for it. */
-  async claim(
-    local: LocalMember,
-    mode: JoinMode,
-    answer?: PromiseWithResolvers<JoinResult>,
-  ): Promise<void> {
+  /** Claims the name of a local member. */
+  async claim(local: LocalMember, { mode, answer, dead }: ClaimOptions): Promise<void> {
     const { backplane, limits, localMembers } = this.#options;
     local.claim = { kind: "pending", ...(answer && { answer }) };
     const member = localMembers.toMember(local);
     const { joinOrder } = local.peer;
-    const options = { mode, limits, ...(mode === "restore" && { joinOrder }) };
+    const options: JoinOptions = {
+      mode,
+      limits,
+      ...(mode === "restore" && { joinOrder }),
+      ...(dead && { dead }),
+    };
     let act: () => void;
     try {
       const reply = await backplane.join(local.room, member, options);
-      act = () => reply === "joined" ? undefined : this.#refused(local, reply);
+      act = () => this.#answered(local, reply, answer);
     } catch (cause) {
       act = () => this.#claimFailed(local, cause);
     }
@@ -72,7 +84,7 @@ export class Claims {
     const claimRemaining = async () => {
       for (const local of remaining) {
         if (localMembers.instance !== instance) return;
-        if (localMembers.ofPeer(local.peer) === local) await this.claim(local, "reclaim");
+        if (localMembers.ofPeer(local.peer) === local) await this.claim(local, { mode: "reclaim" });
       }
     };
     await Promise.all(Array.from({ length: MAX_RECLAIMS }, claimRemaining));
@@ -84,7 +96,27 @@ export class Claims {
     return this.#reclaiming !== undefined;
   }
 
-  #refused(local: LocalMember, reply: Exclude<JoinReply, "joined">): void {
+  #answered(local: LocalMember, reply: JoinReply, answer: ClaimOptions["answer"]): void {
+    if (typeof reply === "object") this.#claimIfDead(local, reply.keptBy, answer);
+    else if (reply !== "joined") this.#refused(local, reply);
+  }
+
+  /** Claims a name again if the peer that keeps it answers no ping. */
+  async #claimIfDead(
+    local: LocalMember,
+    keptBy: MemberId,
+    answer: ClaimOptions["answer"],
+  ): Promise<void> {
+    const { localMembers, pings, guard } = this.#options;
+    const memberId = localMembers.memberId(local);
+    const isKept = await pings.mayBeAlive(keptBy);
+    // Else the newcomer has left, or the backplane has failed and it has joined here.
+    if (localMembers.find(memberId) !== local) return;
+    if (isKept) return guard(() => this.#refused(local, "idInUse"));
+    await this.claim(local, { mode: "join if free", dead: keptBy, ...(answer && { answer }) });
+  }
+
+  #refused(local: LocalMember, reply: JoinRefusal | "outdated"): void {
     const { claim, peer, room } = local;
     const answer = claim.kind === "pending" ? claim.answer : undefined;
     if (answer === undefined) { // It has joined before, and another member has its name now.

@@ -10,6 +10,7 @@ import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { RoomLimits } from "../rooms/room.ts";
 import { isEligible } from "../rooms/director.ts";
+import type { KeptId } from "../rooms/rooms.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { Claims } from "./claims.ts";
@@ -61,18 +62,18 @@ export class Cluster {
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
     this.#questioner = new Questioner(parts);
-    new Pings(this.#localMembers, this.#questioner);
     this.#outageLog = new OutageLog(options.clock, options.logger);
     this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
     this.#claims = new Claims({
       ...parts,
+      pings: new Pings(this.#localMembers, this.#questioner),
       guard: (act) => this.#guard(act),
       forget: (local) => this.#forget(local),
     });
     this.#auditor = new Auditor({
       ...parts,
       isReclaiming: () => this.#claims.isReclaiming,
-      restore: (local) => this.#claims.claim(local, "restore"),
+      restore: (local) => this.#claims.claim(local, { mode: "restore" }),
     });
     registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
     failures.subscribe((address) => this.#guard(() => this.#authFailed(address)));
@@ -138,16 +139,21 @@ export class Cluster {
 
   /**
    * Adds a peer to a room: at once while there are no other instances, else once its name is claimed.
-   * A second join of one peer is the first one.
+   * A second join of one peer is the first one. For a name that is `kept` see `rooms.ts`.
    */
-  join(room: string, peer: Peer, onlyIfFree = false): JoinResult | Promise<JoinResult> {
+  join(room: string, peer: Peer, kept?: KeptId): JoinResult | Promise<JoinResult> {
     const before = this.#localMembers.ofPeer(peer);
     if (before?.claim.kind === "pending" && before.claim.answer) return before.claim.answer.promise;
     const joined = this.#options.registry.get(room);
     if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
     if (!this.isUp) return this.#joinHere(room, peer);
     const answer = Promise.withResolvers<JoinResult>();
-    this.#claims.claim(this.#add(room, peer), onlyIfFree ? "join if free" : "join", answer);
+    const holder = kept?.dead && this.#localMembers.ofPeer(kept.dead);
+    this.#claims.claim(this.#add(room, peer), {
+      mode: kept === undefined ? "join" : "join if free",
+      answer,
+      dead: holder && this.#localMembers.memberId(holder),
+    });
     return answer.promise;
   }
 

@@ -69,20 +69,23 @@ export class MemoryRooms<Connection extends Receiver> {
   }
 
   /** Claims a name, as `Backplane.join` describes. */
-  join(name: string, member: Member, { mode, limits, joinOrder }: JoinOptions): JoinReply {
+  join(name: string, member: Member, { mode, limits, joinOrder, dead }: JoinOptions): JoinReply {
     const room = this.#rooms.get(name) ?? createRoom();
     const { instance } = member;
     const isReclaim = mode === "reclaim" || mode === "restore";
     const needsSnapshot = mode !== "restore" && !room.countByInstance.has(instance);
     const old = room.members.get(member.id);
     if (old !== undefined && !isSameMember(old, member)) {
-      const isKept = mode === "join if free" && old.role === member.role;
-      const isTaken = isKept || !mayTakeOver(member, old);
+      const isTaken = !mayTakeOver(member, old);
       const isLater = isReclaim && old.joinedAt > member.joinedAt;
       const isOutdated = old.role === member.role && (mode === "restore" || isLater);
       if (isTaken || isOutdated) {
         if (isReclaim && !needsSnapshot) this.#publishSnapshot(name, room, instance, 0, isReclaim);
         return isTaken ? "idInUse" : "outdated";
+      }
+      const isDead = dead !== undefined && isSameMember(old, dead);
+      if (mode === "join if free" && old.role === member.role && !isDead) {
+        return { keptBy: { instance: old.instance, number: old.number } };
       }
     }
     const limit = isReclaim ? undefined : exceededLimit(room.members.values(), member, limits);

@@ -30,17 +30,23 @@ export interface Rooms {
 }
 
 /**
- * Adds a peer to a room; a promise where other instances are asked. With `onlyIfFree` a peer of another
- * instance that has the id keeps it.
+ * Adds a peer to a room; a promise where other instances are asked. Where the id is `kept`, a peer of
+ * another instance that has it keeps it as well, if it still answers.
  */
 export type Join = (
   name: string,
   peer: Peer,
-  onlyIfFree?: boolean,
+  kept?: KeptId,
 ) => JoinResult | Promise<JoinResult>;
 
+/** An id that was taken over too often, so that the peer that has it keeps it. */
+export interface KeptId {
+  /** The peer of this instance that has it, if that answers no ping: it loses the id. */
+  readonly dead?: Peer;
+}
+
 /** Milliseconds within which the peer that has an id has to answer a ping, else it loses the id. */
-const ANSWER_MS = 2000;
+export const PING_ANSWER_MS = 2000;
 
 /** Options of {@linkcode createRooms}; a limit that is absent is `Infinity`. */
 export interface RoomsOptions extends Partial<RoomLimits> {
@@ -89,13 +95,14 @@ function joinUnlessHeld(
 ): JoinResult | Promise<JoinResult> {
   if (!registry.isHeld(name, peer.id)) return join(name, peer);
   const holder = registry.holderOf(name, peer);
-  // A peer of another instance may have the id, in a room that this instance has no other peer in.
-  if (holder === undefined) return join(name, peer, true);
-  const answers = holder.answersWithin?.(ANSWER_MS);
+  // A peer of another instance may have the id, also in a room that this instance does not know.
+  if (holder === undefined || !holder.isLocal) return join(name, peer, {});
+  const answers = holder.answersWithin?.(PING_ANSWER_MS);
   if (answers === undefined) return registry.refuse(name, "idInUse");
-  return answers.then((isAlive) =>
-    isAlive && registry.get(name)?.has(holder) || peer.isClosed
-      ? registry.refuse(name, "idInUse")
-      : join(name, peer)
-  );
+  return answers.then((isAlive) => {
+    if (peer.isClosed) return registry.refuse(name, "idInUse");
+    // Meanwhile it may have left, and another peer may have joined.
+    if (registry.holderOf(name, peer) !== holder) return joinUnlessHeld(registry, name, peer, join);
+    return isAlive ? registry.refuse(name, "idInUse") : join(name, peer, { dead: holder });
+  });
 }

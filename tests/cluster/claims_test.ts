@@ -2,6 +2,8 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { AUDIT_MS } from "../../src/cluster/auditor.ts";
+import { MAX_PINGS } from "../../src/cluster/pings.ts";
+import { encodeAnswer, type PingAnswer } from "../../src/cluster/question.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { ClusterFixture, settle } from "../helpers/cluster_fixture.ts";
 import { FakePeer } from "../helpers/peer.ts";
@@ -151,4 +153,145 @@ Deno.test("claims: all names are claimed again a bounded number at a time, and m
   assertEquals(fixture.ids("r").length, 498);
   fixture.clock.tick(AUDIT_MS);
   assertEquals(fixture.backplane.audits.length, 1);
+});
+
+const HOLDER = { instance: "y", number: 7 };
+
+/** A peer that comes for a name that a member of another instance keeps, if that is alive. */
+async function contest(fixture: ClusterFixture, peer = new FakePeer("a")) {
+  const { backplane, cluster } = fixture;
+  backplane.postReply = () => Promise.resolve({ reached: ["y"], isPartial: false });
+  const contested: { outcome?: string } = {};
+  const answer = Promise.resolve(cluster.join("r", peer, {}));
+  answer.then(({ outcome }) => contested.outcome = outcome.kind);
+  const claim = backplane.claims.at(-1);
+  assertEquals(claim?.options.mode, "join if free");
+  claim?.answer.resolve({ keptBy: HOLDER });
+  await settle();
+  return contested;
+}
+
+/** Answers the last question of the instance. */
+async function reply({ backplane, listener }: ClusterFixture, value?: PingAnswer): Promise<void> {
+  const [, id] = JSON.parse(backplane.posts.at(-1)?.text ?? "[]");
+  listener.posted(encodeAnswer(id, value), "y");
+  await settle();
+}
+
+Deno.test("claims: the holder of a kept name is pinged by its own instance", async () => {
+  const fixture = startUp();
+  const contested = await contest(fixture);
+  const { posts } = fixture.backplane;
+  assertEquals(posts.map(({ to }) => to), ["y"]);
+  assertEquals(JSON.parse(posts[0]?.text ?? "")[2], { kind: "ping", number: 7 });
+  assertEquals(contested.outcome, undefined);
+  await reply(fixture, "alive");
+  assertEquals([contested.outcome, fixture.ids("r")], ["idInUse", []]);
+  assertEquals([fixture.backplane.claims.length, fixture.backplane.left], [1, []]);
+});
+
+Deno.test("claims: a holder that cannot be pinged keeps its name, one that is dead does not", async () => {
+  const unknown = startUp();
+  const kept = await contest(unknown);
+  await reply(unknown, "unknown");
+  assertEquals(kept.outcome, "idInUse");
+  const dead: ((fixture: ClusterFixture) => Promise<void>)[] = [
+    (fixture) => reply(fixture, "dead"),
+    (fixture) => reply(fixture),
+    (fixture) => {
+      fixture.clock.tick(2500);
+      return settle();
+    },
+  ];
+  for (const answer of dead) {
+    const fixture = startUp();
+    const contested = await contest(fixture);
+    await answer(fixture);
+    const [, again] = fixture.backplane.claims;
+    assertEquals([again?.options.mode, again?.options.dead], ["join if free", HOLDER]);
+    assertEquals(contested.outcome, undefined);
+    fixture.grant();
+    await settle();
+    assertEquals([contested.outcome, fixture.ids("r")], ["joined", ["a"]]);
+  }
+});
+
+Deno.test("claims: another newcomer that was faster keeps the name, if it is alive", async () => {
+  const fixture = startUp();
+  const contested = await contest(fixture);
+  await reply(fixture, "dead");
+  fixture.backplane.claims.at(-1)?.answer.resolve({ keptBy: { instance: "y", number: 8 } });
+  await settle();
+  assertEquals(JSON.parse(fixture.backplane.posts.at(-1)?.text ?? "")[2].number, 8);
+  await reply(fixture, "alive");
+  assertEquals([contested.outcome, fixture.backplane.claims.length], ["idInUse", 2]);
+});
+
+Deno.test("claims: a newcomer that leaves while the holder is asked claims nothing more", async () => {
+  const fixture = startUp();
+  const peer = new FakePeer("a");
+  const contested = await contest(fixture, peer);
+  fixture.cluster.cancelJoin(peer);
+  await reply(fixture, "dead");
+  assertEquals([contested.outcome, fixture.backplane.claims.length], [undefined, 1]);
+});
+
+Deno.test("claims: a newcomer joins here if the backplane fails while the holder is asked", async () => {
+  const fixture = startUp();
+  const contested = await contest(fixture);
+  fixture.listener.down("told to");
+  await settle();
+  assertEquals([contested.outcome, fixture.ids("r")], ["joined", ["a"]]);
+  fixture.listener.up("x2");
+  await settle();
+  const modes = fixture.backplane.claims.map(({ options }) => options.mode);
+  assertEquals(modes, ["join if free", "reclaim"]);
+});
+
+Deno.test("claims: many who come for one name ask once, and for many names a bounded number is asked", async () => {
+  const fixture = startUp();
+  const contested = [await contest(fixture), await contest(fixture), await contest(fixture)];
+  assertEquals(fixture.backplane.posts.length, 1);
+  await reply(fixture, "alive");
+  assertEquals(contested.map(({ outcome }) => outcome), Array(3).fill("idInUse"));
+  const answers = Array.from({ length: MAX_PINGS + 1 }, (_, number) => {
+    const answer = Promise.resolve(fixture.cluster.join("r", new FakePeer(`p${number}`), {}));
+    fixture.backplane.claims.at(-1)?.answer.resolve({ keptBy: { instance: "y", number } });
+    return answer;
+  });
+  await settle();
+  assertEquals(fixture.backplane.posts.length, 1 + MAX_PINGS);
+  assertEquals((await answers.at(-1))?.outcome.kind, "idInUse");
+  fixture.listener.down("told to");
+  await Promise.all(answers);
+});
+
+Deno.test("claims: a holder of this instance that is known to be dead loses its name without a ping", async () => {
+  const fixture = startUp();
+  const holder = new FakePeer("a");
+  const first = fixture.cluster.join("r", holder);
+  fixture.grant();
+  await first;
+  const second = fixture.cluster.join("r", new FakePeer("a"), { dead: holder });
+  const [before, claim] = fixture.backplane.claims;
+  assertEquals(claim?.options.dead, { instance: "x", number: before?.member.number ?? 0 });
+  fixture.grant();
+  assertEquals((await second).outcome.kind, "joined");
+  assertEquals(holder.closedWith, CLOSE.replaced);
+});
+
+Deno.test("claims: a holder of this instance is pinged without a question", async () => {
+  const fixture = startUp();
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const holder = Object.assign(new FakePeer("a"), { answersWithin: () => promise });
+  const first = fixture.cluster.join("r", holder);
+  fixture.grant();
+  await first;
+  const second = fixture.cluster.join("r", new FakePeer("a"), {});
+  const { number } = fixture.backplane.claims[0]?.member ?? { number: 0 };
+  fixture.backplane.claims[1]?.answer.resolve({ keptBy: { instance: "x", number } });
+  await settle();
+  resolve(true);
+  assertEquals((await second).outcome.kind, "idInUse");
+  assertEquals(fixture.backplane.posts, []);
 });

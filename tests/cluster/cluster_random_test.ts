@@ -1,7 +1,7 @@
 /**
  * Random schedules: several instances whose peers join, leave, take names over and change roles while
  * what the instances tell each other is under way, or lost because the backplane fails; while claims
- * are rejected, and members are lost by the backplane or stored without a socket. Once everything has
+ * are rejected, names are kept from newcomers, and members are lost by the backplane or stored without a socket. Once everything has
  * arrived and was audited, every instance knows of each of its rooms exactly who is connected. A seed
  * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster/cluster_random_test.ts`.
  */
@@ -14,6 +14,7 @@ import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { createMemoryBackplane, type MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { RemotePeer } from "../../src/cluster/remote_peer.ts";
+import type { Peer } from "../../src/rooms/peer.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { Session } from "../../src/sessions/session.ts";
@@ -57,7 +58,8 @@ class Instance {
     const options = { backplane: this.backplane, registry, failures, clock, logger };
     const limits = { maxPeersPerRoom: 3, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 3 };
     const cluster = new Cluster({ ...options, limits });
-    const join = cluster.join.bind(cluster);
+    const join = (room: string, peer: Peer) =>
+      rooms.join(room, peer, (...of) => cluster.join(...of));
     const cancelJoin = cluster.cancelJoin.bind(cluster);
     this.context = { ...world.context, ...rooms, clock, join, cancelJoin };
     cluster.start();
@@ -67,7 +69,7 @@ class Instance {
     return this.#peers = this.#peers.filter(({ session }) => !session.isClosed);
   }
 
-  connect(room: string, nodeId: string, role: string): void {
+  connect(room: string, nodeId: string, role: string, isAlive: boolean): void {
     const socket = new FakeSocket();
     const identity = { room, nodeId, canJoinAsNormal: true };
     const session = new Session({
@@ -77,6 +79,8 @@ class Instance {
       context: this.context,
       address: undefined,
     });
+    // Once a name was taken over too often, it decides who has that.
+    Object.assign(session, { answersWithin: () => Promise.resolve(isAlive) });
     socket.owner = session.connection;
     this.context.connections.add(session.connection);
     session.connection.handleEvent(new Event("open"));
@@ -150,7 +154,7 @@ function act(instance: Instance, saboteur: Backplane, random: Random): void {
   switch (random(14)) {
     case 0:
     case 1:
-      return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role);
+      return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role, random(3) > 0);
     case 2:
       return peer && disconnect(peer);
     case 3:

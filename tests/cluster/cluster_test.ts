@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { ServerOptions } from "../../mod.ts";
-import { Client, until } from "../helpers/client.ts";
+import { Client, until, within } from "../helpers/client.ts";
+import { RawClient } from "../helpers/raw_client.ts";
 import { type BackplaneKind, BACKPLANES } from "../helpers/backplanes.ts";
 import { startOpenServer, type TestServer } from "../helpers/server.ts";
 
@@ -64,6 +65,51 @@ testEveryBackplane(
     } finally {
       for (const client of comers) await client.close();
     }
+  },
+);
+
+/** What a client gets that comes for a name: a list, or the code of its close. */
+async function attempt(server: TestServer, nodeId: string): Promise<"list" | number> {
+  const client = await Client.connect(server.signal({ room: "room", nodeId }));
+  client.send({ type: "register" });
+  const outcome = await Promise.race([
+    client.closed.then(({ code }) => code),
+    client.next("peer-list").then(() => "list" as const, async () => (await client.closed).code),
+  ]);
+  await client.close();
+  return outcome;
+}
+
+testEveryBackplane(
+  "a holder that answers no ping loses a kept name to a newcomer on any instance",
+  async ([x, y, z]) => {
+    for (const [nodeId, instance] of [["known", y], ["unknown", z]] as const) {
+      const witness = await join(instance, "witness");
+      const tabs = [];
+      for (const server of [x, y, x]) tabs.push(await join(server, nodeId));
+      using holder = await RawClient.join(x.port, `/signal?room=room&nodeId=${nodeId}`);
+      assertEquals(holder.peers, ["witness"]);
+      if (instance === z) await witness.close(); // Then its instance does not know the room.
+      assertEquals(await within("an outcome", attempt(instance, nodeId), 5000), "list");
+      holder.close();
+      for (const client of [witness, ...tabs]) await client.close();
+    }
+  },
+);
+
+testEveryBackplane(
+  "a holder that answers pings keeps a kept name on every instance, one that has left does not",
+  async ([x, y, z]) => {
+    await using _first = await join(x, "first");
+    await using _second = await join(y, "second");
+    const third = await join(z, "third");
+    const tabs = [];
+    for (const server of [x, y, x, y]) tabs.push(await join(server, "tab"));
+    for (const server of [x, y, z]) assertEquals(await attempt(server, "tab"), 4409);
+    await third.close(); // Then its instance does not know the room.
+    assertEquals(await attempt(z, "tab"), 4409);
+    for (const client of tabs) await client.close();
+    for (const server of [x, z]) assertEquals(await attempt(server, "tab"), "list");
   },
 );
 

@@ -3,7 +3,7 @@
  * killed, stalled, restarted empty.
  */
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Client, until, within } from "../helpers/client.ts";
 import { type Running, temporaryFolder } from "../helpers/command.ts";
 import { listening, OPEN, serve } from "../helpers/main.ts";
@@ -87,6 +87,23 @@ test("an instance that is killed leaves no peer in a list and no key behind", as
   assert(Date.now() - killedAt < 15_000);
   await using c = await x.join("c");
   assertEquals(c.peers, ["a"]);
+});
+
+test("a name is not kept by a holder whose instance is killed, or stalls", async () => {
+  for (const signal of ["SIGKILL", "SIGSTOP"] as const) {
+    await using redis = await startRedis();
+    await using x = await startInstance(redis);
+    await using y = await startInstance(redis);
+    await using _witness = await x.join("witness");
+    const tabs = [];
+    for (const instance of [x, y, x, y]) tabs.push(await instance.join("tab"));
+    await assertRejects(() => x.join("tab"));
+    y.process.kill(signal);
+    await using newcomer = await within("a list", x.join("tab"), 5000);
+    assertEquals(newcomer.peers, ["witness"]);
+    if (signal === "SIGSTOP") y.process.kill("SIGCONT");
+    await Promise.all(tabs.map((client) => client.closed));
+  }
 });
 
 test("while Redis is dead, peers of one instance meet, and others are not found at once", async () => {

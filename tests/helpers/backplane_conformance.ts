@@ -238,6 +238,33 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     assertEquals(identities, ["", "", ""].slice(0, identities.length));
   }],
 
+  [
+    "a member keeps its name from a peer that joins only if it is free, unless it is dead",
+    async (connect) => {
+      const [x, y] = [await connect(), await connect()];
+      const claim = (id: string, dead?: Member, more: Partial<Member> = {}) =>
+        y.backplane.join("r", y.member(id, more), {
+          mode: "join if free",
+          limits: NO_LIMITS,
+          ...(dead && { dead: { instance: dead.instance, number: dead.number } }),
+        });
+      const a = await x.join("r", "a");
+      const keptBy = { instance: a.instance, number: a.number };
+      const other = x.member("other");
+      assertEquals(await claim("a"), { keptBy });
+      assertEquals(await claim("a", other), { keptBy });
+      assertEquals(await claim("a", { ...a, instance: y.instance }), { keptBy });
+      assertEquals(await claim("a", a, { role: "consumer" }), "idInUse");
+      assertEquals(brief(await x.settle()), ["snapshot a"]);
+      assertEquals(await claim("a", a), "joined");
+      assertEquals(await claim("b", other), "joined");
+      await x.join("r", "c", { role: "consumer", consumerIdentity: "one" });
+      assertEquals(await claim("c", undefined, { role: "consumer" }), "idInUse");
+      assertEquals(await claim("c"), "joined");
+      assertEquals(brief(await x.settle()), ["joined a", "snapshot a,b,c", "joined c"]);
+    },
+  ],
+
   ["each role has a limit of its own, and each identity", async (connect) => {
     const [x, y] = [await connect(), await connect()];
     const limits = { maxPeersPerRoom: 1, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 2 };

@@ -118,7 +118,7 @@ export class ClusterFixture {
   grant(claim = this.backplane.claims.at(-1), joinOrder = 1): void {
     if (claim === undefined) throw new Error("Nothing was claimed");
     const { room, member, options } = claim;
-    const isReclaim = options.mode !== "join";
+    const isReclaim = options.mode === "reclaim" || options.mode === "restore";
     const joined = { room, member: { ...member, joinOrder }, rotation: 0, isReclaim };
     this.listener.roomChanged({ kind: "joined", ...joined });
     claim.answer.resolve("joined");

@@ -95,6 +95,34 @@ Deno.test("a newcomer that has left while the holder is asked joins nothing", as
   assertEquals(fixture.rooms.registry.get("room")?.find("tab"), holder);
 });
 
+Deno.test("of two newcomers that wait for one dead holder the first has the id, and keeps it", async () => {
+  const fixture = new Fixture();
+  await fixture.joinAll(3, 100);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  await fixture.join(Object.assign(new FakePeer("tab"), { answersWithin: () => promise }));
+  const alive = () =>
+    Object.assign(new FakePeer("tab"), { answersWithin: () => Promise.resolve(true) });
+  const first = alive();
+  const outcomes = [fixture.join(first), fixture.join(alive())];
+  resolve(false);
+  assertEquals(await Promise.all(outcomes), ["replaced", "idInUse"]);
+  assertEquals(fixture.rooms.registry.get("room")?.find("tab"), first);
+});
+
+Deno.test("a newcomer joins when the holder leaves while it is asked, and not when another has joined", async () => {
+  const fixture = new Fixture();
+  const { registry } = fixture.rooms;
+  await fixture.joinAll(3, 100);
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const holder = Object.assign(new FakePeer("tab"), { answersWithin: () => promise });
+  await fixture.join(holder);
+  const outcomes = [fixture.join(), fixture.join()];
+  const room = registry.get("room");
+  if (room !== undefined) registry.leave(room, holder);
+  resolve(false);
+  assertEquals(await Promise.all(outcomes), ["joined", "idInUse"]);
+});
+
 Deno.test("takeovers of a peer that is closed, and of another role, do not count", async () => {
   const fixture = new Fixture();
   for (let n = 0; n < 8; n++) {

@@ -10,7 +10,8 @@ export const INSTANCE_REMOVED = "instance removed";
 
 /**
  * Adds or replaces a member and publishes that, or refuses. An instance that had no member in the room
- * receives the whole room instead of the new member. Replies with a `JoinReply` or `INSTANCE_REMOVED`.
+ * receives the whole room instead of the new member. Replies with a `JoinReply` or `INSTANCE_REMOVED`,
+ * where a member keeps the name with its instance and its number.
  */
 export const JOIN = `${ROOM_FUNCTIONS}
 local members, meta, instances = KEYS[1], KEYS[2], KEYS[3]
@@ -18,6 +19,7 @@ local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
 local instance, number, role, acceptsConsumers, joinedAt, identity = unpack(ARGV, 4, 9)
 local mode, oldJoinOrder, lifetime = ARGV[10], ARGV[11], ARGV[12]
 local maxPeers, maxOfIdentity = tonumber(ARGV[13]), tonumber(ARGV[14])
+local deadInstance, deadNumber = ARGV[15], ARGV[16]
 local isReclaim = mode == 'reclaim' or mode == 'restore'
 
 local function publishSnapshot(rotation)
@@ -60,12 +62,15 @@ if old then
   local isSame = oldInstance == instance and oldNumber == number
   -- As mayTakeOver says: a normal always may, a consumer only from one of the same identity.
   local isTaken = role == 'consumer' and (oldRole ~= 'consumer' or oldIdentity ~= identity)
-    or mode == 'join if free' and oldRole == role
   local isLater = isReclaim and tonumber(oldJoinedAt) > tonumber(joinedAt)
   local isOutdated = oldRole == role and (mode == 'restore' or isLater)
   if not isSame and (isTaken or isOutdated) then
     if isReclaim and not needsSnapshot then publishSnapshot(0) end
     return isTaken and 'idInUse' or 'outdated'
+  end
+  local isDead = oldInstance == deadInstance and oldNumber == deadNumber
+  if not isSame and mode == 'join if free' and oldRole == role and not isDead then
+    return { oldInstance, oldNumber }
   end
 end
 local limit = not isReclaim and exceededLimit(old)
@@ -96,7 +101,7 @@ export function joinCall(
   keys: RedisKeys,
   room: string,
   member: Member,
-  { mode, limits, joinOrder = 0 }: JoinOptions,
+  { mode, limits, joinOrder = 0, dead }: JoinOptions,
 ): ScriptCall {
   const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = limits;
   const maxPeers = member.role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
@@ -113,6 +118,8 @@ export function joinCall(
       LIFETIME_SECONDS,
       encodeLimit(maxPeers),
       encodeLimit(maxConsumersPerIdentity),
+      dead?.instance ?? "",
+      String(dead?.number ?? ""),
     ],
   };
 }
@@ -123,6 +130,10 @@ function encodeLimit(limit: number): string {
 
 /** The reply of {@linkcode JOIN}. */
 export function decodeJoinReply(reply: unknown): JoinReply {
+  if (Array.isArray(reply)) {
+    const [instance, number] = reply;
+    return { keptBy: { instance: String(instance), number: Number(number) } };
+  }
   switch (reply) {
     case "joined":
     case "idInUse":
