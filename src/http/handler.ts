@@ -9,24 +9,26 @@ import { type AuthPolicy, createConsumerAuthorizer } from "../access/admission.t
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
+import type { BearerOptions } from "../access/bearer.ts";
 import { issueToken } from "../access/room_tokens.ts";
+import type { OriginCheck } from "../access/origins.ts";
 import { RefusalLog } from "../access/refusal_log.ts";
 import { TokenCache } from "../access/token_cache.ts";
 import { createVerificationKeys, type VerificationKeys } from "../access/verification_keys.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
-import { CLOSE } from "../protocol/messages.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
-import { failureFields } from "../runtime/logger.ts";
-import { MEGABYTE, MemoryWatch } from "../runtime/memory_watch.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
+import { IceServers } from "../ice/ice_servers.ts";
+import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
+import { watchMemory } from "./watch_memory.ts";
 import { malformedRequest } from "./responses.ts";
 import { isValidHost, splitUrl } from "./url.ts";
 
@@ -78,6 +80,9 @@ export interface HandlerParts {
   readonly addressOf: AddressReader;
   readonly failures: FailureLimiter;
   readonly connections: Connections;
+  readonly isAllowedOrigin: OriginCheck;
+  /** How a request other than that for a socket is admitted. */
+  readonly access: BearerOptions;
   /** Says in the log, once, that clients have no address. */
   readonly warnOfNoAddresses: () => void;
 }
@@ -110,18 +115,20 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     tickMs: TICK_MS,
   });
   const memory = watchMemory(options, connections);
+  const ice = await IceServers.create({ ...options.ice, clock, logger });
+  const authorizeConsumer = createConsumerAuthorizer({
+    verify: verifyConsumer,
+    isOpen: !authEnabled,
+    limiter: new VerificationLimiter(failures),
+    refusals,
+  });
   let isClosing = false;
   const context: SessionContext = {
     ...rooms,
     join: (room, peer) => rooms.join(room, peer, cluster && ((...of) => cluster.join(...of))),
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
-    authorizeConsumer: createConsumerAuthorizer({
-      verify: verifyConsumer,
-      isOpen: !authEnabled,
-      limiter: new VerificationLimiter(failures),
-      refusals,
-    }),
+    authorizeConsumer,
     clock,
     logger,
     limits,
@@ -129,12 +136,16 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     idleTimeoutSeconds,
     isClosing: () => isClosing,
   };
-  const upgrade = createUpgradeHandler({
-    context,
+  const admission = {
     policy: createPolicy(given, verificationKeys, { ...options, failures }),
     refusals,
     allowsConsumers: verifyConsumer !== undefined,
-    isAllowedOrigin: options.isAllowedOrigin,
+  };
+  const { isAllowedOrigin } = options;
+  const upgrade = createUpgradeHandler({
+    context,
+    ...admission,
+    isAllowedOrigin,
     addressOf,
     failures,
     memory,
@@ -164,6 +175,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       }
       return await issueToken(keys.privateKey, request, options);
     },
+    iceServers: (peer) => answerIceServers(ice, peer),
     publicJwk: () => publicJwk,
     publicKeys: () => verificationKeys?.jwks ?? null,
     stats: () => ({
@@ -192,7 +204,16 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     },
   };
   cluster?.start();
-  return { handler, addressOf, failures, connections, warnOfNoAddresses };
+  const access = { ...admission, authorizeConsumer };
+  return {
+    handler,
+    addressOf,
+    failures,
+    connections,
+    isAllowedOrigin,
+    access,
+    warnOfNoAddresses,
+  };
 }
 
 function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressReader {
@@ -214,25 +235,6 @@ async function createCluster(
   if (backplane === undefined) return undefined;
   const { Cluster } = await import("../cluster/cluster.ts");
   return new Cluster({ backplane, registry, failures, clock, logger, limits });
-}
-
-function watchMemory({ clock, limits, logger }: ResolvedOptions, sockets: Connections) {
-  const megabytes = (bytes: number) => ({ megabytes: Math.round(bytes / MEGABYTE) });
-  return new MemoryWatch({
-    clock,
-    maxBytes: limits.maxMemoryMb * MEGABYTE,
-    events: {
-      exceeded(bytes, isFirst) {
-        if (isFirst) {
-          logger.error("Memory limit exceeded: new connections are rejected", megabytes(bytes));
-        }
-        sockets.terminateClosing();
-        sockets.closePending(CLOSE.outOfMemory);
-      },
-      recovered: (bytes) => logger.info("Memory is within its limit again", megabytes(bytes)),
-      failed: (cause) => logger.error("The memory cannot be watched", failureFields(cause)),
-    },
-  });
 }
 
 function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {

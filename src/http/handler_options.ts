@@ -8,6 +8,8 @@ import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { PublicJwk } from "../access/keys.ts";
 import type { Limits } from "../access/limits.ts";
 import type { PublicKeySet } from "../access/verification_keys.ts";
+import type { IcePeer, IceServersAnswer, IceServersHook, TurnOptions } from "../ice/ice_options.ts";
+import type { IceServer } from "../ice/ice_url.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { NodeRequest, NodeSocket } from "./node.ts";
 
@@ -72,6 +74,23 @@ export interface SignalingHandlerOptions {
    * `https://*.example.com` for one label of any name; any when absent.
    */
   allowedOrigins?: readonly string[];
+  /**
+   * The STUN and TURN servers that clients are told of: a list that is the same for everybody, or a
+   * function that finds those of one peer; none when absent.
+   */
+  iceServers?: readonly IceServer[] | IceServersHook;
+  /**
+   * TURN servers that share a secret with this server: each peer gets credentials of its own for them,
+   * beside `iceServers`. Needs authentication; none when absent.
+   */
+  turn?: TurnOptions;
+  /**
+   * How long TURN credentials are valid, 48 hours at most: those that are made with the secret of
+   * `turn`, and those that a function in `iceServers` returns. Clients are told to ask again in time.
+   *
+   * @default {"24h"}
+   */
+  iceTtl?: string;
   /**
    * Addresses and CIDR ranges of the proxies in front, whose `X-Forwarded-For` is believed; none
    * when absent.
@@ -164,6 +183,15 @@ export interface SignalingHandler extends AsyncDisposable {
    * @throws {TypeError} The handler does not use room tokens, so that it has no key.
    */
   issueToken(request: IssueTokenRequest): Promise<IssueTokenResponse>;
+  /**
+   * Finds the ICE servers of a peer, for a route of the host's own. The caller decides who may ask.
+   *
+   * @param peer The room and the name that it has or will have, and its role, `normal` when absent.
+   * @returns The list, and until when it is good; within 3 seconds, and never a rejection because of
+   * the function in `iceServers`.
+   * @throws {TypeError} `room` or `nodeId` is not a non-empty string, or `role` is something else.
+   */
+  iceServers(peer: Omit<IcePeer, "role"> & Partial<IcePeer>): Promise<IceServersAnswer>;
   /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
   /**

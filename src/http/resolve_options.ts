@@ -6,6 +6,8 @@
 import { parseDuration } from "../access/duration.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
+import { checkIceList, checkTurn, MAX_ICE_TTL_SECONDS } from "../ice/ice_options.ts";
+import type { IceConfig } from "../ice/ice_servers.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { checkInteger } from "../runtime/integer.ts";
@@ -30,6 +32,7 @@ export interface ResolvedOptions {
   readonly clockToleranceSeconds: number;
   readonly isAllowedOrigin: OriginCheck;
   readonly trustedProxies: readonly string[];
+  readonly ice: IceConfig;
 }
 
 /**
@@ -73,9 +76,10 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
       clockToleranceSeconds,
       DAY_SECONDS,
     ),
-    maxTtlSeconds: maxTokenTtl === undefined ? undefined : readMaxTtl(maxTokenTtl),
+    maxTtlSeconds: maxTokenTtl === undefined ? undefined : readTtl("maxTokenTtl", maxTokenTtl),
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
     trustedProxies,
+    ice: resolveIce(options, authEnabled),
   };
 }
 
@@ -90,16 +94,30 @@ function checkMethods(name: string, value: unknown, methods: readonly string[]):
   if (missing !== undefined) throw new TypeError(`${name} must have the method ${missing}()`);
 }
 
+function resolveIce(options: SignalingHandlerOptions, authEnabled: boolean): IceConfig {
+  const { iceServers = [], turn, iceTtl = DEFAULTS.turnTtl } = options;
+  if (turn !== undefined && !authEnabled) {
+    throw new TypeError("turn needs authentication: without, anyone could use the TURN servers");
+  }
+  const ttlSeconds = readTtl("iceTtl", iceTtl);
+  if (ttlSeconds > MAX_ICE_TTL_SECONDS) throw new TypeError("iceTtl must be 48h at most");
+  return {
+    iceServers: typeof iceServers === "function" ? iceServers : checkIceList(iceServers),
+    turn: turn && checkTurn(turn),
+    ttlSeconds,
+  };
+}
+
 function checkPath(path: unknown): string | null {
   if (path === null || (typeof path === "string" && /^\/[^?#]*$/.test(path))) return path;
   throw new TypeError("path must be null, or begin with / and contain no ? and no #");
 }
 
-function readMaxTtl(text: string): number {
+function readTtl(name: string, text: string): number {
   try {
     return parseDuration(text);
   } catch (cause) {
-    const message = 'maxTokenTtl must be a number and a unit, such as "30m", "24h" or "30d"';
+    const message = `${name} must be a number and a unit, such as "30m", "24h" or "30d"`;
     throw new TypeError(message, { cause });
   }
 }

@@ -7,6 +7,7 @@ import { createAdminGuard, type Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
+import { createIceRoute } from "./ice_route.ts";
 import { createKeyRoutes } from "./key_routes.ts";
 import { createProbes } from "./probes.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
@@ -19,7 +20,7 @@ const NEEDS_AUTH = ["/token", "/public-key", "/.well-known/jwks.json", "/"];
 /** What the routes depend on. */
 export interface RoutesOptions {
   /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
-  readonly endpoint: Pick<HandlerParts, "handler" | "addressOf" | "failures" | "connections">;
+  readonly endpoint: Omit<HandlerParts, "warnOfNoAddresses">;
   /** The secret that `POST /token` requires; without it the route does not exist. */
   readonly adminSecret: string | undefined;
   /** Whether the server is shutting down. */
@@ -39,6 +40,7 @@ export async function createRoutes(
   const routes = new Map<string, Methods>();
   for (const [path, probe] of createProbes(options)) routes.set(path, get(probe));
   for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
+  routes.set("/ice-servers", createIceRoute(options.endpoint));
   if (adminSecret !== undefined) {
     const guard = await createAdminGuard(options.endpoint, adminSecret);
     routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });

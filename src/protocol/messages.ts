@@ -168,7 +168,7 @@ export const CLOSE = {
   /** The host's `authorize` refused the request. Come back once, with other credentials. */
   notAuthorized: { code: 4003, reason: "not authorized", status: 403 },
   /** The consumer token is missing, malformed, forged or expired. Come back once, with a new token. */
-  invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token", status: 403 },
+  invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token", status: 401 },
   /** A consumer registered where authentication is on and no consumer key is configured. Stop. */
   consumersRefused: {
     code: 4003,

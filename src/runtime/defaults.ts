@@ -21,6 +21,8 @@ export const DEFAULTS = {
   drainSeconds: 3,
   /** Signature algorithms that a consumer token may have. */
   consumerAlgorithms: ["ES256", "RS256"],
+  /** How long TURN credentials are valid. */
+  turnTtl: "24h",
   /** What every key and channel in Redis begins with. */
   redisPrefix: "client-db-sync:",
   /** The lowest level that is logged. */

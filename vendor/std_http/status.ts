@@ -4,6 +4,7 @@ type Name =
   | "SwitchingProtocols"
   | "OK"
   | "Created"
+  | "NoContent"
   | "NotModified"
   | "BadRequest"
   | "Unauthorized"

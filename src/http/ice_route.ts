@@ -1,0 +1,90 @@
+/**
+ * `GET /ice-servers`: the ICE servers of the peer that a token speaks for, for pages of any origin
+ * that may connect. How they are found is not its concern.
+ */
+
+import { remoteAddressOf } from "../access/address.ts";
+import { admitBearer } from "../access/bearer.ts";
+import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import type { Route } from "./admin_guard.ts";
+import type { HandlerParts } from "./handler.ts";
+import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { splitUrl } from "./url.ts";
+
+/** What the route depends on. */
+export type IceRouteOptions = Pick<
+  HandlerParts,
+  "handler" | "addressOf" | "failures" | "isAllowedOrigin" | "access"
+>;
+
+/** How long a browser may rely on the answer to a preflight, in seconds: Chromium's maximum. */
+const PREFLIGHT_SECONDS = 7200;
+
+/** Creates the functions of the route, by method. */
+export function createIceRoute(options: IceRouteOptions): Readonly<Record<string, Route>> {
+  const { isAllowedOrigin } = options;
+  const forAllowedOrigins = (route: Route): Route => async (request, info) => {
+    const origin = request.headers.get("origin");
+    const isAllowed = isAllowedOrigin(origin);
+    const response = isAllowed
+      ? await route(request, info)
+      : refuse(STATUS_CODE.Forbidden, "Pages of this origin may not connect");
+    response.headers.append("vary", "Origin");
+    if (isAllowed && origin !== null) {
+      response.headers.set("access-control-allow-origin", origin);
+      response.headers.set("access-control-expose-headers", "retry-after");
+    }
+    return response;
+  };
+  const get = forAllowedOrigins((request, info) => answer(options, request, info));
+  return { GET: get, HEAD: get, OPTIONS: forAllowedOrigins(preflight) };
+}
+
+function preflight(): Response {
+  const headers = {
+    "access-control-allow-methods": "GET, HEAD",
+    "access-control-allow-headers": "authorization",
+    "access-control-max-age": String(PREFLIGHT_SECONDS),
+  };
+  return new Response(null, { status: STATUS_CODE.NoContent, headers });
+}
+
+async function answer(
+  { handler, addressOf, failures, access }: IceRouteOptions,
+  request: Request,
+  info: unknown,
+): Promise<Response> {
+  const address = addressOf(remoteAddressOf(info), request.headers);
+  const seconds = failures.retryAfter(address);
+  if (seconds > 0) return refuseConnect(CLOSE.tooManyFailures, seconds);
+  const query = new URLSearchParams(splitUrl(request.url).query);
+  const admission = await admitBearer(access, { query, address, request });
+  if (admission.kind === "rejected") {
+    return refuseConnect(admission.close, failures.retryAfter(address));
+  }
+  return json(await handler.iceServers(admission.speaker), STATUS_CODE.OK, NO_STORE);
+}
+
+/** The HTTP answer for a refusal that would close a socket. */
+function refuseConnect(close: CloseReason, retryAfter: number): Response {
+  switch (close) {
+    case CLOSE.missingToken:
+      return refuse(
+        STATUS_CODE.Unauthorized,
+        "Send a room token as Authorization: Bearer, or a consumer token with ?room=",
+      );
+    case CLOSE.missingRoom:
+      return refuse(STATUS_CODE.BadRequest, "Name the consumer's room: /ice-servers?room=");
+    case CLOSE.tooManyFailures:
+      return refuse(STATUS_CODE.TooManyRequests, "Too many tokens from your address were invalid", {
+        "retry-after": String(Math.max(retryAfter, 1)),
+      });
+    default:
+      return refuse(close.status, close.reason);
+  }
+}
+
+function refuse(status: number, message: string, headers: Record<string, string> = {}): Response {
+  const challenge = status === STATUS_CODE.Unauthorized ? { "www-authenticate": "Bearer" } : {};
+  return errorResponse(status, message, { ...NO_STORE, ...challenge, ...headers });
+}

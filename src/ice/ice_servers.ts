@@ -1,0 +1,83 @@
+/**
+ * The ICE servers of a peer: those that are the same for everybody or that the host finds, and TURN
+ * servers with credentials made for this peer. Who may ask, and how the answer travels, is decided
+ * elsewhere.
+ */
+
+import type { Clock } from "../runtime/clock.ts";
+import type { Logger } from "../runtime/logger.ts";
+import { TurnSecret } from "./credentials.ts";
+import { HookCaller } from "./hook_caller.ts";
+import type { IcePeer, IceServersAnswer, IceServersHook, TurnOptions } from "./ice_options.ts";
+import type { IceServer } from "./ice_url.ts";
+
+/** Seconds after which a client should ask again when the host's function has failed. */
+const FAILED_TTL_SECONDS = 60;
+
+/** What a handler says about ICE servers, checked. */
+export interface IceConfig {
+  readonly iceServers: readonly IceServer[] | IceServersHook;
+  readonly turn: TurnOptions | undefined;
+  /** How long credentials are valid. */
+  readonly ttlSeconds: number;
+}
+
+/** An answer, and whether everything that should be in it was found. */
+export interface FoundIceServers {
+  readonly answer: IceServersAnswer;
+  readonly isComplete: boolean;
+}
+
+/** Options of {@linkcode IceServers}. */
+export interface IceServersOptions extends IceConfig {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The ICE servers of all peers of one handler. */
+export class IceServers {
+  readonly #fixed: readonly IceServer[];
+  readonly #hook: HookCaller | undefined;
+  readonly #turn: { readonly urls: readonly string[]; readonly secret: TurnSecret } | undefined;
+  readonly #ttlSeconds: number;
+  readonly #clock: Clock;
+
+  private constructor(options: IceServersOptions, secret: TurnSecret | undefined) {
+    const { iceServers, turn, ttlSeconds, clock, logger } = options;
+    const isHook = typeof iceServers === "function";
+    this.#fixed = isHook ? [] : iceServers;
+    this.#hook = isHook
+      ? new HookCaller({ hook: iceServers, ttlSeconds, clock, logger })
+      : undefined;
+    this.#turn = turn && secret && { urls: turn.urls, secret };
+    this.#ttlSeconds = ttlSeconds;
+    this.#clock = clock;
+  }
+
+  /** Imports the secret of the TURN servers, if there is one. */
+  static async create(options: IceServersOptions): Promise<IceServers> {
+    const { turn } = options;
+    return new IceServers(options, turn && await TurnSecret.import(turn.secret));
+  }
+
+  /** Finds the ICE servers of a peer, within 3 s. It never rejects. */
+  async find(peer: IcePeer): Promise<FoundIceServers> {
+    const found = this.#hook === undefined ? this.#fixed : await this.#hook.find(peer);
+    const now = Math.floor(this.#clock.now() / 1000);
+    const turn = await this.#mint(peer, now + this.#ttlSeconds);
+    const isComplete = found !== undefined;
+    const ttl = isComplete ? this.#ttlSeconds : Math.min(this.#ttlSeconds, FAILED_TTL_SECONDS);
+    const answer = {
+      iceServers: [...found ?? [], ...turn],
+      ttl,
+      expiresAt: new Date((now + ttl) * 1000).toISOString(),
+    };
+    return { answer, isComplete };
+  }
+
+  async #mint(peer: IcePeer, expires: number): Promise<readonly IceServer[]> {
+    if (this.#turn === undefined) return [];
+    const { urls, secret } = this.#turn;
+    return [{ urls, ...await secret.mint(peer, expires) }];
+  }
+}
