@@ -143,6 +143,13 @@ export type {
   SignalingMessage,
   TokenPayload,
 } from "./src/http/npm_names.ts";
+export type {
+  IcePeer,
+  IceServersAnswer,
+  IceServersHook,
+  TurnOptions,
+} from "./src/ice/ice_options.ts";
+export type { IceServer } from "./src/ice/ice_url.ts";
 export type { NodeRequest, NodeSocket } from "./src/http/node.ts";
 export {
   type ClientMessage,

@@ -10,7 +10,7 @@ const MEMORY_SHARE = 0.8;
 
 /** The options of the server, with its backplane. */
 export async function serverOptions(config: Config, logger: Logger): Promise<ServerOptions> {
-  const { auth, consumerAuth, allowedOrigins, maxTokenTtl } = config;
+  const { auth, consumerAuth, allowedOrigins, maxTokenTtl, ice } = config;
   const common = {
     logger,
     registerTimeoutMs: config.registerTimeoutMs,
@@ -22,6 +22,9 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
     ...(consumerAuth === undefined ? {} : { consumerAuth }),
     ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+    iceServers: ice.iceServers,
+    iceTtl: ice.iceTtl,
+    ...(ice.turn === undefined ? {} : { turn: ice.turn }),
     ...(maxTokenTtl === undefined ? {} : { maxTokenTtl }),
     ...await backplaneOption(config),
   };

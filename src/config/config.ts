@@ -8,6 +8,7 @@ import { assertPartners } from "../access/keys.ts";
 import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { Limits } from "../access/limits.ts";
 import type { LogFormat, LogLevel } from "../runtime/logger.ts";
+import { type IceSettings, readIce } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
 import { ConfigError, EnvironmentReader, type Lookup } from "./setting_reader.ts";
 import { GENERAL } from "./settings.ts";
@@ -38,6 +39,8 @@ export interface Config {
   readonly maxTokenTtl: string | undefined;
   /** Seconds by which the clock of a token's issuer may be ahead. */
   readonly clockToleranceSeconds: number;
+  /** The ICE servers that clients are told of. */
+  readonly ice: IceSettings;
   /** Milliseconds until a client without a room token has to register. */
   readonly registerTimeoutMs: number;
   /** Seconds without a sign of life after which a peer is removed. */
@@ -85,17 +88,21 @@ const SHORT_SECRET_BYTES = 32;
  */
 export function parseConfig(get: Lookup, keygen: string): Config {
   const environment = new EnvironmentReader(get, keygen);
-  const config = {
+  const first = {
     host: environment.read(GENERAL.host),
     port: environment.read(GENERAL.port),
     logLevel: environment.read(GENERAL.logLevel),
     logFormat: environment.read(GENERAL.logFormat),
     auth: readAuth(environment),
+  };
+  const config = {
+    ...first,
     consumerAuth: readConsumerAuth(environment),
     allowedOrigins: environment.read(GENERAL.allowedOrigins),
     trustedProxies: environment.read(GENERAL.trustedProxies),
     maxTokenTtl: environment.read(GENERAL.maxTokenTtl),
     clockToleranceSeconds: environment.read(GENERAL.clockToleranceSeconds),
+    ice: readIce(environment, first.auth.enabled),
     registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
     idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),
     reintroduceSeconds: environment.read(GENERAL.reintroduceSeconds),
@@ -215,7 +222,7 @@ function readLimits(environment: EnvironmentReader): Partial<Limits> {
 
 /** What an operator should change although the server starts, a sentence each. */
 function warningsOf(
-  { auth, consumerAuth, allowedOrigins, limits }: Omit<Config, "warnings">,
+  { auth, consumerAuth, allowedOrigins, ice, limits }: Omit<Config, "warnings">,
 ): string[] {
   const warnings: string[] = [];
   if (!auth.enabled) {
@@ -239,6 +246,16 @@ function warningsOf(
       `CONSUMER_${name} is not set: any token of the identity provider lets a consumer in, ` +
         "whatever it was issued for",
     );
+  }
+  const turnSecretBytes = new TextEncoder().encode(ice.turn?.secret).length;
+  if (turnSecretBytes > 0 && turnSecretBytes < SHORT_SECRET_BYTES) {
+    warnings.push(
+      `TURN_SECRET has ${turnSecretBytes} bytes: use ${SHORT_SECRET_BYTES} random ones or more, since ` +
+        "each client can try texts against the credentials that it gets",
+    );
+  }
+  if (!auth.enabled && ice.iceServers.some(({ credential }) => credential !== undefined)) {
+    warnings.push("ICE_SERVERS has a credential: without authentication, anyone is told it");
   }
   const { maxMemoryMb = 0 } = limits;
   if (maxMemoryMb > 0 && maxMemoryMb < IDLE_MB) {

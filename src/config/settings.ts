@@ -1,6 +1,6 @@
 /**
  * Every setting there is: name, default, text and reader of each stand together, here and in
- * `access_settings.ts` and `limit_settings.ts`. `config.ts` reads what several say together.
+ * `access_settings.ts`, `ice_settings.ts` and `limit_settings.ts`. `config.ts` reads what several say together.
  */
 
 import { DEFAULTS } from "../runtime/defaults.ts";
@@ -8,6 +8,7 @@ import { MAX_INTEGER } from "../runtime/integer.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../runtime/logger.ts";
 import { checkRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
+import { ICE } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
 import { setting, type SettingText } from "./setting_reader.ts";
 
@@ -32,6 +33,7 @@ export const GENERAL = {
     read: (reader) => reader.integer(DEFAULTS.port, 0, 65_535) ?? DEFAULTS.port,
   }),
   ...ACCESS,
+  ...ICE,
   registerTimeoutMs: setting({
     name: "REGISTER_TIMEOUT_MS",
     default: String(DEFAULTS.registerTimeoutMs),

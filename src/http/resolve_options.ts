@@ -102,8 +102,10 @@ function resolveIce(options: SignalingHandlerOptions, authEnabled: boolean): Ice
   const ttlSeconds = readTtl("iceTtl", iceTtl);
   if (ttlSeconds > MAX_ICE_TTL_SECONDS) throw new TypeError("iceTtl must be 48h at most");
   return {
-    iceServers: typeof iceServers === "function" ? iceServers : checkIceList(iceServers),
-    turn: turn && checkTurn(turn),
+    iceServers: typeof iceServers === "function"
+      ? iceServers
+      : named("iceServers", () => checkIceList(iceServers)),
+    turn: turn === undefined ? undefined : named("turn", () => checkTurn(turn)),
     ttlSeconds,
   };
 }
@@ -111,6 +113,16 @@ function resolveIce(options: SignalingHandlerOptions, authEnabled: boolean): Ice
 function checkPath(path: unknown): string | null {
   if (path === null || (typeof path === "string" && /^\/[^?#]*$/.test(path))) return path;
   throw new TypeError("path must be null, or begin with / and contain no ? and no #");
+}
+
+/** Puts the name of an option in front of what is wrong with it. */
+function named<T>(name: string, check: () => T): T {
+  try {
+    return check();
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new TypeError(`${name}: ${cause.message}`, { cause });
+  }
 }
 
 function readTtl(name: string, text: string): number {

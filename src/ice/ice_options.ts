@@ -3,7 +3,7 @@
  * entry may be is `ice_url.ts`. No message shows a URL, a user name, a credential or the secret.
  */
 
-import { isLongerThan, type Role } from "../protocol/messages.ts";
+import { isLongerThan, isObject, type Role } from "../protocol/messages.ts";
 import { checkIceServers, type IceServer, parseIceUrl } from "./ice_url.ts";
 
 /** The peer that ICE servers are for. */
@@ -102,7 +102,9 @@ export function checkIceList(value: unknown): readonly IceServer[] {
  * @returns A copy.
  * @throws {TypeError} A URL or the secret is missing or malformed.
  */
-export function checkTurn({ urls, secret }: TurnOptions): TurnOptions {
+export function checkTurn(turn: TurnOptions): TurnOptions {
+  if (!isObject(turn)) throw new TypeError("It must be an object with urls and secret");
+  const { urls, secret } = turn;
   if (typeof secret !== "string" || secret === "") {
     throw new TypeError("The secret of the TURN servers must be a non-empty string");
   }

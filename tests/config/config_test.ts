@@ -26,6 +26,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     trustedProxies: [],
     maxTokenTtl: undefined,
     clockToleranceSeconds: 60,
+    ice: { iceServers: [], turn: undefined, iceTtl: "24h" },
     registerTimeoutMs: 10_000,
     idleTimeoutSeconds: 30,
     reintroduceSeconds: 60,

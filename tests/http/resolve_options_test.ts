@@ -19,6 +19,12 @@ Deno.test("resolveOptions() takes 0 and the greatest number that a timer can wai
   resolveOptions({ limits: { messageBurst: 2 ** 31 - 1, maxMemoryMb: 0 } });
 });
 
+Deno.test("resolveOptions() accepts a secret of TURN servers with authentication alone", () => {
+  const turn = { urls: ["turn:turn.example.com"], secret: "hush" };
+  assertEquals(resolveOptions({ turn }).ice, { iceServers: [], turn, ttlSeconds: 86_400 });
+  assertThrows(() => resolveOptions({ turn, authEnabled: false }), TypeError, "turn");
+});
+
 const NO_INTEGERS = [-1, 1.5, NaN, Infinity, 2 ** 31, "5", null];
 
 Deno.test("resolveOptions() refuses what no environment can set, and names it", () => {
@@ -30,6 +36,12 @@ Deno.test("resolveOptions() refuses what no environment can set, and names it", 
     path: ["", "signal", "/signal?x", "/signal#x", 5],
     authEnabled: ["false", 0, null],
     maxTokenTtl: ["", "soon", "0s", "-1h"],
+    iceServers: [null, "stun:a.example", [{ urls: "turn:a.example" }], [{ urls: "http://a" }]],
+    turn: [null, "x", { urls: ["turn:a"] }, { secret: "s" }, { urls: [], secret: "s" }, {
+      urls: ["stun:a"],
+      secret: "s",
+    }, { urls: ["turn:a"], secret: "" }],
+    iceTtl: ["", "soon", "0s", "-1h", "49h", 5, null],
   };
   for (const [name, values] of Object.entries(bad)) {
     for (const value of values) {
