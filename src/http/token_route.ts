@@ -6,7 +6,26 @@
 import { type IssueTokenRequest, TokenRequestError } from "../access/room_tokens.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import { readJsonObject } from "./json_body.ts";
+import { findMistakenFields, type OtherNames } from "./mistaken_fields.ts";
 import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
+
+/** The fields of the body, and the names that callers give them by mistake. */
+const FIELDS: OtherNames = {
+  ttl: [
+    "exp",
+    "expires",
+    "expiresat",
+    "expiresin",
+    "expiry",
+    "expiration",
+    "lifetime",
+    "validfor",
+    "ttlseconds",
+  ],
+  subject: ["sub", "room", "roomid", "roomname"],
+  nodeId: ["node", "nodename", "peerid"],
+  iceServers: [],
+};
 
 /** Issues the token that the body asks for. */
 export async function issueTokenRoute(
@@ -15,6 +34,8 @@ export async function issueTokenRoute(
 ): Promise<Response> {
   const body = await readJsonObject(request, '{"ttl":"24h"}');
   if (body instanceof Response) return body;
+  const mistake = findMistakenFields(body, FIELDS);
+  if (mistake !== undefined) return errorResponse(STATUS_CODE.BadRequest, mistake, NO_STORE);
   const { ttl, subject, nodeId, iceServers = false } = body;
   if (typeof iceServers !== "boolean") {
     return errorResponse(

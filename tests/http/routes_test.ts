@@ -145,6 +145,36 @@ Deno.test("POST /token answers a bad body with 400 and says what is wanted", asy
   }
 });
 
+Deno.test("POST /token says which field is meant by another name, and ignores other fields", async () => {
+  await using server = await startServer();
+  const mistakes = {
+    subject: ["room", "sub", "roomId", "room_id", "Subject"],
+    ttl: ["expiresIn", "expires_in", "expires", "exp", "TTL"],
+    nodeId: ["nodeID", "node_id", "nodeid", "Node-Id"],
+  };
+  const right = { ttl: "1h", subject: "r", nodeId: "n" };
+  for (const [meant, names] of Object.entries(mistakes)) {
+    for (const name of names) {
+      // Beside the right name and instead of it.
+      for (const body of [{ ...right, [name]: "x" }, { [name]: "x" }]) {
+        const answer = await error(await post(server.url, JSON.stringify(body)));
+        assertEquals(answer, {
+          status: 400,
+          error: `There is no field \`${name}\`: use \`${meant}\``,
+        });
+      }
+    }
+  }
+  const two = await error(await post(server.url, '{"room":"r","expiresIn":"1h"}'));
+  assertMatch(two.error, /`room`: use `subject`, and no field `expiresIn`: use `ttl`/);
+  const others = { jti: "x", userId: "x", role: "x", "": "x", ["room".repeat(99)]: "x", iat: 1 };
+  const text = JSON.stringify({ ...right, ...others }).replace("{", '{"__proto__":1,');
+  const { expiresAt: _, token: _token, jti, ...answer } = await (await post(server.url, text))
+    .json();
+  assertEquals(answer, { subject: "r", nodeId: "n" });
+  assertMatch(jti, /^[\w-]{22}$/);
+});
+
 Deno.test("POST /token refuses what is not JSON with 415", async () => {
   await using server = await startServer();
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""]) {
