@@ -52,7 +52,7 @@ Deno.test("a key is named by its thumbprint as in RFC 8037", async () => {
   assertEquals(jwks.keys.map(({ kid }) => kid), [RFC_THUMBPRINT]);
 });
 
-Deno.test("verifyToken() takes the key that a token names, whatever the others are", async () => {
+Deno.test("verifyToken() verifies with the key that a token names, whatever the others are", async () => {
   const pairs = await newPairs(6);
   const keys = await loadVerificationKeys(pairs.map((pair) => jwkOf(pair)));
   for (const pair of pairs) {
