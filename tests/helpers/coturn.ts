@@ -128,6 +128,7 @@ export async function makeCertificate(folder: string): Promise<{ cert: string; k
       ...["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
       ...["-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost"],
       ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+      ...["-addext", "basicConstraints=critical,CA:FALSE"],
     ],
     stderr: "null",
   }).output();
