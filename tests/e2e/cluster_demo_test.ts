@@ -134,6 +134,16 @@ Deno.test("compose.yaml: three instances behind a proxy that logs no query, all 
   assertEquals(COMPOSE.match(/healthcheck:/g)?.length, images.length + 1);
 });
 
+Deno.test("compose.yaml: its proxy has no setting that deploy/nginx does not have, but names and paths", async () => {
+  const known = (await Deno.readTextFile(`${ROOT}deploy/nginx/nginx.conf`)).split("\n")
+    .map((line) => line.trim());
+  const own = /^(#|listen |access_log |error_log |resolver |zone |server \w+:)/;
+  const lines = section("content").map((line) => line.replaceAll("$$", "$"))
+    .filter((line) => !own.test(line));
+  assert(lines.length > 20);
+  for (const line of lines) assert(known.includes(line), line);
+});
+
 /** The configuration of the proxy, with what the nginx of this machine and loopback need replaced. */
 function nginxConfig(port: number, instances: readonly number[], folder: string): string {
   const names = ["one", "two", "three"];

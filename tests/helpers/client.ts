@@ -13,8 +13,8 @@ export class Client implements AsyncDisposable {
   readonly #inbox: Message[] = [];
   #arrived: () => void = () => {};
 
-  private constructor(url: string) {
-    this.socket = new WebSocket(url);
+  private constructor(url: string, options: WebSocketOptions) {
+    this.socket = new WebSocket(url, options);
     this.closed = new Promise((resolve) => {
       this.socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
     });
@@ -25,8 +25,8 @@ export class Client implements AsyncDisposable {
   }
 
   /** Connects and resolves once the socket is open. */
-  static async connect(url: string): Promise<Client> {
-    const client = new Client(url);
+  static async connect(url: string, options: WebSocketOptions = {}): Promise<Client> {
+    const client = new Client(url, options);
     await within(
       "open",
       new Promise<void>((resolve, reject) => {
@@ -41,8 +41,9 @@ export class Client implements AsyncDisposable {
   static async join(
     url: string,
     register: Record<string, unknown> = {},
+    options: WebSocketOptions = {},
   ): Promise<Client & { peers: string[] }> {
-    const client = await Client.connect(url);
+    const client = await Client.connect(url, options);
     client.send({ type: "register", role: "normal", ...register });
     const { peers } = await client.next("peer-list");
     return Object.assign(client, { peers });
