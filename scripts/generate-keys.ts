@@ -1,6 +1,6 @@
 /**
- * The `keygen` command: prints a new Ed25519 key pair and admin secret as `.env` lines, or writes
- * them into `.env`.
+ * The `keygen` command: prints a new Ed25519 key pair and admin secret as `.env` lines, writes them
+ * into `.env`, or replaces the key there.
  *
  * ```sh
  * deno run --allow-read=.env --allow-write=.env jsr:@aikofy/client-db-sync/keygen --write

@@ -1,35 +1,60 @@
 /**
- * The `keygen` command: prints a new Ed25519 key pair and admin secret as `.env` lines, or writes
- * them into `.env`. It reads no other setting than those.
+ * The `keygen` command: prints a new Ed25519 key pair and admin secret as `.env` lines, writes them
+ * into `.env`, or replaces the key there by the steps of `rotation.ts`. It reads no other setting.
  */
 
-import { type DecodedText, decodeText, encodeText, parseEnvFile } from "../config/env_file.ts";
+import { type DecodedText, editEnvFile, encodeText, parseEnvFile } from "../config/env_file.ts";
+import { SETTINGS } from "../config/settings.ts";
 import { generateKeyPairJwk } from "../access/keys.ts";
 import { type Command, type Given, runCommand } from "./command.ts";
-import { EXIT } from "./failure.ts";
+import { decodeEnvFile, ENV_FILE, updateEnvFile, writeFailure } from "./env_file_update.ts";
+import { EXIT, Failure, wrongUsage } from "./failure.ts";
+import {
+  dropPrevious,
+  type KeyEntries,
+  prepareNext,
+  rotate,
+  ROTATED_NAMES,
+  type Step,
+} from "./rotation.ts";
+import { keygenCommand } from "./surroundings.ts";
 import { print, printError } from "./terminal.ts";
-
-/** The file that `--write` appends to, in the current folder. */
-const ENV_FILE = ".env";
 
 /** Random bytes in a generated admin secret. */
 const SECRET_BYTES = 32;
 
+/** The steps of replacing a key, by their options. */
+const STEPS: Readonly<Record<string, (entries: KeyEntries) => Step | Promise<Step>>> = {
+  "--next": prepareNext,
+  "--rotate": (entries) => rotate(entries, Date.now()),
+  "--drop-previous": dropPrevious,
+};
+
 export const KEYGEN: Command = {
   name: "keygen",
-  usage: "keygen [--write]",
-  summary: "Print new keys and an admin secret as .env lines, or write them into .env",
-  help: `  keygen >> .env     append PRIVATE_KEY_JWK, PUBLIC_KEY_JWK and ADMIN_SECRET to .env
-  keygen --write     the same, but refuse if .env has keys already
-                     (needs --allow-read=.env --allow-write=.env)`,
-  flags: ["--write"],
+  usage: "keygen [--write | --next | --rotate | --drop-previous]",
+  summary:
+    "Print new keys and an admin secret as .env lines, write them into .env, or replace a key",
+  help: `  keygen >> .env          append PRIVATE_KEY_JWK, PUBLIC_KEY_JWK and ADMIN_SECRET to .env
+  keygen --write          the same, but refuse if .env has keys already
+
+To replace the signing key, so that no token is refused on any of several instances:
+  keygen --next           prepare the next key, and add its public half to VERIFY_KEYS_JWK;
+                          then restart every instance
+  keygen --rotate         let the prepared key sign (or a new one, if none is), and keep the public
+                          half of the previous one in VERIFY_KEYS_JWK; then restart every instance
+  keygen --drop-previous  when its last token has expired: remove the previous key; then restart
+
+They change .env in the current folder, which needs --allow-read=.env --allow-write=.env.`,
+  flags: ["--write", ...Object.keys(STEPS)],
   run: generate,
 };
 
 /**
  * Runs the command. Nothing but the lines goes to standard output; advice goes to standard error.
  *
- * @param args `--write` appends the lines to `.env` and refuses if keys are there; `--help` explains.
+ * @param args `--write` appends the lines to `.env` and refuses if keys are there; `--next`, `--rotate`
+ * and `--drop-previous` replace a key there; `--help` explains.
  * @returns The exit code: 0, 1 when `.env` could not or must not be written, 2 for a wrong argument.
  *
  * @example
@@ -45,6 +70,10 @@ export async function keygen(args: readonly string[]): Promise<number> {
 }
 
 async function generate(given: Given): Promise<number> {
+  const [option, ...more] = given.keys();
+  if (more.length > 0) throw wrongUsage(`keygen: one option at a time. Try: ${KEYGEN.usage}`);
+  const step = STEPS[option ?? ""];
+  if (step !== undefined) return await changeKeys(step);
   const { privateKeyJwk, publicKeyJwk } = await generateKeyPairJwk();
   const secrets = {
     PRIVATE_KEY_JWK: privateKeyJwk,
@@ -59,24 +88,15 @@ async function generate(given: Given): Promise<number> {
 
 async function writeEnvFile(secrets: Record<string, string>): Promise<number> {
   try {
-    const file = await readEnvFile();
-    if (file === undefined) {
-      printError(
-        `${ENV_FILE} is neither UTF-8 nor UTF-16 with a byte order mark: save it as UTF-8`,
-      );
-      return 1;
-    }
-    const { text, encoding } = file;
+    const { text, encoding } = await readEnvFile();
     const { values, problems } = parseEnvFile(text, new Set(Object.keys(secrets)));
     const isPresent = (name: string) => problems.has(name) || Boolean(values.get(name));
     const taken = ["PRIVATE_KEY_JWK", "PUBLIC_KEY_JWK"].filter(isPresent);
     if (taken.length > 0) {
-      printError(
-        `${ENV_FILE} has ${taken.join(" and ")} already: remove ${
-          taken.length > 1 ? "them" : "it"
-        } first`,
-      );
-      return 1;
+      const them = taken.length > 1 ? "them" : "it";
+      const line = `${ENV_FILE} has ${taken.join(" and ")} already: remove ${them} first, or ` +
+        `replace the key: ${keygenCommand("--rotate")}`;
+      throw new Failure({ lines: [line] });
     }
     const missing = Object.entries(secrets).filter(([name]) => !isPresent(name));
     const lineBreak = text === "" || text.endsWith("\n") ? "" : "\n";
@@ -85,26 +105,43 @@ async function writeEnvFile(secrets: Record<string, string>): Promise<number> {
     await Deno.writeFile(ENV_FILE, bytes, { append: true, mode: 0o600 });
     printError(`Wrote ${missing.map(([name]) => name).join(", ")} to ${ENV_FILE}.`);
   } catch (error) {
-    printError(
-      error instanceof Deno.errors.NotCapable
-        ? `Writing ${ENV_FILE} is not permitted. ` +
-          `Run with: --allow-read=${ENV_FILE} --allow-write=${ENV_FILE}, or use: keygen >> .env`
-        : `${ENV_FILE} cannot be written: ${error instanceof Error ? error.message : error}`,
-    );
-    return 1;
+    throw writeFailure(error);
   }
   advise();
-  return 0;
+  return EXIT.ok;
 }
 
-/** What is in `.env`; `undefined` if its encoding is not known. */
-async function readEnvFile(): Promise<DecodedText | undefined> {
+/** What is in `.env`. */
+async function readEnvFile(): Promise<DecodedText> {
   try {
-    return decodeText(await Deno.readFile(ENV_FILE));
+    return decodeEnvFile(await Deno.readFile(ENV_FILE));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return { text: "", encoding: "utf-8" };
     throw error;
   }
+}
+
+/** Changes the entries of `.env` by one step of replacing a key. */
+async function changeKeys(step: (entries: KeyEntries) => Step | Promise<Step>): Promise<number> {
+  const names = new Set([...SETTINGS.map(({ name }) => name), ...ROTATED_NAMES]);
+  let advice: readonly string[] = [];
+  await updateEnvFile(async (text) => {
+    const { values, problems, repeated } = parseEnvFile(text, names);
+    const lines = ROTATED_NAMES.flatMap((name) => {
+      if (repeated.has(name)) return [`${name} has several entries in ${ENV_FILE}. Leave one`];
+      return problems.get(name) ?? [];
+    });
+    if (lines.length > 0) throw new Failure({ lines });
+    const entries = ROTATED_NAMES.flatMap((name) => {
+      const value = values.get(name);
+      return value ? [[name, value] as const] : [];
+    });
+    const { changes, advice: said } = await step(new Map(entries));
+    advice = said;
+    return editEnvFile(text, { names, changes });
+  });
+  for (const line of advice) printError(line);
+  return EXIT.ok;
 }
 
 function generateSecret(): string {

@@ -49,12 +49,16 @@ function commandThatReaches(hosts: readonly string[]): string {
     : `Run: deno run -N -E --allow-read=.env jsr:${metadata.name}`;
 }
 
-/** The command that writes new keys into `.env`, run the way this program was started. */
-export function keygenCommand(): string {
+/**
+ * The command that changes keys in `.env`, run the way this program was started.
+ *
+ * @param option What it does; new keys when absent.
+ */
+export function keygenCommand(option = "--write"): string {
   // A binary may not write: its permissions are those of the server.
-  if (Deno.build.standalone) return "client-db-sync keygen >> .env";
-  if (isClone()) return "deno task keygen --write";
-  return `deno run --allow-read=.env --allow-write=.env jsr:${metadata.name}/keygen --write`;
+  if (Deno.build.standalone && option === "--write") return "client-db-sync keygen >> .env";
+  if (isClone() && !Deno.build.standalone) return `deno task keygen ${option}`;
+  return `deno run --allow-read=.env --allow-write=.env jsr:${metadata.name}/keygen ${option}`;
 }
 
 /** Whether the program runs from a clone, and not from a registry. */

@@ -1,7 +1,7 @@
 /**
- * Reads the text of a `.env` file: the entries of our own settings, and no other. Each entry is found
- * and checked here and then decoded by `@std/dotenv`, which sees no entry that could make it replace a
- * variable: nothing in the file can refer to itself. This file reads no file.
+ * Reads and edits the text of a `.env` file: the entries of our own settings, and no other. Each entry
+ * is found and checked here and then decoded by `@std/dotenv`, which sees no entry that could make it
+ * replace a variable: nothing in the file can refer to itself. It opens no file.
  */
 
 import { parse } from "@std/dotenv/parse";
@@ -27,6 +27,9 @@ const VARIABLE = /\$[A-Za-z_{]/;
 /** What follows a closing quote: nothing, or a comment. */
 const END = /^[ \t]*(#.*)?$/;
 
+/** A comment behind an unquoted value. */
+const UNQUOTED_COMMENT = /(^|[ \t])#.*$/;
+
 const UNCLOSED = "has a quote that is not closed. Close it on the same line";
 const TRAILING = "has text behind its closing quote. Put the whole value into quotes";
 const REFERENCE =
@@ -42,22 +45,11 @@ const REFERENCE =
  * escapes.
  */
 export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile {
-  const lines = text.split(/\r\n|\n|\r/);
   const values = new Map<string, string>();
   const problems = new Map<string, string>();
   const repeated = new Set<string>();
   const otherNames = new Set<string>();
-  const isSetting = (line: string) => names.has(ASSIGNMENT.exec(line)?.[1] ?? "");
-  let index = 0;
-  while (index < lines.length) {
-    const line = lines[index] ?? "";
-    const [start = "", name = ""] = ASSIGNMENT.exec(line) ?? [];
-    if (start === "") {
-      index++;
-      continue;
-    }
-    const entry = readEntry(line.slice(start.length), { lines, next: index + 1, isSetting });
-    index += entry.lineCount;
+  for (const { name, entry } of entriesOf(splitLines(text).lines, names)) {
     if (!names.has(name)) {
       otherNames.add(name);
       continue;
@@ -71,11 +63,86 @@ export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile 
   return { values, problems, repeated, otherNames };
 }
 
+/** Options of {@linkcode editEnvFile}. */
+export interface EnvFileEdit {
+  /** The names of the settings. */
+  readonly names: ReadonlySet<string>;
+  /** The new values, which need no quotes, by name; `undefined` removes an entry. */
+  readonly changes: ReadonlyMap<string, string | undefined>;
+}
+
+/**
+ * Changes entries of settings, each of which has one entry that is well formed, or none. A new entry
+ * follows the last one that is changed.
+ *
+ * @param text The text of the file.
+ * @param edit What to change.
+ * @returns The text with these entries changed and everything else as it was.
+ */
+export function editEnvFile(text: string, { names, changes }: EnvFileEdit): string {
+  const { lines, breaks } = splitLines(text);
+  const edited = lines.map((line, index) => line + (breaks[index] ?? ""));
+  const added = new Map(changes);
+  let last = lines.length - 1;
+  for (const { name, start, index, entry } of entriesOf(lines, names)) {
+    if (!changes.has(name) || entry.kind !== "value") continue;
+    added.delete(name);
+    last = index + entry.lineCount - 1;
+    const value = changes.get(name);
+    edited.fill("", index, last + 1);
+    if (value !== undefined) edited[last] = start + value + entry.comment + (breaks[last] ?? "");
+  }
+  const lineBreak = breaks[0] ?? "\n";
+  const isOpen = edited[last] !== "" && breaks[last] === undefined;
+  const entries = [...added].filter(([, value]) => value !== undefined);
+  const block = entries.map(([name, value]) => `${name}=${value}${lineBreak}`).join("");
+  edited[last] = `${edited[last]}${isOpen && block !== "" ? lineBreak : ""}${block}`;
+  return edited.join("");
+}
+
+/** The lines of a text, and the line break behind each but the last. */
+function splitLines(text: string): { lines: string[]; breaks: string[] } {
+  const parts = text.split(/(\r\n|\n|\r)/);
+  return {
+    lines: parts.filter((_, index) => index % 2 === 0),
+    breaks: parts.filter((_, index) => index % 2 === 1),
+  };
+}
+
+/** An entry where it stands. */
+interface PlacedEntry {
+  readonly name: string;
+  /** What precedes its value, as in `export NAME = `. */
+  readonly start: string;
+  /** The index of its first line. */
+  readonly index: number;
+  readonly entry: Entry;
+}
+
+function* entriesOf(
+  lines: readonly string[],
+  names: ReadonlySet<string>,
+): Generator<PlacedEntry> {
+  const isSetting = (line: string) => names.has(ASSIGNMENT.exec(line)?.[1] ?? "");
+  let index = 0;
+  while (index < lines.length) {
+    const line = lines[index] ?? "";
+    const [start = "", name = ""] = ASSIGNMENT.exec(line) ?? [];
+    if (start === "") {
+      index++;
+      continue;
+    }
+    const entry = readEntry(line.slice(start.length), { lines, next: index + 1, isSetting });
+    yield { name, start, index, entry };
+    index += entry.lineCount;
+  }
+}
+
 /** The value of an entry, or what is wrong with it. */
 type Entry =
   & { readonly lineCount: number }
   & (
-    | { readonly kind: "value"; readonly value: string }
+    | { readonly kind: "value"; readonly value: string; readonly comment: string }
     | { readonly kind: "malformed"; readonly problem: string }
   );
 
@@ -95,9 +162,11 @@ interface Following {
 function readEntry(first: string, { lines, next, isSetting }: Following): Entry {
   const quote = first.charAt(0);
   if (!["'", '"', "`"].includes(quote)) {
-    const value = first.replace(/(^|[ \t])#.*$/, "").trim();
+    const rest = UNQUOTED_COMMENT.exec(first)?.[0] ?? "";
+    const value = first.slice(0, first.length - rest.length).trim();
     if (VARIABLE.test(value)) return { kind: "malformed", problem: REFERENCE, lineCount: 1 };
-    return { kind: "value", value, lineCount: 1 };
+    const comment = rest === "" ? "" : ` ${rest.trimStart()}`;
+    return { kind: "value", value, comment, lineCount: 1 };
   }
   const body: string[] = [];
   let line: string | undefined = first.slice(1);
@@ -106,13 +175,14 @@ function readEntry(first: string, { lines, next, isSetting }: Following): Entry 
     body.push(length < 0 ? line : line.slice(0, length));
     const lineCount = body.length;
     if (length >= 0) {
-      const isEnd = END.test(line.slice(length + 1));
-      if (!isEnd) return { kind: "malformed", problem: TRAILING, lineCount };
+      const comment = line.slice(length + 1);
+      if (!END.test(comment)) return { kind: "malformed", problem: TRAILING, lineCount };
       const text = body.join("\n");
-      if (quote === "`") return { kind: "value", value: text, lineCount };
+      if (quote === "`") return { kind: "value", value: text, comment, lineCount };
       const refers = quote === '"' && VARIABLE.test(text);
       if (refers) return { kind: "malformed", problem: REFERENCE, lineCount };
-      return { kind: "value", value: decodeQuoted(`${quote}${text}${quote}`), lineCount };
+      const value = decodeQuoted(`${quote}${text}${quote}`);
+      return { kind: "value", value, comment, lineCount };
     }
     line = lines[next + lineCount - 1];
   }
