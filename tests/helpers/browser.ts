@@ -25,6 +25,10 @@ const FLAGS = [
 
 const EXECUTABLE = Deno.env.get("CHROMIUM") || "/usr/bin/chromium";
 const MISSING = !exists(EXECUTABLE);
+
+/** The path at which there is no Chromium, if there is none. */
+export const MISSING_CHROMIUM = MISSING ? EXECUTABLE : undefined;
+
 const SKIPPED = MISSING && !Deno.env.get("CI");
 
 /** A test with a browser of its own, whose profile is fresh and removed afterwards. */
@@ -42,11 +46,16 @@ export function browserTest(name: string, run: (browser: TestBrowser) => Promise
   });
 }
 
+/** How Chromium is started. */
+export function chromiumFlags(): { executablePath: string; args: string[] } {
+  return { executablePath: EXECUTABLE, args: FLAGS };
+}
+
 async function withBrowser(run: (browser: TestBrowser) => Promise<void>): Promise<void> {
   // Imported here, so that a test that is skipped does not load it.
   const { chromium } = await import("playwright-core");
   const errors: Error[] = [];
-  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  const browser = await chromium.launch(chromiumFlags());
   try {
     const context = await browser.newContext();
     context.setDefaultTimeout(PATIENCE_MS);
@@ -58,7 +67,8 @@ async function withBrowser(run: (browser: TestBrowser) => Promise<void>): Promis
   if (errors.length > 0) throw new AggregateError(errors, "A page threw an error");
 }
 
-function exists(path: string): boolean {
+/** Whether there is such a file. */
+export function exists(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {

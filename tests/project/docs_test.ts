@@ -207,6 +207,8 @@ Deno.test("docs: the README fits two screens", () => {
 const READERS_OWN: Readonly<Record<string, string>> = {
   token: "string",
   url: "string",
+  file: "Blob",
+  peer: `import(${JSON.stringify(`file://${ROOT}src/client/mod.ts`)}).Peer`,
   config: `Parameters<typeof import(${JSON.stringify(`file://${ROOT}mod.ts`)}).createServer>[0]`,
 };
 

@@ -12,7 +12,8 @@ const ROWS = [
   ["http"],
   ["sessions", "cluster", "config"],
   ["access", "ice", "rooms"],
-  ["protocol", "runtime"],
+  ["client"],
+  ["protocol", "runtime", "page"],
 ];
 
 /** The project's own file, as `imports` names it: the command line shows its name and version. */
