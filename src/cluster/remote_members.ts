@@ -131,9 +131,7 @@ export class RemoteMembers {
     const local = this.#localMembers.find(member);
     if (local === undefined) {
       // The peer disconnected while its claim was in flight, but the backplane recorded it: undo that.
-      const room = this.#registry.get(name);
-      const old = room?.find(member.id);
-      if (room !== undefined && old instanceof RemotePeer) this.#registry.leave(room, old);
+      this.#removeReplaced(name, member);
       return this.#backplane.leave(name, member.id, member);
     }
     const { claim, peer } = local;
@@ -144,6 +142,19 @@ export class RemoteMembers {
     const room = this.#place(name, peer, member.joinOrder);
     if (peer.isClosed) this.#registry.leave(room, peer);
     else answer?.resolve({ room, outcome: { kind: "joined" }, rotation });
+  }
+
+  /** Removes the peer whose name was taken over by one that has disconnected since. */
+  #removeReplaced(name: string, { id, role }: OrderedMember): void {
+    const room = this.#registry.get(name);
+    const old = room?.find(id);
+    if (room === undefined || old === undefined) return;
+    const local = this.#localMembers.ofPeer(old);
+    if (local?.claim.kind === "pending") return; // The answer decides whether it keeps the name.
+    if (local !== undefined) this.#localMembers.delete(local);
+    this.#registry.leave(room, old);
+    closeLoser(old, { role, consumerIdentity: "" });
+    this.dropIfUnused(name);
   }
 
   #updated(name: string, member: OrderedMember): void {

@@ -137,3 +137,16 @@ Deno.test("remote members: an event that cannot be handled is logged, and ends n
   assertEquals(fixture.logged("error"), ["Handling a backplane event failed"]);
   assertEquals(typeof fixture.logs.at(-1)?.fields?.["stack"], "string");
 });
+
+Deno.test("remote members: a peer is closed if the one that took its name over has disconnected since", async () => {
+  const { fixture, peer } = await startWith("a");
+  const newcomer = new FakePeer("a");
+  fixture.cluster.join("r", newcomer);
+  fixture.cluster.cancelJoin(newcomer);
+  assertEquals(peer.closedWith, undefined);
+  fixture.grant();
+  await settle();
+  assertEquals([peer.closedWith, fixture.ids("r")], [CLOSE.replaced, []]);
+  // The backplane has the newcomer until it has executed its leave, and nobody afterwards.
+  assertEquals(fixture.backplane.left, ["a from r", "a from r"]);
+});
