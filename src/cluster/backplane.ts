@@ -209,7 +209,9 @@ export interface Backplane {
   reportUndeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void;
   /**
    * Compares rooms with what this instance has in them. Removes members of this instance that a view
-   * does not list, publishes a `snapshot` to it where `others` differs, and finds what is missing. A
+   * does not list, publishes a `snapshot` to it where `others` differs, and finds what is missing. It
+   * resolves after everything that had happened in the rooms before was reported, since a member that
+   * is missing may have been replaced. A
    * rejection means that nothing was found.
    */
   audit(views: readonly RoomView[]): Promise<AuditReply>;

@@ -91,6 +91,11 @@ export class ConnectedInstance {
     return this.#events.splice(0);
   }
 
+  /** What has come so far. */
+  get received(): string[] {
+    return brief(this.#events);
+  }
+
   /** Everything that was published before has arrived, and is forgotten. */
   async settle(): Promise<RoomEvent[]> {
     const probe = this.member("probe");
@@ -493,6 +498,19 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     assertEquals(reply, { missing: [{ room: "r", number: lost.number }], removed: 0 });
     await until("the other instance to know", () => y.lost.length > 0);
     assertEquals([x.lost, y.lost], [[], ["r"]]);
+  }],
+
+  ["an audit resolves after what had happened was reported", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    for (let round = 0; round < 50; round++) {
+      const a = await x.join("r", "a");
+      await x.settle();
+      const again = await y.join("r", "a");
+      y.backplane.leave("r", "a", again);
+      await y.settle();
+      const { missing } = await x.backplane.audit([x.view("r", [a])]);
+      assertEquals([missing.length, x.received], [1, ["joined a"]]);
+    }
   }],
 
   [

@@ -106,7 +106,7 @@ export class SlowBackplane implements Backplane {
     return new Promise((resolve) =>
       this.#say(async (inner) => {
         const reply = await inner.audit(views);
-        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+        if (inner === this.#inner) this.#queues[1]?.push(() => resolve(reply));
       })
     );
   }

@@ -37,9 +37,15 @@ import type {
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
 import { checkRedisUrl } from "../../runtime/redis_url.ts";
+import { Barriers } from "./barriers.ts";
 import { RedisConnection } from "./connection.ts";
 import { RedisKeys } from "./keys.ts";
-import { encodeAuthFailed, encodeUndeliverable, type RedisMessage } from "./messages.ts";
+import {
+  encodeAuthFailed,
+  encodeBarrier,
+  encodeUndeliverable,
+  type RedisMessage,
+} from "./messages.ts";
 import { auditCall, decodeAuditReply } from "./scripts/audit.ts";
 import { decodeJoinReply, joinCall } from "./scripts/join.ts";
 import { leaveCall } from "./scripts/leave.ts";
@@ -92,6 +98,7 @@ class RedisBackplane implements Backplane {
   readonly #url: string;
   readonly #keys: RedisKeys;
   readonly #clock: Clock;
+  readonly #barriers = new Barriers();
   #listener: BackplaneListener | undefined;
   #connection: RedisConnection | undefined;
   #retry: Timer | undefined;
@@ -138,8 +145,15 @@ class RedisBackplane implements Backplane {
   async audit(views: readonly RoomView[]): Promise<AuditReply> {
     const connection = this.#connection;
     if (connection === undefined || views.length === 0) return { missing: [], removed: 0 };
-    const reply = await connection.run(auditCall(this.#keys, connection.instance, views));
-    return decodeAuditReply(reply, views);
+    const { instance } = connection;
+    const reply = await connection.run(auditCall(this.#keys, instance, views));
+    const audited = decodeAuditReply(reply, views);
+    // A member that seems to be missing may have been replaced.
+    if (audited.missing.length > 0 && connection === this.#connection) {
+      const channel = this.#keys.channel(instance);
+      await this.#barriers.pass((id) => connection.post(channel, encodeBarrier(id)));
+    }
+    return audited;
   }
 
   authFailed(address: string): void {
@@ -159,6 +173,7 @@ class RedisBackplane implements Backplane {
     if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
     const connection = this.#connection;
     this.#connection = undefined;
+    this.#barriers.clear();
     await connection?.leave();
   }
 
@@ -204,6 +219,7 @@ class RedisBackplane implements Backplane {
 
   #failed(reason: string): void {
     this.#connection = undefined;
+    this.#barriers.clear();
     this.#listener?.down(reason);
     this.#retryLater();
   }
@@ -233,6 +249,8 @@ class RedisBackplane implements Backplane {
       case "auth failed":
         if (message.from !== connection.instance) this.#listener.authFailed(message.address);
         return;
+      case "barrier":
+        return this.#barriers.received(message.id);
       case "post":
         return this.#listener.posted(message.text, message.from);
     }

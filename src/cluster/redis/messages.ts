@@ -25,6 +25,7 @@ export const MESSAGE_KIND = {
   membersLost: "members lost",
   authFailed: "auth failed",
   post: "post",
+  barrier: "barrier",
   ping: "ping",
   mark: "mark",
   markReached: "mark reached",
@@ -52,6 +53,7 @@ export type RedisMessage =
   }
   | { readonly kind: "members lost"; readonly room: string; readonly from: string }
   | { readonly kind: "auth failed"; readonly address: string; readonly from: string }
+  | { readonly kind: "barrier"; readonly id: number }
   | { readonly kind: "post"; readonly text: string; readonly from: string }
   | { readonly kind: "mark" | "mark reached"; readonly from: string; readonly position: number };
 
@@ -97,6 +99,11 @@ export function encodeAuthFailed(address: string, from: string): string {
   return JSON.stringify([MESSAGE_KIND.authFailed, address, from]);
 }
 
+/** What an instance publishes for itself, to learn that it has received what was published before. */
+export function encodeBarrier(id: number): string {
+  return JSON.stringify([MESSAGE_KIND.barrier, id]);
+}
+
 /** A text of one instance for others: a line that names the sender, then the text. */
 export function encodePost(text: string, from: string): string {
   return `${JSON.stringify([MESSAGE_KIND.post, from])}\n${text}`;
@@ -137,6 +144,8 @@ function decode([kind, ...fields]: unknown[], text: string): RedisMessage | unde
       return { kind, from: toText(fields[0]), position: toNumber(fields[1]) };
     case MESSAGE_KIND.authFailed:
       return { kind, address: toText(fields[0]), from: toText(fields[1]) };
+    case MESSAGE_KIND.barrier:
+      return { kind, id: toNumber(fields[0]) };
     case MESSAGE_KIND.post:
       return { kind, text, from: toText(fields[0]) };
     default: {
