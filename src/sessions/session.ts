@@ -59,6 +59,7 @@ import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
 import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
+import { answerRegister } from "./register_answer.ts";
 import { type Awaiting, ENDED, type State, UNREGISTERED } from "./session_state.ts";
 
 const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
@@ -252,7 +253,7 @@ export class Session implements Peer, Receiver {
       const limit = joined.exceededLimit(this);
       if (limit !== undefined) return this.connection.close(JOIN_REFUSALS[limit]);
       this.#context.registry.update(joined, this);
-      return this.#sendPeerOrServerList(joined, undefined);
+      return answerRegister(this.#context, this, joined);
     }
     const result = this.#context.join(this.#identity.room, this);
     if (!(result instanceof Promise)) return this.#onJoined(result);
@@ -267,16 +268,6 @@ export class Session implements Peer, Receiver {
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);
     this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
-    this.#sendPeerOrServerList(room, rotation);
-  }
-
-  /** Answers a `register`; a client that has not read so much that there is no room for it is closed. */
-  #sendPeerOrServerList(room: Room, rotation: number | undefined): void {
-    const isSent = this.connection.answer(
-      this.role === "normal"
-        ? { type: "peer-list", peers: room.otherNormalIds(this) }
-        : { type: "server-list", servers: this.#context.director.register(room, this, rotation) },
-    );
-    if (!isSent) this.connection.close(CLOSE.readsTooSlowly);
+    answerRegister(this.#context, this, room, rotation);
   }
 }
