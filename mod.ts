@@ -90,7 +90,7 @@ export {
   TokenRequestError,
   verifyToken,
 } from "./src/access/room_tokens.ts";
-export type { Authorization, Authorize } from "./src/access/admission.ts";
+export type { Authorization, Authorize } from "./src/access/host.ts";
 export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {
   type ConsumerAuthOptions,
@@ -156,6 +156,7 @@ export {
   CLOSE,
   type CloseReason,
   type HeartbeatMessage,
+  type RefreshMessage,
   type RegisterMessage,
   type RelayedSignal,
   type Role,

@@ -16,8 +16,7 @@ import {
   MAX_NODE_ID_LENGTH,
   MAX_ROOM_LENGTH,
 } from "../protocol/messages.ts";
-import type { Clock } from "../runtime/clock.ts";
-import { deadline } from "../runtime/deadline.ts";
+import { askHost, expiryIn, type HostPolicy } from "./host.ts";
 import type { RefusalLog } from "./refusal_log.ts";
 import { ExpiredTokens } from "./token_cache.ts";
 
@@ -31,7 +30,14 @@ export interface Identity {
   readonly canJoinAsNormal: boolean;
   /** What its room token says, if it came with one. */
   readonly token?: TokenClaims;
+  /** Where a host has admitted it: until when, in milliseconds since the Unix epoch, if not for good. */
+  readonly expiresAt?: number;
+  /** Where a host has admitted it: its request, about which the host is asked again. */
+  readonly request?: Request;
 }
+
+/** What the right of a connection rests on. */
+type IdentityBasis = Pick<Identity, "token" | "expiresAt" | "request">;
 
 /**
  * Whether a connection is admitted. A refused one is upgraded all the same and then closed: a browser
@@ -47,48 +53,11 @@ export interface Rejection {
   readonly close: CloseReason;
 }
 
-/** What a host says about a request that it admits. */
-export interface Authorization {
-  /** The room that the client may join, 256 characters at most. */
-  room: string;
-  /** The client's name in it, 128 characters at most; what the client asks for when absent. */
-  nodeId?: string | undefined;
-}
-
-/**
- * Admits a client by the host's own means, such as a session cookie. If it throws, or does not answer
- * within `registerTimeoutMs`, this is logged and the client is closed with 1011.
- *
- * @param request A copy of the client's request.
- * @returns The room that the client may join, or `null` if it is not authenticated.
- *
- * @example
- * ```ts
- * import { type Authorize, createSignalingHandler } from "@aikofy/client-db-sync";
- *
- * const sessions = new Map([["session-of-ada", { room: "todos" }]]);
- * const authorize: Authorize = ({ headers }) => {
- *   const [, id = ""] = /(?:^|; )session=([^;]+)/.exec(headers.get("cookie") ?? "") ?? [];
- *   return sessions.get(id) ?? null;
- * };
- * await using signaling = await createSignalingHandler({ authorize });
- * ```
- */
-export type Authorize = (
-  request: Request,
-) => Authorization | null | Promise<Authorization | null>;
-
 /** How clients are authenticated. */
 export type AuthPolicy =
   | { readonly kind: "none" }
   | RoomTokenPolicy
-  | {
-    readonly kind: "host";
-    readonly authorize: Authorize;
-    /** Milliseconds that the host has to answer. */
-    readonly timeoutMs: number;
-    readonly clock: Clock;
-  };
+  | HostPolicy;
 
 /** Whether a consumer may join, and if so, whom its token was issued to. */
 export type ConsumerVerdict =
@@ -142,9 +111,9 @@ export function admit(
     if (!allowsConsumers) return rejected(reason);
     return room ? identify(room, nodeId, false) : rejected(CLOSE.missingRoom);
   };
-  const member = (own: string, name: string | undefined, token?: TokenClaims): Admission =>
+  const member = (own: string, name: string | undefined, basis: IdentityBasis): Admission =>
     room === undefined || room === own
-      ? identify(own, name, true, token)
+      ? identify(own, name, true, basis)
       : rejected(CLOSE.wrongRoom);
   switch (policy.kind) {
     case "none":
@@ -157,33 +126,18 @@ export function admit(
         if (bound !== undefined && nodeId !== undefined && nodeId !== bound) {
           return rejected(CLOSE.wrongNodeId);
         }
-        return member(sub, bound ?? nodeId ?? sub, verdict.claims);
+        return member(sub, bound ?? nodeId ?? sub, { token: verdict.claims });
       };
       const verdict = checkRoomToken(policy, token, address, refusals);
       return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
     }
     case "host":
-      return deadline(
-        askHost(policy.authorize, request),
-        policy.timeoutMs,
-        policy.clock,
-      ).then((found) =>
+      return askHost(policy, request).then((found) =>
         found === null
           ? unauthenticated(CLOSE.notAuthorized)
-          : member(found.room, found.nodeId || nodeId)
+          : member(found.room, found.nodeId || nodeId, { request, ...expiryIn(found) })
       ).catch((cause) => rejected(refusals.logFailure("authorize() failed", cause)));
   }
-}
-
-/** @throws {TypeError} The host's answer is neither an {@linkcode Authorization} nor falsy. */
-async function askHost(authorize: Authorize, request: Request): Promise<Authorization | null> {
-  const found = await authorize(request);
-  if (!found) return null;
-  const { room, nodeId = "" }: { room: unknown; nodeId?: unknown } = found;
-  if (typeof room !== "string" || room === "" || typeof nodeId !== "string") {
-    throw new TypeError("authorize() must return strings for room and nodeId");
-  }
-  return { room, nodeId };
 }
 
 /** Options of {@linkcode createConsumerAuthorizer}. */
@@ -237,11 +191,10 @@ function identify(
   room: string,
   nodeId: string | undefined,
   canJoinAsNormal: boolean,
-  token?: TokenClaims,
+  basis: IdentityBasis = {},
 ): Admission {
   const name = nodeId ?? crypto.randomUUID();
   if (isLongerThan(room, MAX_ROOM_LENGTH)) return rejected(CLOSE.roomTooLong);
   if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return rejected(CLOSE.nodeIdTooLong);
-  const identity = { room, nodeId: name, canJoinAsNormal };
-  return { kind: "accepted", identity: token === undefined ? identity : { ...identity, token } };
+  return { kind: "accepted", identity: { room, nodeId: name, canJoinAsNormal, ...basis } };
 }

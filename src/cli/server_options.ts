@@ -18,6 +18,7 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     reintroduceSeconds: config.reintroduceSeconds,
     drainSeconds: config.drainSeconds,
     clockToleranceSeconds: config.clockToleranceSeconds,
+    closeExpired: config.closeExpired,
     trustedProxies: config.trustedProxies,
     limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
     ...(consumerAuth === undefined ? {} : { consumerAuth }),

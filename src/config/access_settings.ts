@@ -11,7 +11,7 @@ import { parseDuration } from "../access/duration.ts";
 import { fitsHeader } from "../access/secrets.ts";
 import { decodeVerifyKeys } from "../access/verification_keys.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
-import { setting } from "./setting_reader.ts";
+import { setting, type SettingReader } from "./setting_reader.ts";
 
 const ALGORITHMS = DEFAULTS.consumerAlgorithms.join(",");
 
@@ -22,11 +22,7 @@ export const ACCESS = {
     name: "AUTH_DISABLED",
     default: "false",
     summary: "true lets anyone join without a token: for local development only",
-    read(reader) {
-      if (reader.text === undefined) return false;
-      const word = reader.choice(["true", "false", "1", "0"], "false");
-      return word && (word === "true" || word === "1");
-    },
+    read: readBoolean,
   }),
   /** `undefined` if it is not set, which `config.ts` reports, or is malformed. */
   privateKeyJwk: setting({
@@ -169,4 +165,18 @@ export const ACCESS = {
     read: (reader) =>
       reader.integer(DEFAULTS.clockToleranceSeconds, 0, 86_400) ?? DEFAULTS.clockToleranceSeconds,
   }),
+  closeExpired: setting({
+    name: "CLOSE_EXPIRED",
+    default: "false",
+    summary:
+      "true closes each normal peer 25 s after its room token has expired (4401), not only those that ask for refreshes",
+    read: (reader) => readBoolean(reader) ?? false,
+  }),
 } as const;
+
+/** `undefined` if it is malformed. */
+function readBoolean(reader: SettingReader): boolean | undefined {
+  if (reader.text === undefined) return false;
+  const word = reader.choice(["true", "false", "1", "0"], "false");
+  return word && (word === "true" || word === "1");
+}

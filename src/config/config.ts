@@ -39,6 +39,8 @@ export interface Config {
   readonly maxTokenTtl: string | undefined;
   /** Seconds by which the clock of a token's issuer may be ahead. */
   readonly clockToleranceSeconds: number;
+  /** Whether each normal peer is closed once its token has expired. */
+  readonly closeExpired: boolean;
   /** The ICE servers that clients are told of. */
   readonly ice: IceSettings;
   /** Milliseconds until a client without a room token has to register. */
@@ -102,6 +104,7 @@ export function parseConfig(get: Lookup, keygen: string): Config {
     trustedProxies: environment.read(GENERAL.trustedProxies),
     maxTokenTtl: environment.read(GENERAL.maxTokenTtl),
     clockToleranceSeconds: environment.read(GENERAL.clockToleranceSeconds),
+    closeExpired: environment.read(GENERAL.closeExpired),
     ice: readIce(environment, first.auth.enabled),
     registerTimeoutMs: environment.read(GENERAL.registerTimeoutMs),
     idleTimeoutSeconds: environment.read(GENERAL.idleTimeoutSeconds),

@@ -5,24 +5,25 @@
  */
 
 import { type AddressReader, createAddressReader, remoteAddressOf } from "../access/address.ts";
-import { type AuthPolicy, createConsumerAuthorizer } from "../access/admission.ts";
+import { createConsumerAuthorizer } from "../access/admission.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
 import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
 import type { BearerOptions } from "../access/bearer.ts";
 import { issueToken } from "../access/room_tokens.ts";
 import type { OriginCheck } from "../access/origins.ts";
+import { createRefresher } from "../access/refresh.ts";
 import { RefusalLog } from "../access/refusal_log.ts";
-import { TokenCache } from "../access/token_cache.ts";
-import { createVerificationKeys, type VerificationKeys } from "../access/verification_keys.ts";
+import { createVerificationKeys } from "../access/verification_keys.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { createRooms } from "../rooms/rooms.ts";
-import { DEFAULTS } from "../runtime/defaults.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
+import { Refreshes } from "../sessions/refreshes.ts";
 import { IceServers } from "../ice/ice_servers.ts";
+import { createPolicy } from "./auth_policy.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import { createNodeUpgrade } from "./node.ts";
@@ -91,7 +92,7 @@ export interface HandlerParts {
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
   const options = resolveOptions(given);
   const { authEnabled, clock, clockToleranceSeconds, limits, logger, path } = options;
-  const { idleTimeoutSeconds } = options;
+  const { closeExpired, idleTimeoutSeconds } = options;
   const addressOf = readAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
@@ -122,6 +123,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     limiter: new VerificationLimiter(failures),
     refusals,
   });
+  const policy = createPolicy(given, verificationKeys, { ...options, failures });
   let isClosing = false;
   const context: SessionContext = {
     ...rooms,
@@ -129,6 +131,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
     authorizeConsumer,
+    refreshes: new Refreshes({ clock, closeExpired, check: createRefresher({ policy, refusals }) }),
     clock,
     logger,
     limits,
@@ -137,7 +140,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     isClosing: () => isClosing,
   };
   const admission = {
-    policy: createPolicy(given, verificationKeys, { ...options, failures }),
+    policy,
     refusals,
     allowsConsumers: verifyConsumer !== undefined,
   };
@@ -245,25 +248,4 @@ function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
     );
   }
   return loadKeyPair(options.privateKeyJwk, options.publicKeyJwk);
-}
-
-function createPolicy(
-  { authorize }: SignalingHandlerOptions,
-  keys: VerificationKeys | null,
-  options: ResolvedOptions & { failures: FailureLimiter },
-): AuthPolicy {
-  const { authEnabled, clock, registerTimeoutMs, failures } = options;
-  if (!authEnabled) return { kind: "none" };
-  if (authorize !== undefined) {
-    const timeoutMs = registerTimeoutMs || DEFAULTS.registerTimeoutMs;
-    return { kind: "host", authorize, timeoutMs, clock };
-  }
-  if (keys === null) return { kind: "none" };
-  return {
-    kind: "room token",
-    keys,
-    options,
-    limiter: new VerificationLimiter(failures),
-    cache: new TokenCache(clock),
-  };
 }

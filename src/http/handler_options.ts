@@ -1,6 +1,6 @@
 /** The public interface of a handler: its options, its methods and its numbers. */
 
-import type { Authorize } from "../access/admission.ts";
+import type { Authorize } from "../access/host.ts";
 import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
 import type { Backplane } from "../cluster/backplane.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -105,6 +105,14 @@ export interface SignalingHandlerOptions {
   clockToleranceSeconds?: number;
   /** How long a room token may be valid at most, such as `"30d"`; any when absent. */
   maxTokenTtl?: string;
+  /**
+   * Whether each normal peer is closed 25 seconds after its room token, or what `authorize` said, has
+   * expired; if not, only a client that asks for refreshes and sends no new token by then. A consumer
+   * stays.
+   *
+   * @default {false}
+   */
+  closeExpired?: boolean;
   /**
    * Seconds over which `close()` may spread its closes. It closes 500 sockets a second, or more if
    * there are too many for that, so that not all clients come back at once.

@@ -30,6 +30,7 @@ export interface ResolvedOptions {
   readonly maxTtlSeconds: number | undefined;
   /** Seconds by which the clock of a token's issuer may be ahead. */
   readonly clockToleranceSeconds: number;
+  readonly closeExpired: boolean;
   readonly isAllowedOrigin: OriginCheck;
   readonly trustedProxies: readonly string[];
   readonly ice: IceConfig;
@@ -51,10 +52,13 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     reintroduceSeconds = DEFAULTS.reintroduceSeconds,
     drainSeconds = DEFAULTS.drainSeconds,
     clockToleranceSeconds = DEFAULTS.clockToleranceSeconds,
+    closeExpired = false,
     trustedProxies = [],
     maxTokenTtl,
   } = options;
-  if (typeof authEnabled !== "boolean") throw new TypeError("authEnabled must be true or false");
+  for (const [name, value] of Object.entries({ authEnabled, closeExpired })) {
+    if (typeof value !== "boolean") throw new TypeError(`${name} must be true or false`);
+  }
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
   checkMethods("logger", logger, ["debug", "info", "warn", "error"]);
   if (options.backplane !== undefined) checkMethods("backplane", options.backplane, ["start"]);
@@ -77,6 +81,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
       DAY_SECONDS,
     ),
     maxTtlSeconds: maxTokenTtl === undefined ? undefined : readTtl("maxTokenTtl", maxTokenTtl),
+    closeExpired,
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
     trustedProxies,
     ice: resolveIce(options, authEnabled),

@@ -29,8 +29,23 @@ export interface RegisterMessage {
   readonly capacity?: number | undefined;
   /** A consumer's identity token, issued by the app's own identity provider. */
   readonly token?: string | undefined;
+  /**
+   * Whether this normal peer is told when its room token expires, and will send another one by then. It
+   * is closed 25 seconds after the expiry if it does not.
+   *
+   * @default {false}
+   */
+  readonly refresh?: boolean | undefined;
   /** The version of this protocol that the client speaks; the server ignores it. */
   readonly protocolVersion?: number | undefined;
+}
+
+/** What a normal peer that has asked for it writes to stay on a new room token. */
+export interface RefreshMessage {
+  /** The kind of message. */
+  readonly type: "refresh";
+  /** A token that opens the peer's room under its `nodeId`. */
+  readonly token: string;
 }
 
 /** What a normal peer writes to report its load. An absent field leaves the last report as it was. */
@@ -74,7 +89,7 @@ export interface RelayedSignal extends SignalMessage {
 }
 
 /** Every message that a client may send. */
-export type ClientMessage = RegisterMessage | HeartbeatMessage | SignalMessage;
+export type ClientMessage = RegisterMessage | HeartbeatMessage | RefreshMessage | SignalMessage;
 
 /** Every message that the server sends. */
 export type ServerMessage =
@@ -87,7 +102,16 @@ export type ServerMessage =
     readonly message: string;
     readonly to: string;
   }
-  | { readonly type: "error"; readonly code: "INVALID_MESSAGE"; readonly message: string }
+  | {
+    readonly type: "error";
+    readonly code: "INVALID_MESSAGE" | "INVALID_TOKEN";
+    readonly message: string;
+  }
+  | {
+    readonly type: "token";
+    /** When the client's authorization expires, ISO 8601; `null` if a host has given no time. */
+    readonly expiresAt: string | null;
+  }
   | { readonly type: "auth-err"; readonly status: "UNAUTHENTICATED"; readonly message: string };
 
 /** A {@linkcode RegisterMessage} with every field checked and every default filled in. */
@@ -96,6 +120,13 @@ export interface ParsedRegister {
   readonly role: Role;
   readonly serveConsumers: boolean;
   readonly capacity: number | undefined;
+  readonly token: string | undefined;
+  readonly refresh: boolean;
+}
+
+/** A {@linkcode RefreshMessage}; a `token` that is no string is `undefined`. */
+export interface ParsedRefresh {
+  readonly type: "refresh";
   readonly token: string | undefined;
 }
 
@@ -113,7 +144,12 @@ export type UnusableMessage =
   | { readonly type: "invalid"; readonly problem: string };
 
 /** What the parser makes of a text frame. */
-export type ParsedMessage = ParsedRegister | ParsedHeartbeat | SignalMessage | UnusableMessage;
+export type ParsedMessage =
+  | ParsedRegister
+  | ParsedHeartbeat
+  | ParsedRefresh
+  | SignalMessage
+  | UnusableMessage;
 
 /** A WebSocket close code with its reason (RFC 6455, section 7.4). */
 export interface CloseReason {
@@ -175,6 +211,8 @@ export const CLOSE = {
     reason: "consumer authentication is not configured",
     status: 403,
   },
+  /** What a connected client came with has expired, and it has sent no newer one. Come back with a new token. */
+  tokenExpired: { code: 4401, reason: "token expired", status: 401 },
   /** A peer that keeps the id has joined under it. Stop, or come back under another id. */
   nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
   /** The client sent more messages than it may. Come back. */
@@ -221,6 +259,11 @@ export function invalidMessage(problem: string): ServerMessage {
   return { type: "error", code: "INVALID_MESSAGE", message: problem };
 }
 
+/** The error for a token that is not accepted in place of the old one; `problem` as above. */
+export function invalidToken(problem: string): ServerMessage {
+  return { type: "error", code: "INVALID_TOKEN", message: problem };
+}
+
 /** The text frame of a message. */
 export function encode(message: ServerMessage): string {
   return JSON.stringify(message);
@@ -252,6 +295,8 @@ export function parseClientMessage(text: string): ParsedMessage {
       return parseRegister(value);
     case "heartbeat":
       return parseHeartbeat(value);
+    case "refresh":
+      return { type: "refresh", token: toText(value["token"]) };
     default:
       return typeof value["type"] === "string"
         ? { type: "unknown" }
@@ -269,8 +314,10 @@ function parseRegister(value: Record<string, unknown>): ParsedRegister | Unusabl
   const capacity = value["capacity"] ?? undefined;
   if (!isCountOrAbsent(capacity)) return invalid("`capacity` must be a number, zero or more");
   // One that is no string is as good as none: a consumer has to be told so before it is closed.
-  const token = typeof value["token"] === "string" ? value["token"] : undefined;
-  return { type: "register", role, serveConsumers, capacity, token };
+  const token = toText(value["token"]);
+  const refresh = value["refresh"] ?? false;
+  if (typeof refresh !== "boolean") return invalid("`refresh` must be a boolean");
+  return { type: "register", role, serveConsumers, capacity, token, refresh };
 }
 
 function parseHeartbeat(value: Record<string, unknown>): ParsedHeartbeat | UnusableMessage {
@@ -294,6 +341,10 @@ function invalid(problem: string): UnusableMessage {
 /** Whether a value that was parsed from JSON is an object, not an array and not `null`. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 function isCountOrAbsent(value: unknown): value is number | undefined {

@@ -6,9 +6,18 @@
 import type { Clock, Timer } from "./clock.ts";
 import { MAX_INTEGER } from "./integer.ts";
 
+/** How long a timer waits for a moment of the wall clock at most, in milliseconds: that may be set. */
+const MAX_WALL_CLOCK_WAIT_MS = 60_000;
+
 /** Options of {@linkcode DueQueue}. */
 export interface DueQueueOptions<T> {
   readonly clock: Clock;
+  /**
+   * Whether items are due by the wall clock. If that is set, the queue notices within a minute.
+   *
+   * @default {false}
+   */
+  readonly usesWallClock?: boolean;
   /** Called once for an item that is due, which is in the queue no longer. Must not throw. */
   readonly onDue: (item: T) => void;
 }
@@ -24,13 +33,17 @@ interface Entry<T> {
 export class DueQueue<T> {
   readonly #clock: Clock;
   readonly #onDue: (item: T) => void;
+  readonly #now: () => number;
+  readonly #maxWaitMs: number;
   readonly #heap: Entry<T>[] = [];
   readonly #entries = new Map<T, Entry<T>>();
   #timer: { readonly at: number; readonly id: Timer } | undefined;
 
-  constructor({ clock, onDue }: DueQueueOptions<T>) {
+  constructor({ clock, usesWallClock = false, onDue }: DueQueueOptions<T>) {
     this.#clock = clock;
     this.#onDue = onDue;
+    this.#now = usesWallClock ? () => clock.now() : () => clock.elapsed();
+    this.#maxWaitMs = usesWallClock ? MAX_WALL_CLOCK_WAIT_MS : MAX_INTEGER;
   }
 
   /** How many items there are. */
@@ -41,7 +54,7 @@ export class DueQueue<T> {
   /** Makes an item due in `delayMs` milliseconds, instead of when it was due before. */
   set(item: T, delayMs: number): void {
     this.#remove(item);
-    const at = this.#clock.elapsed() + delayMs;
+    const at = this.#now() + delayMs;
     const entry: Entry<T> = { item, at, index: this.#heap.length };
     this.#entries.set(item, entry);
     this.#heap.push(entry);
@@ -66,17 +79,20 @@ export class DueQueue<T> {
   /** Sets the timer to the first item, unless it is set so; a timer that is early is left alone. */
   #wake(): void {
     const first = this.#heap[0];
-    if (this.#timer !== undefined && first !== undefined && this.#timer.at <= first.at) return;
+    const waitMs = first === undefined ? 0 : first.at - this.#now();
+    // Of the wall clock, a moment that was ahead may be past.
+    const isEarly = this.#timer !== undefined && first !== undefined && this.#timer.at <= first.at;
+    if (isEarly && waitMs > 0) return;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.id);
     this.#timer = undefined;
     if (first === undefined) return;
-    const delayMs = Math.min(Math.max(first.at - this.#clock.elapsed(), 0), MAX_INTEGER);
+    const delayMs = Math.min(Math.max(waitMs, 0), this.#maxWaitMs);
     this.#timer = { at: first.at, id: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
   }
 
   #onTimer(): void {
     this.#timer = undefined;
-    const now = this.#clock.elapsed();
+    const now = this.#now();
     // As many as there are now: an item that is due again at once waits for the next turn.
     for (let left = this.#heap.length; left > 0; left--) {
       const first = this.#heap[0];

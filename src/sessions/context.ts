@@ -9,6 +9,7 @@ import type { Limits } from "../access/limits.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
+import type { Refreshes } from "./refreshes.ts";
 
 /** What a session needs of a WebSocket. */
 export interface SocketLike {
@@ -32,6 +33,7 @@ export interface SessionContext {
   readonly director: Director;
   readonly connections: Connections;
   readonly authorizeConsumer: ConsumerAuthorizer;
+  readonly refreshes: Refreshes;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;

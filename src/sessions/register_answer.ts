@@ -1,18 +1,17 @@
 /**
- * What a client is sent once it has joined or registered again: its list. When it is sent, and who is
- * in it, is decided by the session and the room.
+ * What a client is sent once it has joined or registered again: its list, then when its token expires
+ * if it has asked for that. When it is sent, and who is in the list, is decided by the session and the
+ * room.
  */
 
 import { CLOSE } from "../protocol/messages.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { Room } from "../rooms/room.ts";
-import type { Connection } from "./connection.ts";
 import type { SessionContext } from "./context.ts";
+import type { ExpiringSession } from "./refreshes.ts";
 
 /** A session that has joined. */
-export interface JoinedSession extends Peer {
-  readonly connection: Connection;
-}
+export type JoinedSession = Peer & ExpiringSession;
 
 /**
  * Answers a `register`; a client that has not read so much that there is no room for the answer is
@@ -21,7 +20,7 @@ export interface JoinedSession extends Peer {
  * @param rotation How many consumers have joined the room on all instances, where that is counted.
  */
 export function answerRegister(
-  { director }: Pick<SessionContext, "director">,
+  { director, refreshes }: Pick<SessionContext, "director" | "refreshes">,
   session: JoinedSession,
   room: Room,
   rotation?: number,
@@ -31,5 +30,6 @@ export function answerRegister(
       ? { type: "peer-list", peers: room.otherNormalIds(session) }
       : { type: "server-list", servers: director.register(room, session, rotation) },
   );
-  if (!isSent) session.connection.close(CLOSE.readsTooSlowly);
+  if (!isSent) session.close(CLOSE.readsTooSlowly);
+  else refreshes.registered(session);
 }

@@ -28,7 +28,9 @@
  *
  * `verifying` and `joining` await one promise each and are left out where the answer is known at once.
  * In them the connection keeps the client's frames, so that the session awaits at most one thing at a
- * time and no frame overtakes another.
+ * time and no frame overtakes another. A `refresh` changes no state: the verdict on the new token is
+ * awaited beside them (refreshes.ts), and what the client sends meanwhile is handled at once. It
+ * changes nothing that a frame depends on but when, and for which token, the session is closed.
  */
 
 import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
@@ -73,10 +75,11 @@ export class Session implements Peer, Receiver {
   consumerIdentity = "";
   servingState: ServingState = DEFAULT_SERVING_STATE;
   joinOrder = 0;
+  identity = NO_IDENTITY;
+  wantsRefresh = false;
   readonly #context: SessionContext;
   readonly #deadline: Deadline;
   readonly #silentJoinMs: number;
-  #identity = NO_IDENTITY;
   #state: State;
 
   constructor({ socket, admission, namesRoom, context, address }: SessionOptions) {
@@ -88,7 +91,7 @@ export class Session implements Peer, Receiver {
   }
 
   get id(): string {
-    return this.#identity.nodeId;
+    return this.identity.nodeId;
   }
 
   get isClosed(): boolean {
@@ -136,6 +139,8 @@ export class Session implements Peer, Receiver {
         return this.#register(message);
       case "heartbeat":
         return this.#heartbeat(message);
+      case "refresh":
+        return this.#context.refreshes.refresh(this, message.token);
       case "invalid":
         return void this.connection.sendMessage(invalidMessage(message.problem));
       case "unknown":
@@ -148,6 +153,7 @@ export class Session implements Peer, Receiver {
   onEnd(): void {
     const state = this.#state;
     this.#deadline.clear();
+    this.#context.refreshes.ended(this);
     this.#state = ENDED;
     if (state.kind === "joining") this.#context.cancelJoin(this);
     const room = state.kind === "joined" || state.kind === "verifying" ? state.room : undefined;
@@ -177,9 +183,9 @@ export class Session implements Peer, Receiver {
       this.#context.logger.debug("Connection refused", { ...admission.close });
       return this.connection.close(admission.close);
     }
-    this.#identity = admission.identity;
+    this.identity = admission.identity;
     this.#state = UNREGISTERED;
-    if (!this.#identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
+    if (!this.identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
     else this.#deadline.set(this.#silentJoinMs, () => this.#join("normal", undefined));
   }
 
@@ -191,15 +197,16 @@ export class Session implements Peer, Receiver {
 
   #register(message: ParsedRegister): void {
     const room = this.#state.kind === "joined" ? this.#state.room : undefined;
+    this.wantsRefresh = message.refresh;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
-    if (!this.#identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
+    if (!this.identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
     this.servingState = afterRegister(this.servingState, message);
     this.#join("normal", room);
   }
 
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
     const { address } = this.connection;
-    const verdict = this.#context.authorizeConsumer(token, this.#identity.room, address);
+    const verdict = this.#context.authorizeConsumer(token, this.identity.room, address);
     if (!(verdict instanceof Promise)) return this.#onConsumerVerdict(verdict, room);
     this.#await({ kind: "verifying", room }, verdict, (settled) => {
       this.#onConsumerVerdict(settled, room);
@@ -218,7 +225,7 @@ export class Session implements Peer, Receiver {
   }
 
   #heartbeat(message: ParsedHeartbeat): void {
-    if (this.role !== "normal" || !this.#identity.canJoinAsNormal) return;
+    if (this.role !== "normal" || !this.identity.canJoinAsNormal) return;
     const before = this.servingState;
     const now = this.#context.clock.elapsed();
     this.servingState = afterHeartbeat(before, message, now);
@@ -231,7 +238,7 @@ export class Session implements Peer, Receiver {
 
   #signal(message: SignalMessage, text: string): void {
     if (this.#state.kind === "unregistered") {
-      if (!this.#identity.canJoinAsNormal) {
+      if (!this.identity.canJoinAsNormal) {
         return void this.connection.sendMessage(invalidMessage("Register first"));
       }
       this.#join("normal", undefined);
@@ -255,7 +262,7 @@ export class Session implements Peer, Receiver {
       this.#context.registry.update(joined, this);
       return answerRegister(this.#context, this, joined);
     }
-    const result = this.#context.join(this.#identity.room, this);
+    const result = this.#context.join(this.identity.room, this);
     if (!(result instanceof Promise)) return this.#onJoined(result);
     this.#await({ kind: "joining" }, result, (settled) => this.#onJoined(settled));
   }

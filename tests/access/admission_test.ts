@@ -2,13 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import {
   type Admission,
   admit,
-  type Authorization,
   type ConsumerAuthorizer,
   createConsumerAuthorizer,
 } from "../../src/access/admission.ts";
 import { readCredentials } from "../../src/access/credentials.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { KeySetError } from "../../src/access/fetched_keys.ts";
+import type { Authorization } from "../../src/access/host.ts";
 import { InvalidTokenError } from "../../src/access/invalid_token.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { generateKeyPairJwk, loadKeyPair } from "../../src/access/keys.ts";
@@ -322,6 +322,7 @@ Deno.test("createConsumerAuthorizer() refuses a token that has expired from memo
 Deno.test("admit() takes what the host says as the room, and reports an answer that it cannot use", async () => {
   const causes: unknown[] = [];
   const clock = new FakeClock();
+  const request = new Request("http://h/signal");
   const ask = (found: Authorization | null, query = "") =>
     admit(
       {
@@ -336,10 +337,10 @@ Deno.test("admit() takes what the host says as the room, and reports an answer t
         query: new URLSearchParams(query),
         token: undefined,
         address: undefined,
-        request: new Request("http://h/signal"),
+        request,
       },
     );
-  const identity = { room: "r", nodeId: "n", canJoinAsNormal: true };
+  const identity = { room: "r", nodeId: "n", canJoinAsNormal: true, request };
   assertEquals(await ask({ room: "r", nodeId: "n" }, "room=r&nodeId=asked"), {
     kind: "accepted",
     identity,
@@ -350,7 +351,21 @@ Deno.test("admit() takes what the host says as the room, and reports an answer t
     close: CLOSE.wrongRoom,
   });
   assertEquals(await ask(null, "room=r"), { kind: "rejected", close: CLOSE.notAuthorized });
-  const junk: unknown[] = [{ room: "" }, {}, { room: ["r"] }, { room: "r", nodeId: {} }, "r", 5];
+  const expiresAt = new Date(clock.now() + 1000);
+  assertEquals(await ask({ room: "r", nodeId: "n", expiresAt }), {
+    kind: "accepted",
+    identity: { ...identity, expiresAt: expiresAt.getTime() },
+  });
+  const junk: unknown[] = [
+    { room: "" },
+    {},
+    { room: ["r"] },
+    { room: "r", nodeId: {} },
+    { room: "r", expiresAt: 5 },
+    { room: "r", expiresAt: new Date(NaN) },
+    "r",
+    5,
+  ];
   for (const found of junk) {
     assertEquals(await ask(found as Authorization), {
       kind: "rejected",

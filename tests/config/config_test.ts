@@ -26,6 +26,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     trustedProxies: [],
     maxTokenTtl: undefined,
     clockToleranceSeconds: 60,
+    closeExpired: false,
     ice: { iceServers: [], turn: undefined, iceTtl: "24h" },
     registerTimeoutMs: 10_000,
     idleTimeoutSeconds: 30,
@@ -57,6 +58,7 @@ Deno.test("parseConfig() reads every setting", () => {
     TRUSTED_PROXIES: "10.0.0.0/8,::1",
     MAX_TOKEN_TTL: "30d",
     CLOCK_TOLERANCE_SECONDS: "5",
+    CLOSE_EXPIRED: "true",
     REGISTER_TIMEOUT_MS: "1",
     IDLE_TIMEOUT_SECONDS: "2",
     REINTRODUCE_SECONDS: "7",
@@ -67,7 +69,7 @@ Deno.test("parseConfig() reads every setting", () => {
   });
   assertEquals(config.allowedOrigins, ["https://a.example", "https://*.b.example"]);
   assertEquals(config.trustedProxies, ["10.0.0.0/8", "::1"]);
-  assertEquals(config.maxTokenTtl, "30d");
+  assertEquals([config.maxTokenTtl, config.closeExpired], ["30d", true]);
   assertEquals([config.registerTimeoutMs, config.idleTimeoutSeconds, config.drainSeconds], [
     1,
     2,

@@ -9,7 +9,15 @@ export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ minLength: 100, maxLength: 600, unit: fc.constantFrom("a", "é", "€", "🚪") }),
 );
 
-const type = fc.constantFrom("offer", "answer", "ice-candidate", "register", "heartbeat", "later");
+const type = fc.constantFrom(
+  "offer",
+  "answer",
+  "ice-candidate",
+  "register",
+  "heartbeat",
+  "refresh",
+  "later",
+);
 const anyValue = fc.oneof(fc.jsonValue(), anyText);
 const number = fc.constantFrom(-1, 0, 0.5, 50, null);
 /** A value of the right kind most of the time, so that what is wrong is often one field alone. */
@@ -23,6 +31,7 @@ const looseMessage = fc.record({
   capacity: mostly(number),
   load: mostly(fc.record({ sessions: mostly(number) })),
   token: mostly(fc.string()),
+  refresh: mostly(fc.boolean()),
   sdp: fc.jsonValue(),
 }, { requiredKeys: [] }).map((message) => JSON.stringify(message));
 
@@ -46,7 +55,9 @@ export const validMessage: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
     serveConsumers: flag,
     capacity: count,
     token: fc.option(anyText, { nil: undefined }),
+    refresh: flag,
   }),
+  fc.record({ type: fc.constant("refresh"), token: anyText }),
   fc.record({
     type: fc.constant("heartbeat"),
     sessions: count,

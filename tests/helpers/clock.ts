@@ -7,6 +7,7 @@ const EPOCH = Date.UTC(2026, 0, 1);
 export class FakeClock implements Clock {
   #elapsed = 1000;
   #lastId = 0;
+  #wallShift = 0;
   readonly #calls = new Map<number, { at: number; callback: () => void }>();
 
   /** How many calls are pending. */
@@ -15,7 +16,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return EPOCH + this.#elapsed;
+    return EPOCH + this.#elapsed + this.#wallShift;
   }
 
   elapsed(): number {
@@ -29,6 +30,11 @@ export class FakeClock implements Clock {
 
   clearTimeout(timer: Timer): void {
     this.#calls.delete(Number(timer));
+  }
+
+  /** Sets the wall clock forward, or back, as an administrator does. */
+  setWall(byMs: number): void {
+    this.#wallShift += byMs;
   }
 
   /** Moves the time on without a call, as when the process is busy; `tick` makes up for them. */

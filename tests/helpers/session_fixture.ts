@@ -1,7 +1,8 @@
 /** Sessions on fake sockets, with a clock that stands still until a test moves it. */
 
 import { assertEquals } from "@std/assert";
-import type { Admission, ConsumerVerdict } from "../../src/access/admission.ts";
+import type { Admission, ConsumerVerdict, Identity } from "../../src/access/admission.ts";
+import type { Refresher } from "../../src/access/refresh.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -11,6 +12,7 @@ import { silentLogger } from "../../src/runtime/logger.ts";
 import type { JoinResult } from "../../src/rooms/registry.ts";
 import type { Peer } from "../../src/rooms/peer.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
+import { Refreshes } from "../../src/sessions/refreshes.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "./clock.ts";
 import { FakeSocket } from "./socket.ts";
@@ -57,6 +59,8 @@ export class SessionFixture {
   /** The connections whose join is under way. */
   readonly joins = new Map<Connection, (isAnswered: boolean) => void>();
   readonly errors: string[] = [];
+  /** What stands in for the check of new room tokens. */
+  checkToken: Refresher = () => ({ kind: "refused", message: "told to" });
 
   readonly context: SessionContext;
 
@@ -82,6 +86,7 @@ export class SessionFixture {
         const found = consumers(token, room);
         return found instanceof Promise ? found.then(toVerdict) : toVerdict(found);
       },
+      refreshes: this.refreshes(),
       connections: this.connections,
       clock: this.clock,
       logger: {
@@ -93,6 +98,12 @@ export class SessionFixture {
       idleTimeoutSeconds: 30,
       isClosing: () => this.isClosing,
     };
+  }
+
+  /** What closes sessions that have expired, with `checkToken` for new tokens. */
+  refreshes(closeExpired = false): Refreshes {
+    const check: Refresher = (...of) => this.checkToken(...of);
+    return new Refreshes({ clock: this.clock, check, closeExpired });
   }
 
   /** Answers the join of a connection, or lets it fail. */
@@ -136,13 +147,13 @@ export class SessionFixture {
   }
 
   /** A session whose socket has opened. */
-  open(
-    nodeId: string,
-    room = "room",
-    canJoinAsNormal = true,
-  ): Opened {
+  open(nodeId: string, room = "room", canJoinAsNormal = true): Opened {
+    return this.openAs({ room, nodeId, canJoinAsNormal });
+  }
+
+  /** The same for a client of this identity. */
+  openAs(identity: Identity): Opened {
     const socket = new FakeSocket();
-    const identity = { room, nodeId, canJoinAsNormal };
     const session = this.start(socket, { kind: "accepted", identity });
     session.handleEvent(new Event("open"));
     return { session, socket };

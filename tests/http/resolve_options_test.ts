@@ -35,6 +35,7 @@ Deno.test("resolveOptions() refuses what no environment can set, and names it", 
     clockToleranceSeconds: [...NO_INTEGERS, 86_401],
     path: ["", "signal", "/signal?x", "/signal#x", 5],
     authEnabled: ["false", 0, null],
+    closeExpired: ["true", 1, null],
     maxTokenTtl: ["", "soon", "0s", "-1h"],
     iceServers: [null, "stun:a.example", [{ urls: "turn:a.example" }], [{ urls: "http://a" }]],
     turn: [null, "x", { urls: ["turn:a"] }, { secret: "s" }, { urls: [], secret: "s" }, {

@@ -35,8 +35,9 @@ property(
     const keys = Object.keys(message).sort().join();
     switch (message.type) {
       case "register":
-        assertEquals(keys, "capacity,role,serveConsumers,token,type");
+        assertEquals(keys, "capacity,refresh,role,serveConsumers,token,type");
         assert(["normal", "consumer"].includes(message.role) && isFlag(message.serveConsumers));
+        assert(isFlag(message.refresh));
         return assert(
           isCount(message.capacity) && ["string", "undefined"].includes(typeof message.token),
         );
@@ -45,6 +46,8 @@ property(
         assert(/^(undefined|null|{.*})$/s.test(String(JSON.stringify(JSON.parse(text).load))));
         assert(message.serveConsumers === undefined || isFlag(message.serveConsumers));
         return assert(isCount(message.capacity) && isCount(message.sessions));
+      case "refresh":
+        return assert(["string", "undefined"].includes(typeof message.token));
       case "invalid":
         return assert(message.problem !== "");
       case "unknown":

@@ -23,11 +23,13 @@ Deno.test("parseClientMessage() reads a register of version 1 and fills in its d
     serveConsumers: true,
     capacity: undefined,
     token: undefined,
+    refresh: false,
   });
 });
 
 Deno.test("parseClientMessage() reads every field of a register", () => {
-  const fields = { role: "consumer", serveConsumers: false, capacity: 50, token: "a.b.c" };
+  const options = { role: "consumer", serveConsumers: false, capacity: 50 };
+  const fields = { ...options, token: "a.b.c", refresh: true };
   assertEquals(parse({ type: "register", nodeId: "c-1", protocolVersion: 1, ...fields }), {
     type: "register",
     ...fields,
@@ -40,6 +42,7 @@ Deno.test("parseClientMessage() reads a token that is no text as a missing one",
       JSON.stringify({ type: "register", role: "consumer", token }),
     );
     assertEquals(message.type === "register" && message.token, undefined);
+    assertEquals(parse({ type: "refresh", token }), { type: "refresh", token: undefined });
   }
 });
 
@@ -85,6 +88,7 @@ Deno.test("parseClientMessage() answers everything else with a sentence", () => 
     '{"type":"register","role":"admin"}',
     '{"type":"register","role":5}',
     '{"type":"register","serveConsumers":"yes"}',
+    '{"type":"register","refresh":"yes"}',
     '{"type":"register","capacity":"many"}',
     '{"type":"register","capacity":-1}',
     '{"type":"register","capacity":1e999}',
@@ -123,6 +127,8 @@ Deno.test("parseClientMessage() accepts everything that ClientMessage lets a cli
     { type: "register", nodeId: "a", role: "normal" },
     { type: "register", nodeId: "a", serveConsumers: true, capacity: 50, protocolVersion: 1 },
     { type: "register", nodeId: "c", role: "consumer", token: "a.b.c" },
+    { type: "register", refresh: true },
+    { type: "refresh", token: "a.b.c" },
     { type: "offer", to: "b", sdp: { type: "offer", sdp: "v=0" } },
     { type: "answer", to: "b", from: "x", sdp: {} },
     { type: "ice-candidate", to: "b", candidate },

@@ -1,0 +1,35 @@
+/**
+ * How the clients of a handler are authenticated, by its options: not at all, by room tokens, or by the
+ * host. It checks no token itself.
+ */
+
+import type { AuthPolicy } from "../access/admission.ts";
+import type { FailureLimiter } from "../access/failure_limiter.ts";
+import { TokenCache } from "../access/token_cache.ts";
+import { VerificationLimiter } from "../access/verification_limiter.ts";
+import type { VerificationKeys } from "../access/verification_keys.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
+import type { SignalingHandlerOptions } from "./handler_options.ts";
+import type { ResolvedOptions } from "./resolve_options.ts";
+
+/** Creates the policy of a handler; `keys` verify room tokens, where those are used. */
+export function createPolicy(
+  { authorize }: SignalingHandlerOptions,
+  keys: VerificationKeys | null,
+  options: ResolvedOptions & { failures: FailureLimiter },
+): AuthPolicy {
+  const { authEnabled, clock, registerTimeoutMs, failures } = options;
+  if (!authEnabled) return { kind: "none" };
+  if (authorize !== undefined) {
+    const timeoutMs = registerTimeoutMs || DEFAULTS.registerTimeoutMs;
+    return { kind: "host", authorize, timeoutMs, clock };
+  }
+  if (keys === null) return { kind: "none" };
+  return {
+    kind: "room token",
+    keys,
+    options,
+    limiter: new VerificationLimiter(failures),
+    cache: new TokenCache(clock),
+  };
+}
