@@ -102,13 +102,7 @@ function keepLastGood(
       return new Response(lastGood);
     }
     try {
-      const response = await fetch(url, options);
-      if (!response.ok) {
-        await response.body?.cancel();
-        throw new Error(`Status ${response.status}`);
-      }
-      const text = await readText(response);
-      const keySet = parseKeySet(text);
+      const { text, keySet } = await fetchText(url, options);
       if (keySet.keys.length === 0) {
         logger.warn("The consumers' key set is empty: every consumer token is refused");
       }
@@ -121,6 +115,28 @@ function keepLastGood(
     }
     return new Response(lastGood);
   };
+}
+
+/**
+ * Fetches a key set once.
+ *
+ * @throws What `fetch` throws; or an error whose message is `Status` and the status of another answer.
+ */
+export async function fetchKeySet(url: string, options: RequestInit): Promise<JSONWebKeySet> {
+  return (await fetchText(url, options)).keySet;
+}
+
+async function fetchText(
+  url: string,
+  options: RequestInit,
+): Promise<{ text: string; keySet: JSONWebKeySet }> {
+  const response = await fetch(url, options);
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new Error(`Status ${response.status}`);
+  }
+  const text = await readText(response);
+  return { text, keySet: parseKeySet(text) };
 }
 
 async function readText(response: Response): Promise<string> {

@@ -68,3 +68,9 @@ export function keyFailure(error: unknown): Failure | undefined {
   const line = `PRIVATE_KEY_JWK is not usable: ${error.message}. Run: ${keygenCommand()}`;
   return new Failure({ lines: [line] });
 }
+
+/** Why the server cannot be created. */
+export function startFailure(error: unknown): Failure {
+  const line = `The server cannot start: ${error instanceof Error ? error.message : error}`;
+  return keyFailure(error) ?? new Failure({ lines: [line] });
+}

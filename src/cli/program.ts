@@ -4,6 +4,7 @@
  */
 
 import metadata from "../../deno.json" with { type: "json" };
+import { CHECK } from "./check.ts";
 import { runCommand, showArgument } from "./command.ts";
 import { EXIT } from "./failure.ts";
 import { mainHelp } from "./help.ts";
@@ -13,7 +14,7 @@ import { print, printError } from "./terminal.ts";
 import { TOKEN } from "./token.ts";
 
 /** The commands, in the order of the help. */
-const COMMANDS = [SERVE, KEYGEN, TOKEN];
+const COMMANDS = [SERVE, KEYGEN, TOKEN, CHECK];
 
 /**
  * Runs a command.

@@ -12,7 +12,7 @@ import { GENERAL } from "../config/settings.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
 import type { Command, Given } from "./command.ts";
-import { keyFailure, readConfig } from "./configuration.ts";
+import { readConfig, startFailure } from "./configuration.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { settingsHelp } from "./help.ts";
 import { serverOptions } from "./server_options.ts";
@@ -152,11 +152,6 @@ async function stopServer(
   setTimeout(() => Deno.exit(exitCode), drainSeconds * 1000 + STOP_DEADLINE_MS);
   await server.close();
   Deno.exit(exitCode);
-}
-
-function startFailure(error: unknown): Failure {
-  const line = `The server cannot start: ${error instanceof Error ? error.message : error}`;
-  return keyFailure(error) ?? new Failure({ lines: [line] });
 }
 
 /** Why the address cannot be listened on, and what helps. */

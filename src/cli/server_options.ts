@@ -50,10 +50,16 @@ async function backplaneOption({ redis }: Config): Promise<Pick<ServerOptions, "
 /** Megabytes, or 0 for no limit. */
 function memoryLimit({ limits }: Config, logger: Logger): number {
   if (limits.maxMemoryMb !== undefined) return limits.maxMemoryMb;
-  const machine = machineMemory();
-  if (machine !== undefined) return Math.ceil(machine * MEMORY_SHARE);
+  const limit = defaultMemoryLimit();
+  if (limit !== undefined) return limit;
   logger.info(
     "Memory is not watched: set MAX_MEMORY_MB, or run with --allow-sys=systemMemoryInfo",
   );
   return 0;
+}
+
+/** The megabytes that apply if `MAX_MEMORY_MB` is not set; `undefined` if the machine's are not known. */
+export function defaultMemoryLimit(): number | undefined {
+  const machine = machineMemory();
+  return machine === undefined ? undefined : Math.ceil(machine * MEMORY_SHARE);
 }

@@ -50,6 +50,16 @@ function commandThatReaches(hosts: readonly string[]): string {
 }
 
 /**
+ * How to run a command with permission to reach any host and to see all of the environment.
+ *
+ * @param command The command, with its options.
+ */
+export function commandForAllHosts(command: string): string {
+  const program = isClone() && !Deno.build.standalone ? "main.ts" : `jsr:${metadata.name}`;
+  return `deno run -N -E --allow-read=.env ${program} ${command}`;
+}
+
+/**
  * The command that changes keys in `.env`, run the way this program was started.
  *
  * @param option What it does; new keys when absent.

@@ -66,6 +66,7 @@ export const ACCESS = {
   /** `undefined` if it is not set, which `config.ts` reports, or is malformed. */
   adminSecret: setting({
     name: "ADMIN_SECRET",
+    isSecret: true,
     default: "required with auth",
     summary: "Secret that POST /token asks for; 32 bytes or more, known to your backend only",
     read(reader) {
@@ -87,6 +88,7 @@ export const ACCESS = {
   }),
   consumerJwksUrl: setting({
     name: "CONSUMER_JWKS_URL",
+    isUrl: true,
     default: "none",
     summary: "Or where to fetch them: https, or http on this machine",
     read(reader) {

@@ -24,6 +24,8 @@ export interface Environment {
   readonly fileProblem: string | undefined;
   /** What an operator should look at, a sentence each. */
   readonly warnings: readonly string[];
+  /** Whether names in the environment that are probably misspelt settings can be seen. */
+  readonly canSeeOthers: boolean;
   /** The permissions that are missing to read settings, as an advice, or nothing. */
   readonly advice: string;
 }
@@ -53,6 +55,7 @@ export async function readEnvironment(): Promise<Environment> {
     problems,
     fileProblem: typeof read === "string" ? read : undefined,
     warnings: warningsOf(file, values),
+    canSeeOthers: mayList(),
     advice: missing && `If they are set, let them be read: run with ${missing}`,
   };
 }
@@ -106,12 +109,16 @@ function warningsOf(file: EnvFile, values: ReadonlyMap<string, string>): string[
 
 /** The names of the environment that are no settings, where listing it is permitted. */
 function otherVariables(): string[] {
-  if (Deno.permissions.querySync({ name: "env" }).state !== "granted") return [];
+  if (!mayList()) return [];
   try {
     return Object.keys(Deno.env.toObject()).filter((name) => !NAMES.has(name));
   } catch {
     return []; // A value of another program is not valid UTF-8.
   }
+}
+
+function mayList(): boolean {
+  return Deno.permissions.querySync({ name: "env" }).state === "granted";
 }
 
 /**

@@ -30,6 +30,7 @@ const URLS_EXAMPLE = "Try: TURN_URLS=turn:turn.example.com,turns:turn.example.co
 export const ICE = {
   iceServers: setting({
     name: "ICE_SERVERS",
+    isSecret: true,
     default: "none",
     summary:
       "STUN and TURN servers that clients are told of, the same for all: a JSON array of RTCIceServer",
@@ -51,6 +52,7 @@ export const ICE = {
   }),
   turnSecret: setting({
     name: "TURN_SECRET",
+    isSecret: true,
     default: "none",
     summary: "The secret that these servers share with this one: coturn's static-auth-secret",
     read: ({ text }) => text,

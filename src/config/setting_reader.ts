@@ -22,6 +22,10 @@ export interface SettingText {
 export interface Setting<T> extends SettingText {
   /** Whether the value is base64, which may be wrapped: line breaks in it are left out. */
   readonly isBase64?: true;
+  /** Whether the value is, or contains, a secret: of base64 nothing is shown in any case. */
+  readonly isSecret?: true;
+  /** Whether the value is a URL, which may contain a secret. */
+  readonly isUrl?: true;
   /** Returns the value, or reports what is wrong with it. */
   read(reader: SettingReader): T;
 }

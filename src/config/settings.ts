@@ -65,6 +65,7 @@ export const GENERAL = {
   }),
   redisUrl: setting({
     name: "REDIS_URL",
+    isUrl: true,
     default: "none",
     summary:
       "Redis through which all instances that share it are one server: redis:// or rediss:// (TLS)",

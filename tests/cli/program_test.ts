@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { ROOT, startDeno } from "../helpers/command.ts";
 import { listening, MAIN, OPEN, PERMISSIONS, runMain } from "../helpers/main.ts";
 
-const COMMANDS = ["serve", "keygen", "token"];
+const COMMANDS = ["serve", "keygen", "token", "check"];
 
 Deno.test("the main help lists every command, and each command has a help of its own", async () => {
   const main = await runMain(["--help"]);

@@ -39,6 +39,7 @@ import { DEFAULTS } from "../../runtime/defaults.ts";
 import { checkRedisUrl } from "../../runtime/redis_url.ts";
 import { Barriers } from "./barriers.ts";
 import { RedisConnection } from "./connection.ts";
+import { evictionWarning } from "./eviction.ts";
 import { RedisKeys } from "./keys.ts";
 import {
   encodeAuthFailed,
@@ -211,9 +212,9 @@ class RedisBackplane implements Backplane {
   }
 
   #warnOfEviction(policy: string | undefined): void {
-    if (policy === undefined || policy === "noeviction" || policy === this.#warnedPolicy) return;
+    const message = evictionWarning(policy);
+    if (policy === undefined || message === undefined || policy === this.#warnedPolicy) return;
     this.#warnedPolicy = policy;
-    const message = "Redis may evict the members of rooms: set its maxmemory-policy to noeviction";
     this.#listener?.warn(message, { policy });
   }
 

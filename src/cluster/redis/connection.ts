@@ -8,6 +8,7 @@ import type { Envelope, EnvelopeHeader, SendOutcome } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
 import { RedisClients, STALLED_MS } from "./clients.ts";
 import { Delivery } from "./delivery.ts";
+import { evictionPolicyOf } from "./eviction.ts";
 import { InstanceWatch, type SilentInstance } from "./instance_watch.ts";
 import type { RedisKeys } from "./keys.ts";
 import { decodeMessage, type RedisMessage } from "./messages.ts";
@@ -119,8 +120,7 @@ export class RedisConnection {
   /** What Redis does when its memory is full; `undefined` where the user may not ask. */
   async evictionPolicy(): Promise<string | undefined> {
     try {
-      const info = await this.#clients?.command(["INFO", "memory"]);
-      return /^maxmemory_policy:(\S+)/m.exec(String(info))?.[1];
+      return evictionPolicyOf(await this.#clients?.command(["INFO", "memory"]));
     } catch {
       return undefined; // A hosted Redis may forbid it.
     }
