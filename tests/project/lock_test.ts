@@ -12,6 +12,8 @@ interface Lock {
   /** The version that each range stands for. */
   readonly specifiers: Record<string, string>;
   readonly npm: Record<string, unknown>;
+  /** What deno.json imports: `--frozen`, and a folder that cannot be written, need all of it. */
+  readonly workspace: { readonly dependencies: readonly string[] };
 }
 
 async function readLock(path: string): Promise<Lock> {
@@ -30,6 +32,13 @@ Deno.test("deno.lock: it has what the server imports, and nothing of tests and e
   const help = "After `deno test` without `--lock=tests/deno.lock`: git checkout deno.lock";
   const locked = Object.keys(npm).map((name) => packageOf(`npm:${name}`));
   assertEquals(locked.sort(), expected.sort(), help);
+});
+
+Deno.test("deno.lock: it names every import of deno.json, so that the image builds", async () => {
+  const { workspace } = await readLock("deno.lock");
+  const imports = [config.imports, ...Object.values(config.scopes)].flatMap(Object.values);
+  const nameOf = (specifier: string) => /^\w+:\/?((?:@[^/]+\/)?[^@/]+)@/.exec(specifier)?.[1] ?? "";
+  assertEquals(new Set(workspace.dependencies.map(nameOf)), new Set(imports.map(nameOf)));
 });
 
 Deno.test("tests/deno.lock: it has the versions of deno.lock, so that the tests test them", async () => {
