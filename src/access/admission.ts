@@ -156,7 +156,7 @@ export function createConsumerAuthorizer(
   if (verify === undefined) {
     return () => isOpen ? accepted("") : rejected(CLOSE.consumersRefused);
   }
-  const expired = new ExpiredTokens();
+  const expired = new ExpiredTokens(limiter.counts);
   return (token, room, address) => {
     if (token === undefined || expired.has(token)) return rejected(CLOSE.invalidConsumerToken);
     return limiter.attempt(address, () => verdictOf(verify(token, room))).then(async (attempt) => {

@@ -4,6 +4,7 @@
  * token: any other text, even with the same signature, is verified.
  */
 
+import { newTokenCounts, type TokenCounts } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { TokenClaims } from "./room_tokens.ts";
 import { copyText } from "./token_text.ts";
@@ -14,10 +15,18 @@ const MAX_TOKENS = 10_000;
 /** Tokens whose signature is valid and that have expired. */
 export class ExpiredTokens {
   readonly #tokens = new Set<string>();
+  readonly #counts: TokenCounts;
 
-  /** Whether a token is known to have expired. */
+  /** Creates an empty set, which counts here what it knows. */
+  constructor(counts: TokenCounts = newTokenCounts()) {
+    this.#counts = counts;
+  }
+
+  /** Whether a token that a client has presented is known to have expired. */
   has(token: string): boolean {
-    return this.#tokens.has(token);
+    const isKnown = this.#tokens.has(token);
+    if (isKnown) this.#counts.expired++;
+    return isKnown;
   }
 
   /** Remembers a token that has expired. */
@@ -31,18 +40,25 @@ export class ExpiredTokens {
 export class TokenCache {
   readonly #clock: Clock;
   readonly #tokens = new Map<string, TokenClaims>();
-  readonly #expired = new ExpiredTokens();
+  readonly #expired: ExpiredTokens;
+  readonly #counts: TokenCounts;
 
-  /** Creates an empty cache. */
-  constructor(clock: Clock) {
+  /** Creates an empty cache, which counts here what it knows. */
+  constructor(clock: Clock, counts: TokenCounts = newTokenCounts()) {
     this.#clock = clock;
+    this.#counts = counts;
+    this.#expired = new ExpiredTokens(counts);
   }
 
   /** What a token says, or that it has expired; `undefined` if it is not known. */
   get(token: string): TokenClaims | "expired" | undefined {
     const claims = this.#tokens.get(token);
     if (claims === undefined) return this.#expired.has(token) ? "expired" : undefined;
-    if (this.#clock.now() < claims.exp * 1000) return claims;
+    if (this.#clock.now() < claims.exp * 1000) {
+      this.#counts.cached++;
+      return claims;
+    }
+    this.#counts.expired++;
     this.#tokens.delete(token);
     this.#expired.add(token);
     return "expired";

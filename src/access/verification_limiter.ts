@@ -3,6 +3,7 @@
  * time for everything else, and none for an address that has failed too often.
  */
 
+import { newTokenCounts, type TokenCounts } from "../metrics/metrics.ts";
 import { Semaphore } from "../runtime/semaphore.ts";
 import type { Address } from "./address.ts";
 import type { FailureCounter } from "./failure_limiter.ts";
@@ -30,14 +31,29 @@ export interface Throttled {
 /** What became of an attempt with a token. */
 export type Attempt<T> = Verdict<T> | Throttled;
 
+/** What a verdict is counted as. */
+const RESULTS = {
+  valid: "ok",
+  expired: "expired",
+  unverified: "unknown_key",
+  invalid: "invalid",
+} as const;
+
 /** Limits the verification of one kind of token or secret. */
 export class VerificationLimiter {
+  /** What became of the attempts. */
+  readonly counts: TokenCounts;
   readonly #failures: FailureCounter;
   readonly #running = new Semaphore(MAX_RUNNING);
 
-  /** Counts failures here. Several kinds may share a counter. */
-  constructor(failures: FailureCounter) {
+  /**
+   * Counts failures here. Several kinds may share a counter.
+   *
+   * @param counts Where each attempt is counted.
+   */
+  constructor(failures: FailureCounter, counts: TokenCounts = newTokenCounts()) {
     this.#failures = failures;
+    this.counts = counts;
   }
 
   /**
@@ -53,10 +69,19 @@ export class VerificationLimiter {
   ): Promise<V | Throttled> {
     using _permit = await this.#running.acquire();
     const seconds = this.#failures.retryAfter(address);
-    if (seconds > 0) return { kind: "throttled", seconds };
-    const verdict = await verify();
-    if (verdict.kind === "invalid") this.#failures.add(address);
-    return verdict;
+    if (seconds > 0) {
+      this.counts.limited++;
+      return { kind: "throttled", seconds };
+    }
+    try {
+      const verdict = await verify();
+      this.counts[RESULTS[verdict.kind]]++;
+      if (verdict.kind === "invalid") this.#failures.add(address);
+      return verdict;
+    } catch (cause) {
+      this.counts.failed++;
+      throw cause;
+    }
   }
 }
 

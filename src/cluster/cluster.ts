@@ -6,6 +6,7 @@
 
 import { Auditor } from "./auditor.ts";
 import type { Backplane, RoomEvent } from "./backplane.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { RoomLimits } from "../rooms/room.ts";
@@ -14,6 +15,7 @@ import type { KeptId } from "../rooms/rooms.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { Claims } from "./claims.ts";
+import { MeasuredBackplane } from "./measured_backplane.ts";
 import { MessageRouter } from "./message_router.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import { OutageLog } from "./outage_log.ts";
@@ -40,6 +42,8 @@ export interface ClusterOptions {
   readonly limits: RoomLimits;
   /** Failed tokens and secrets, counted on all instances together. */
   readonly failures: FailureLimiter;
+  /** Where is counted what happens; nowhere that matters when absent. */
+  readonly metrics?: Metrics;
 }
 
 /** This instance among the others. */
@@ -55,8 +59,10 @@ export class Cluster {
   #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
 
-  constructor(options: ClusterOptions) {
-    const { registry, failures } = options;
+  constructor(given: ClusterOptions) {
+    const { registry, failures, clock, metrics = new Metrics() } = given;
+    const backplane = new MeasuredBackplane(given.backplane, { clock, metrics });
+    const options = { ...given, backplane, metrics };
     const parts = { ...options, localMembers: this.#localMembers };
     const router = this.#router = new MessageRouter(parts);
     const onLost = (room: string) => this.#auditor.membersLost(room);

@@ -13,6 +13,7 @@ import {
 } from "./backplane.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { encode, peerBusy, peerNotFound } from "../protocol/messages.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import { RemotePeer } from "./remote_peer.ts";
@@ -24,6 +25,8 @@ export interface MessageRouterOptions {
   readonly registry: SignalingRegistry;
   readonly localMembers: LocalMembers;
   readonly logger: Logger;
+  /** Where is counted what has arrived; nowhere that matters when absent. */
+  readonly metrics?: Metrics;
 }
 
 /** Sends and receives the envelopes of one instance. */
@@ -32,8 +35,12 @@ export class MessageRouter {
   readonly #registry: SignalingRegistry;
   readonly #localMembers: LocalMembers;
   readonly #logger: Logger;
+  readonly #letters: Metrics["letters"];
 
-  constructor({ backplane, registry, localMembers, logger }: MessageRouterOptions) {
+  constructor(
+    { backplane, registry, localMembers, logger, metrics = new Metrics() }: MessageRouterOptions,
+  ) {
+    this.#letters = metrics.letters;
     this.#backplane = backplane;
     this.#registry = registry;
     this.#localMembers = localMembers;
@@ -92,6 +99,8 @@ export class MessageRouter {
       return this.#reportUndeliverable(envelope, "not found");
     }
     const outcome = room.deliver(sender, target, type, text);
+    if (outcome === "sent") this.#letters.delivered++;
+    if (outcome === "duplicate") this.#letters.duplicate++;
     if (outcome === "busy" || outcome === "not found") this.#reportUndeliverable(envelope, outcome);
   }
 
@@ -102,7 +111,9 @@ export class MessageRouter {
   }
 
   #reportUndeliverable({ text: _, ...header }: Envelope, reason: UndeliverableReason): void {
-    if (header.type !== "list") this.#backplane.reportUndeliverable(header, reason);
+    if (header.type === "list") return;
+    this.#letters[reason === "busy" ? "busy" : "not_found"]++;
+    this.#backplane.reportUndeliverable(header, reason);
   }
 }
 

@@ -16,6 +16,7 @@ import {
   type Question,
   type QuestionKind,
 } from "./question.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 
@@ -54,6 +55,8 @@ export interface QuestionerOptions {
   readonly localMembers: LocalMembers;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where it is counted who has answered. */
+  readonly metrics?: Metrics;
 }
 
 interface Pending {
@@ -83,6 +86,16 @@ export class Questioner {
 
   /** Asks one other instance, or all of them. Never rejects. */
   async ask<K extends QuestionKind>(
+    question: Question<K>,
+    options: AskOptions,
+  ): Promise<Answers<K>> {
+    const answers = await this.#ask(question, options);
+    const { metrics } = this.#options;
+    if (metrics !== undefined) metrics.asks[answers.isPartial ? "partial" : "complete"]++;
+    return answers;
+  }
+
+  async #ask<K extends QuestionKind>(
     question: Question<K>,
     { to, timeoutMs }: AskOptions,
   ): Promise<Answers<K>> {

@@ -5,9 +5,11 @@
 
 import type { AuthPolicy } from "../access/admission.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
+import { type KeyPair, loadKeyPair } from "../access/keys.ts";
 import { TokenCache } from "../access/token_cache.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { VerificationKeys } from "../access/verification_keys.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
 import type { ResolvedOptions } from "./resolve_options.ts";
@@ -16,9 +18,9 @@ import type { ResolvedOptions } from "./resolve_options.ts";
 export function createPolicy(
   { authorize }: SignalingHandlerOptions,
   keys: VerificationKeys | null,
-  options: ResolvedOptions & { failures: FailureLimiter },
+  options: ResolvedOptions & { failures: FailureLimiter; metrics: Metrics },
 ): AuthPolicy {
-  const { authEnabled, clock, registerTimeoutMs, failures } = options;
+  const { authEnabled, clock, registerTimeoutMs, failures, metrics: { roomTokens } } = options;
   if (!authEnabled) return { kind: "none" };
   if (authorize !== undefined) {
     const timeoutMs = registerTimeoutMs || DEFAULTS.registerTimeoutMs;
@@ -29,7 +31,18 @@ export function createPolicy(
     kind: "room token",
     keys,
     options,
-    limiter: new VerificationLimiter(failures),
-    cache: new TokenCache(clock),
+    limiter: new VerificationLimiter(failures, roomTokens),
+    cache: new TokenCache(clock, roomTokens),
   };
+}
+
+/** Loads the keys of room tokens. */
+export function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
+  if (options.privateKeyJwk === undefined) {
+    throw new TypeError(
+      "`privateKeyJwk` is required: make one with generateKeyPairJwk(), or set `authEnabled` to " +
+        "false for local development",
+    );
+  }
+  return loadKeyPair(options.privateKeyJwk, options.publicKeyJwk);
 }

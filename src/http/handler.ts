@@ -8,7 +8,7 @@ import { type AddressReader, createAddressReader, remoteAddressOf } from "../acc
 import { createConsumerAuthorizer } from "../access/admission.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
-import { decodePublicJwk, type KeyPair, loadKeyPair } from "../access/keys.ts";
+import { decodePublicJwk } from "../access/keys.ts";
 import type { BearerOptions } from "../access/bearer.ts";
 import { issueToken } from "../access/room_tokens.ts";
 import type { OriginCheck } from "../access/origins.ts";
@@ -17,17 +17,21 @@ import { RefusalLog } from "../access/refusal_log.ts";
 import { createVerificationKeys } from "../access/verification_keys.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
+import { countingLogger } from "../metrics/counting_logger.ts";
+import { Metrics } from "../metrics/metrics.ts";
+import { toPrometheus } from "../metrics/prometheus.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Refreshes } from "../sessions/refreshes.ts";
 import { IceServers } from "../ice/ice_servers.ts";
-import { createPolicy } from "./auth_policy.ts";
+import { createPolicy, loadKeys } from "./auth_policy.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
+import { type CountedParts, exportMetricsOf, metricsOf, statsOf } from "./server_state.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
 import { watchMemory } from "./watch_memory.ts";
 import { malformedRequest } from "./responses.ts";
@@ -90,7 +94,9 @@ export interface HandlerParts {
 
 /** Builds a signaling handler: this is the wiring of the server. */
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
-  const options = resolveOptions(given);
+  const metrics = new Metrics();
+  const resolved = resolveOptions(given);
+  const options = { ...resolved, logger: countingLogger(resolved.logger, metrics) };
   const { authEnabled, clock, clockToleranceSeconds, limits, logger, path } = options;
   const { closeExpired, idleTimeoutSeconds } = options;
   const addressOf = readAddresses(options);
@@ -106,24 +112,30 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     logger,
     ...limits,
     reintroduceMs: options.reintroduceSeconds * 1000,
+    metrics,
   });
   const { registry, negotiations } = rooms;
-  const cluster = await createCluster(given, { ...options, registry, failures });
+  const cluster = await createCluster(given, { ...options, registry, failures, metrics });
   const connections = new Connections({
     clock,
     limits,
     checkMs: idleTimeoutSeconds * 1000 / CHECKS_PER_IDLE_TIMEOUT,
     tickMs: TICK_MS,
+    lag: metrics.eventLoopLagSeconds,
   });
   const memory = watchMemory(options, connections);
-  const ice = await IceServers.create({ ...options.ice, clock, logger });
+  const ice = await IceServers.create({ ...options.ice, clock, logger, metrics });
   const authorizeConsumer = createConsumerAuthorizer({
     verify: verifyConsumer,
     isOpen: !authEnabled,
-    limiter: new VerificationLimiter(failures),
+    limiter: new VerificationLimiter(failures, metrics.consumerTokens),
     refusals,
   });
-  const policy = createPolicy(given, verificationKeys, { ...options, failures });
+  const policy = createPolicy(given, verificationKeys, {
+    ...options,
+    failures,
+    metrics,
+  });
   let isClosing = false;
   const context: SessionContext = {
     ...rooms,
@@ -131,10 +143,17 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
     authorizeConsumer,
-    refreshes: new Refreshes({ clock, closeExpired, check: createRefresher({ policy, refusals }) }),
+    refreshes: new Refreshes({
+      clock,
+      closeExpired,
+      check: createRefresher({ policy, refusals }),
+      metrics,
+    }),
     clock,
     logger,
     limits,
+    metrics,
+    auth: policy.kind === "room token" ? "room_token" : policy.kind,
     registerTimeoutMs: options.registerTimeoutMs,
     idleTimeoutSeconds,
     isClosing: () => isClosing,
@@ -161,6 +180,16 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const idleTimeout = denoIdleTimeout(idleTimeoutSeconds);
   const isOurs = (pathname: string) => path === null || pathname === path;
 
+  const parts: CountedParts = {
+    ...rooms,
+    authEnabled,
+    metrics,
+    connections,
+    memory,
+    cluster,
+    isClosing: () => isClosing,
+  };
+  const endExport = exportMetricsOf(parts);
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
@@ -176,26 +205,18 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       if (keys === null) {
         throw new TypeError("This handler has no key to sign with: it does not use room tokens");
       }
-      return await issueToken(keys.privateKey, request, options);
+      const issued = await issueToken(keys.privateKey, request, options);
+      metrics.tokensIssued++;
+      return issued;
     },
     iceServers: (peer) => answerIceServers(ice, peer),
     publicJwk: () => publicJwk,
     publicKeys: () => verificationKeys?.jwks ?? null,
-    stats: () => ({
-      auth: authEnabled ? "enabled" : "disabled",
-      peers: registry.peers,
-      rooms: registry.rooms,
-      pending: connections.pending,
-      closing: connections.closing,
-      neverOpened: connections.neverOpened,
-      memory: memory.isExceeded ? "exceeded" : "ok",
-      backplane: cluster === undefined ? "none" : cluster.isUp ? "up" : "down",
-      backplaneCorrections: cluster?.corrections ?? 0,
-      duplicateAnswers: negotiations.duplicateAnswers,
-      reintroductions: negotiations.reintroductions,
-    }),
+    stats: () => statsOf(parts),
+    metrics: () => toPrometheus(metricsOf(parts)),
     async close({ drainMs = options.drainMs } = {}) {
       isClosing = true;
+      endExport();
       memory.close();
       await connections.shutDown(drainMs, CLOSE_ANSWER_MS);
       negotiations.close();
@@ -231,21 +252,11 @@ function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressRead
 /** The cluster is loaded only where a backplane is given. */
 async function createCluster(
   { backplane }: SignalingHandlerOptions,
-  { clock, logger, limits, registry, failures }:
+  { clock, logger, limits, registry, failures, metrics }:
     & ResolvedOptions
-    & Pick<ClusterOptions, "registry" | "failures">,
+    & Required<Pick<ClusterOptions, "registry" | "failures" | "metrics">>,
 ): Promise<Cluster | undefined> {
   if (backplane === undefined) return undefined;
   const { Cluster } = await import("../cluster/cluster.ts");
-  return new Cluster({ backplane, registry, failures, clock, logger, limits });
-}
-
-function loadKeys(options: SignalingHandlerOptions): Promise<KeyPair> {
-  if (options.privateKeyJwk === undefined) {
-    throw new TypeError(
-      "`privateKeyJwk` is required: make one with generateKeyPairJwk(), or set `authEnabled` to " +
-        "false for local development",
-    );
-  }
-  return loadKeyPair(options.privateKeyJwk, options.publicKeyJwk);
+  return new Cluster({ backplane, registry, failures, clock, logger, limits, metrics });
 }

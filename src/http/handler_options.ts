@@ -210,6 +210,13 @@ export interface SignalingHandler extends AsyncDisposable {
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**
+   * Everything that the handler counts and the state of the process, as text in the format of
+   * Prometheus 0.0.4: for a route of the host's own, with the content type
+   * `text/plain; version=0.0.4; charset=utf-8`. The caller decides who may read it: it says how many
+   * peers and rooms there are, and names none.
+   */
+  metrics(): string;
+  /**
    * Rejects new connections and closes every socket with 1001: the normal peers 500 a second, since
    * they come back at once, but all within `drainMs` milliseconds (`drainSeconds` by default); then
    * the consumers, which never come back. Then waits until all are closed, 300 ms at most. Safe to

@@ -66,6 +66,8 @@ export interface SignalingServer extends AsyncDisposable {
   fetch(request: Request, info?: unknown): Promise<Response>;
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
+  /** What `GET /metrics` answers; see `metrics` of `SignalingHandler`. */
+  metrics(): string;
   /**
    * Stops: says so at `/health`, refuses new clients, closes those that there are with 1001, spread
    * evenly over `drainMs` milliseconds (`drainSeconds` by default) and the consumers last, and ends
@@ -156,6 +158,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     },
     fetch,
     stats: () => handler.stats(),
+    metrics: () => handler.metrics(),
     close,
     [Symbol.asyncDispose]: () => close(),
   };

@@ -9,6 +9,7 @@ import { readCredentials } from "../access/credentials.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
+import type { UpgradeResult } from "../metrics/metrics.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { failureFields } from "../runtime/logger.ts";
 import type { MemoryWatch } from "../runtime/memory_watch.ts";
@@ -62,17 +63,27 @@ const WEBSOCKET_VERSION = "13";
 /** Seconds after which a client that was rejected because of a limit may try again. */
 const RETRY_AFTER_SECONDS = 5;
 
-const LIMIT_RESPONSES: Record<ExceededLimit, { status: number; message: string }> = {
-  server: { status: STATUS_CODE.ServiceUnavailable, message: "The server is full" },
+const LIMIT_RESPONSES: Record<
+  ExceededLimit,
+  { result: UpgradeResult; status: number; message: string }
+> = {
+  server: {
+    result: "full",
+    status: STATUS_CODE.ServiceUnavailable,
+    message: "The server is full",
+  },
   pending: {
+    result: "pending",
     status: STATUS_CODE.ServiceUnavailable,
     message: "Too many clients are connecting at the moment",
   },
   address: {
+    result: "address",
     status: STATUS_CODE.TooManyRequests,
     message: "Your address has too many connections",
   },
   "pending of address": {
+    result: "address",
     status: STATUS_CODE.TooManyRequests,
     message: "Too many clients of your address are connecting at the moment",
   },
@@ -88,7 +99,7 @@ const LIMIT_RESPONSES: Record<ExceededLimit, { status: number; message: string }
  */
 export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHandler {
   const { context, policy, isAllowedOrigin, addressOf, failures, memory } = options;
-  const { connections, limits, logger } = context;
+  const { connections, limits, logger, metrics: { upgrades } } = context;
   /** Requests whose token is verified before they are upgraded. */
   let verifying = 0;
   let hasLoggedRuntime = false;
@@ -103,25 +114,27 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   };
 
   function onFailure(cause: unknown): Response {
+    upgrades.failed++;
     logger.error("A request for a socket failed", failureFields(cause));
     return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
   }
 
   function handle(...[request, remote, upgrade]: Parameters<UpgradeHandler>) {
     const rejection = checkHandshake(request);
-    if (rejection !== undefined) return rejection;
+    if (rejection !== undefined) return counted("malformed", rejection);
     memory.start();
     const { headers } = request;
     const address = addressOf(remote, headers);
     const refusal = checkLimits(address);
     if (refusal !== undefined) return refusal;
     if (!isAllowedOrigin(headers.get("origin"))) {
-      return errorResponse(STATUS_CODE.Forbidden, "Pages of this origin may not connect");
+      const message = "Pages of this origin may not connect";
+      return counted("origin", errorResponse(STATUS_CODE.Forbidden, message));
     }
     const query = new URLSearchParams(splitUrl(request.url).query);
     const credentials = readCredentials(query, headers, policy.kind === "room token");
     if ("problem" in credentials) {
-      return errorResponse(STATUS_CODE.BadRequest, credentials.problem);
+      return counted("malformed", errorResponse(STATUS_CODE.BadRequest, credentials.problem));
     }
     const { token, protocol } = credentials;
     // Once it is upgraded, a request can no longer be read.
@@ -136,25 +149,32 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
   }
 
+  function counted(result: UpgradeResult, response: Response): Response {
+    upgrades[result]++;
+    return response;
+  }
+
   function checkLimits(address: Address): Response | undefined {
     if (context.isClosing()) {
-      return retryLater(STATUS_CODE.ServiceUnavailable, "The server is shutting down");
+      const message = "The server is shutting down";
+      return counted("draining", retryLater(STATUS_CODE.ServiceUnavailable, message));
     }
     if (memory.isExceeded) {
-      return retryLater(STATUS_CODE.ServiceUnavailable, "The server is short of memory");
+      const message = "The server is short of memory";
+      return counted("memory", retryLater(STATUS_CODE.ServiceUnavailable, message));
     }
     const seconds = failures.retryAfter(address);
     if (seconds > 0) {
       const message = "Too many tokens from your address were invalid";
       options.refusals.log("Connection refused", { kind: "throttled", seconds }, address);
-      return retryLater(STATUS_CODE.TooManyRequests, message, seconds);
+      return counted("limited", retryLater(STATUS_CODE.TooManyRequests, message, seconds));
     }
     const exceeded = verifying >= limits.maxPendingConnections
       ? "pending"
       : connections.exceededLimit(address);
     if (exceeded === undefined) return undefined;
-    const { status, message } = LIMIT_RESPONSES[exceeded];
-    return retryLater(status, message);
+    const { result, status, message } = LIMIT_RESPONSES[exceeded];
+    return counted(result, retryLater(status, message));
   }
 
   function startSession({ admit, upgrade, address, namesRoom }: AcceptedRequest): Response {
@@ -170,12 +190,13 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     socket.addEventListener("open", connection);
     socket.addEventListener("message", connection);
     socket.addEventListener("close", connection);
-    return response;
+    return counted("accepted", response);
   }
 
   function upgradeFailed(cause: unknown): Response {
     if (cause instanceof TypeError) {
-      return errorResponse(STATUS_CODE.BadRequest, "The WebSocket handshake is malformed");
+      const message = "The WebSocket handshake is malformed";
+      return counted("malformed", errorResponse(STATUS_CODE.BadRequest, message));
     }
     const needsDeno = cause instanceof ReferenceError;
     if (!needsDeno || !hasLoggedRuntime) {
@@ -185,13 +206,14 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       logger.error(message, failureFields(cause));
     }
     hasLoggedRuntime ||= needsDeno;
-    return errorResponse(STATUS_CODE.InternalServerError, "The server cannot open a WebSocket");
+    const message = "The server cannot open a WebSocket";
+    return counted("failed", errorResponse(STATUS_CODE.InternalServerError, message));
   }
 
   async function verifyFirst(request: AcceptedRequest): Promise<Response> {
     verifying++;
     const admission = await Promise.try(request.admit).finally(() => verifying--);
-    if (admission.kind === "rejected") return toHttpResponse(admission.close);
+    if (admission.kind === "rejected") return counted("refused", toHttpResponse(admission.close));
     return checkLimits(request.address) ?? startSession({ ...request, admit: () => admission });
   }
 }

@@ -4,6 +4,7 @@
  * elsewhere.
  */
 
+import { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { TurnSecret } from "./credentials.ts";
@@ -32,6 +33,8 @@ export interface FoundIceServers {
 export interface IceServersOptions extends IceConfig {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where is counted what was found; nowhere that matters when absent. */
+  readonly metrics?: Metrics;
 }
 
 /** The ICE servers of all peers of one handler. */
@@ -41,6 +44,7 @@ export class IceServers {
   readonly #turn: { readonly urls: readonly string[]; readonly secret: TurnSecret } | undefined;
   readonly #ttlSeconds: number;
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
 
   private constructor(options: IceServersOptions, secret: TurnSecret | undefined) {
     const { iceServers, turn, ttlSeconds, clock, logger } = options;
@@ -52,6 +56,7 @@ export class IceServers {
     this.#turn = turn && secret && { urls: turn.urls, secret };
     this.#ttlSeconds = ttlSeconds;
     this.#clock = clock;
+    this.#metrics = options.metrics ?? new Metrics();
   }
 
   /** Imports the secret of the TURN servers, if there is one. */
@@ -66,6 +71,7 @@ export class IceServers {
     const now = Math.floor(this.#clock.now() / 1000);
     const turn = await this.#mint(peer, now + this.#ttlSeconds);
     const isComplete = found !== undefined;
+    this.#metrics.iceAnswers[isComplete ? "complete" : "incomplete"]++;
     const ttl = isComplete ? this.#ttlSeconds : Math.min(this.#ttlSeconds, FAILED_TTL_SECONDS);
     const answer = {
       iceServers: [...found ?? [], ...turn],
@@ -78,6 +84,7 @@ export class IceServers {
   async #mint(peer: IcePeer, expires: number): Promise<readonly IceServer[]> {
     if (this.#turn === undefined) return [];
     const { urls, secret } = this.#turn;
+    this.#metrics.iceCredentials++;
     return [{ urls, ...await secret.mint(peer, expires) }];
   }
 }

@@ -84,7 +84,7 @@ async function resolve({ host }: IceUrl, signal: AbortSignal) {
   } catch (error) {
     signal.throwIfAborted();
     if (codeOf(error) === "EPERM" || error instanceof Deno.errors.NotCapable) {
-      throw new LinkError("no-permission", forPermission(host));
+      throw new LinkError("no-permission", host);
     }
     return undefined;
   }
@@ -95,17 +95,12 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-/** As `--allow-net` spells it. */
-function forPermission(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
-}
-
 async function openDatagrams(url: IceUrl, signal: AbortSignal): Promise<StunLink> {
   const found = await resolve(url, signal);
   if (found === undefined) throw new LinkError("name-not-found");
   const isV4 = found.family === 4;
   const any = isV4 ? "0.0.0.0" : "[::]";
-  const remote = forPermission(found.address);
+  const remote = isV4 ? found.address : `[${found.address}]`;
   // Asked before: a socket that may not bind throws where nobody can catch it.
   const missing: string[] = [];
   for (const host of [any, remote]) {
@@ -114,10 +109,7 @@ async function openDatagrams(url: IceUrl, signal: AbortSignal): Promise<StunLink
     const { state: atPort } = await Deno.permissions.query({ name: "net", host: withPort });
     if (state !== "granted" && atPort !== "granted") missing.push(host);
   }
-  if (missing.length > 0) {
-    const hosts = new Set([forPermission(url.host), ...missing]);
-    throw new LinkError("no-permission", [...hosts].join(","));
-  }
+  if (missing.length > 0) throw new LinkError("no-permission", [url.host, ...missing].join(","));
   signal.throwIfAborted();
   return new DatagramLink({ ...found, port: url.port }, signal);
 }
@@ -238,9 +230,7 @@ async function connect(url: IceUrl, { signal, caCerts }: LinkOptions): Promise<D
     conn = await Deno.connect({ hostname: url.host, port: url.port, signal });
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof Deno.errors.NotCapable) {
-      throw new LinkError("no-permission", forPermission(url.host));
-    }
+    if (error instanceof Deno.errors.NotCapable) throw new LinkError("no-permission", url.host);
     if (error instanceof Deno.errors.ConnectionRefused) throw new LinkError("refused");
     const isKnown = await resolve(url, signal) !== undefined;
     throw new LinkError(isKnown ? "unreachable" : "name-not-found");

@@ -4,6 +4,7 @@
  * list that they got and never ask again, so every change is pushed.
  */
 
+import { Metrics } from "../metrics/metrics.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { Peer, ServingState } from "./peer.ts";
 import { encode } from "../protocol/messages.ts";
@@ -74,10 +75,12 @@ function idsFrom(servers: readonly Peer[], joinOrder: number): string[] {
 /** The director of all rooms. */
 export class Director {
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
   readonly #rooms = new Map<Room, RoomState>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, metrics: Metrics = new Metrics()) {
     this.#clock = clock;
+    this.#metrics = metrics;
   }
 
   /**
@@ -88,6 +91,7 @@ export class Director {
    * included; where there is one instance alone, the director counts them itself.
    */
   register(room: Room, consumer: Peer, rotation?: number): string[] {
+    this.#metrics.serverLists++;
     let state = this.#rooms.get(room);
     if (state === undefined) this.#rooms.set(room, state = newRoomState());
     const hasChanged = this.#refresh(room, state);
@@ -151,7 +155,11 @@ export class Director {
       const text = texts.get(start) ??
         encode({ type: "server-list", servers: idsFrom(state.servers, start) });
       texts.set(start, text);
-      if (consumer.send(text) || consumer.isClosed) continue;
+      if (consumer.send(text)) {
+        this.#metrics.serverLists++;
+        continue;
+      }
+      if (consumer.isClosed) continue;
       consumerState.lastList = undefined; // Too much waits for it: it is sent the list later.
       next = Math.min(next, now + PUSH_INTERVAL_MS);
     }

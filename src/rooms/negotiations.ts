@@ -4,9 +4,17 @@
  * `Reintroductions` decides when the other pairs are told of each other again.
  */
 
+import { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { SignalMessage } from "../protocol/messages.ts";
-import { type Members, Participant, recordAnswer, recordOffer, takeAnswerBack } from "./pairs.ts";
+import {
+  isAwaited,
+  type Members,
+  Participant,
+  recordAnswer,
+  recordOffer,
+  takeAnswerBack,
+} from "./pairs.ts";
 import type { Peer } from "./peer.ts";
 import { Reintroductions } from "./reintroductions.ts";
 
@@ -21,21 +29,26 @@ export interface NegotiationsOptions {
   readonly clock: Clock;
   /** Milliseconds after which each normal peer is sent ids of its room again; 0 is never. */
   readonly reintroduceMs: number;
+  /** Where is counted what happens; nowhere that matters when absent. */
+  readonly metrics?: Metrics;
 }
 
 /** The offers and answers of all rooms. */
 export class Negotiations {
   readonly #clock: Clock;
+  readonly #metrics: Metrics;
   readonly #reintroductions: Reintroductions;
   readonly #participants = new Map<Peer, Participant>();
   #lastNumber = 0;
   #duplicateAnswers = 0;
 
-  constructor({ clock, reintroduceMs }: NegotiationsOptions) {
+  constructor({ clock, reintroduceMs, metrics = new Metrics() }: NegotiationsOptions) {
     this.#clock = clock;
+    this.#metrics = metrics;
     this.#reintroductions = new Reintroductions({
       clock,
       reintroduceMs,
+      metrics,
       participantOf: (peer) => this.#participants.get(peer),
     });
   }
@@ -55,6 +68,17 @@ export class Negotiations {
     let pairs = 0;
     for (const { pairCount } of this.#participants.values()) pairs += pairCount;
     return pairs;
+  }
+
+  /** Counts the pairs whose last offer has no answer, one after the other. */
+  get waitingOffers(): number {
+    let offers = 0;
+    for (const participant of this.#participants.values()) {
+      for (const [, pair] of participant.pairs()) {
+        if (isAwaited(pair, true) || isAwaited(pair, false)) offers++;
+      }
+    }
+    return offers;
   }
 
   /** Records that a peer joined, left or changed its role. */
@@ -80,7 +104,13 @@ export class Negotiations {
     const pair = keeper.pairWith(keeper === sender ? receiver : sender, now);
     if (type === "offer") recordOffer(pair, keeper === sender, now);
     this.#reintroductions.watch(keeper);
-    if (type === "offer" || recordAnswer(pair, keeper === receiver)) return true;
+    if (type === "offer") return true;
+    const isToKeeper = keeper === receiver;
+    // Of two instances that record the pair, the one of the peer that has made the offer counts it.
+    if (to.isLocal && isAwaited(pair, isToKeeper)) {
+      this.#metrics.answerSeconds.observe((now - pair.at) / 1000);
+    }
+    if (recordAnswer(pair, isToKeeper)) return true;
     this.#duplicateAnswers++;
     return false;
   }

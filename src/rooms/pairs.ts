@@ -133,6 +133,11 @@ export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): voi
   pair.reintroductions = 0;
 }
 
+/** Whether an offer is without an answer, and none has come since; `isToKeeper` as in `recordAnswer`. */
+export function isAwaited(pair: Pair, isToKeeper: boolean): boolean {
+  return !pair.isAnswered && pair[isToKeeper ? "fromKeeper" : "fromOther"] > 0;
+}
+
 /** Undoes `recordAnswer` for an answer that was not relayed after all. */
 export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
   const side = isToKeeper ? "fromKeeper" : "fromOther";

@@ -4,11 +4,11 @@
  * what a join means for a room is decided there.
  */
 
+import type { Role } from "../protocol/messages.ts";
 import type { JoinRefusal } from "./names.ts";
-import type { Negotiations } from "./negotiations.ts";
 import type { Peer } from "./peer.ts";
 import type { Takeovers } from "./takeovers.ts";
-import { type JoinOutcome, Room, type RoomLimits, type RoomOptions } from "./room.ts";
+import { type JoinOutcome, Room, type RoomOptions } from "./room.ts";
 
 /** What came of an attempt to join, and the room. */
 export interface JoinResult {
@@ -22,12 +22,9 @@ export interface JoinResult {
 export type ChangeListener = (room: Room, peer: Peer) => void;
 
 /** Options of {@linkcode SignalingRegistry}. */
-export interface RegistryOptions {
-  /** The offers and answers of all rooms. */
-  readonly negotiations: Negotiations;
+export interface RegistryOptions extends RoomOptions {
   /** Counts the takeovers of ids; they are not counted when absent. */
   readonly takeovers?: Takeovers;
-  readonly limits: RoomLimits;
 }
 
 /** All rooms of one server. */
@@ -51,6 +48,15 @@ export class SignalingRegistry {
   /** The number of peers of this instance in all rooms together. */
   get peers(): number {
     return this.#peers;
+  }
+
+  /** Counts the peers of this instance by role, one after the other. */
+  peersByRole(): Record<Role, number> {
+    const peers = { normal: 0, consumer: 0 };
+    for (const room of this.#rooms.values()) {
+      for (const { isLocal, role } of room.members()) if (isLocal) peers[role]++;
+    }
+    return peers;
   }
 
   /** The number of rooms; each has a peer of this instance. */

@@ -5,6 +5,7 @@
  * a room. Each instance sends to its own peers and names the peers of all.
  */
 
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { encode } from "../protocol/messages.ts";
 import { type Budget, MAX_DUE_IDS, Newcomers, type OnDue } from "./newcomers.ts";
@@ -37,6 +38,7 @@ export interface ReintroductionsOptions {
   readonly clock: Clock;
   /** Milliseconds after which each normal peer is sent ids of its room again; 0 is never. */
   readonly reintroduceMs: number;
+  readonly metrics: Metrics;
   readonly participantOf: (peer: Peer) => Participant | undefined;
 }
 
@@ -47,6 +49,7 @@ type Due = Map<Participant, string[]>;
 export class Reintroductions {
   readonly #clock: Clock;
   readonly #reintroduceMs: number;
+  readonly #metrics: Metrics;
   readonly #newcomers: Newcomers;
   /** The peers that keep a pair. */
   readonly #keepers = new Set<Participant>();
@@ -57,9 +60,10 @@ export class Reintroductions {
   #isClosed = false;
   #count = 0;
 
-  constructor({ clock, reintroduceMs, participantOf }: ReintroductionsOptions) {
+  constructor({ clock, reintroduceMs, metrics, participantOf }: ReintroductionsOptions) {
     this.#clock = clock;
     this.#reintroduceMs = reintroduceMs;
+    this.#metrics = metrics;
     this.#newcomers = new Newcomers({ afterMs: REINTRODUCE_AFTER_MS, participantOf });
   }
 
@@ -134,7 +138,9 @@ export class Reintroductions {
       participant.turnAt = now + this.#reintroduceMs;
       this.#rotation.add(participant);
       const ids = idsInTurn(participant);
-      if (ids.length > 0) sendList(participant, ids);
+      if (ids.length === 0) continue;
+      this.#metrics.rotationLists++;
+      sendList(participant, ids);
     }
   }
 

@@ -4,6 +4,7 @@
  * and time to others.
  */
 
+import { countsOf, Metrics, type SignalCounts } from "../metrics/metrics.ts";
 import type { Negotiations } from "./negotiations.ts";
 import { type JoinRefusal, mayTakeOver } from "./names.ts";
 import type { Peer } from "./peer.ts";
@@ -41,6 +42,8 @@ export interface RoomOptions {
   /** The offers and answers of all rooms. */
   readonly negotiations: Negotiations;
   readonly limits: RoomLimits;
+  /** Where signals are counted; nowhere that matters when absent. */
+  readonly signals?: SignalCounts;
 }
 
 /** The peers of one room. */
@@ -49,6 +52,7 @@ export class Room {
   readonly name: string;
   readonly #negotiations: Negotiations;
   readonly #limits: RoomLimits;
+  readonly #signals: SignalCounts;
   /** By id, in order of joining. */
   readonly #peers = new Map<string, Peer>();
   /** The normal peers, until one joins or leaves or changes its role. */
@@ -56,10 +60,11 @@ export class Room {
   #nextJoinOrder = 0;
   #localCount = 0;
 
-  constructor(name: string, { negotiations, limits }: RoomOptions) {
+  constructor(name: string, { negotiations, limits, signals }: RoomOptions) {
     this.#limits = limits;
     this.name = name;
     this.#negotiations = negotiations;
+    this.#signals = signals ?? new Metrics().signals;
   }
 
   /** The number of peers in the room. */
@@ -143,10 +148,22 @@ export class Room {
    */
   relay(sender: Peer, message: SignalMessage, text: string): RelayOutcome {
     const target = this.#peers.get(message.to);
-    if (target === undefined) return "not found";
-    if (target.role === "consumer" && sender.role === "consumer") return "not found";
-    if (!this.#negotiations.onSignal(sender, target, message.type)) return "duplicate";
-    return this.#hand(target, withSender(text, sender.id, sender.role), sender, message.type);
+    const counts = countsOf(this.#signals, message.type);
+    if (target === undefined || target.role === "consumer" && sender.role === "consumer") {
+      counts.not_found++;
+      return "not found";
+    }
+    if (!this.#negotiations.onSignal(sender, target, message.type)) {
+      counts.duplicate++;
+      return "duplicate";
+    }
+    const stamped = withSender(text, sender.id, sender.role);
+    const outcome = this.#hand(target, stamped, sender, message.type);
+    if (outcome === "busy") counts.busy++;
+    else if (outcome !== "sent") counts.not_found++;
+    else if (target.isLocal) counts.local++;
+    else counts.remote++;
+    return outcome;
   }
 
   /** Sends a frame that a peer of another instance has relayed, by the same rules. */

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "../runtime/clock.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { Director } from "./director.ts";
 import { Negotiations } from "./negotiations.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
@@ -55,6 +56,8 @@ export interface RoomsOptions extends Partial<RoomLimits> {
   readonly logger?: Logger;
   /** Milliseconds after which each normal peer is sent ids of its room again; 0, the default, never. */
   readonly reintroduceMs?: number;
+  /** Where is counted what happens; nowhere that matters when absent. */
+  readonly metrics?: Metrics;
 }
 
 /** Creates a registry without rooms, and the parts that follow its changes. */
@@ -65,13 +68,15 @@ export function createRooms({
   maxConsumersPerRoom = Infinity,
   maxConsumersPerIdentity = Infinity,
   reintroduceMs = 0,
+  metrics = new Metrics(),
 }: RoomsOptions): Rooms {
   const limits = { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity };
-  const negotiations = new Negotiations({ clock, reintroduceMs });
-  const director = new Director(clock);
+  const negotiations = new Negotiations({ clock, reintroduceMs, metrics });
+  const director = new Director(clock, metrics);
   const registry = new SignalingRegistry({
     negotiations,
     takeovers: new Takeovers({ clock, logger }),
+    signals: metrics.signals,
     limits,
   });
   registry.subscribe((room, peer) => {

@@ -14,11 +14,11 @@ import {
   type ServerMessage,
 } from "../protocol/messages.ts";
 import type { SignalOutcome } from "../rooms/peer.ts";
-import type { Timer } from "../runtime/clock.ts";
 import { failureFields } from "../runtime/logger.ts";
 import type { Phase, TrackedConnection } from "./connections.ts";
 import type { SessionContext, SocketLike } from "./context.ts";
 import { FrameQueue } from "./frame_queue.ts";
+import { LateClose, QUIET_MS } from "./late_close.ts";
 import { Liveness } from "./liveness.ts";
 import { Outbox } from "./outbox.ts";
 import { RateLimit } from "./rate_limit.ts";
@@ -49,24 +49,17 @@ export interface ConnectionOptions {
 /** What a connection needs of what all sessions share. */
 export type ConnectionContext = Pick<
   SessionContext,
-  "clock" | "connections" | "idleTimeoutSeconds" | "isClosing" | "limits" | "logger"
+  "clock" | "connections" | "idleTimeoutSeconds" | "isClosing" | "limits" | "logger" | "metrics"
 >;
-
-/** The close frame is sent once nothing has come from the client for so long, in milliseconds. */
-const QUIET_MS = 50;
 
 /** How long the first frame of a client may take to arrive after the socket has opened. */
 const FIRST_FRAME_MS = 250;
 
-/** How long the close frame is held back at most, in milliseconds. */
-const MAX_HOLD_MS = 1000;
-
-/** Frames that are read while the close frame is held back; a client that sends more floods. */
-const MAX_FRAMES_HELD = 2000;
-
 /** The connection of one socket. */
 export class Connection implements TrackedConnection, EventListenerObject {
   readonly address: Address;
+  /** When the request for the socket was accepted, by `Clock.elapsed`. */
+  readonly upgradedAt: number;
   phase: Phase = "opening";
   /** Why the server closes the socket, once it does; the close frame follows when it is safe. */
   closeReason: CloseReason | undefined;
@@ -81,14 +74,15 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** The frames that came while the session awaits a verdict. */
   #queue: FrameQueue | undefined;
   #hasEnded = false;
-  #closeTimer: Timer | undefined;
-  #framesWhileClosing = 0;
+  /** The close frame that is held back, once the server closes the socket. */
+  #lateClose: LateClose | undefined;
   /** When the last frame came, or at first the moment up to which a first frame is expected. */
   #lastReceivedAt = 0;
 
   constructor({ socket, receiver, context, address }: ConnectionOptions) {
     const { limits, clock, idleTimeoutSeconds } = context;
     this.address = address;
+    this.upgradedAt = clock.elapsed();
     this.#maxMessageBytes = limits.maxPendingMessageBytes;
     this.#socket = socket;
     this.#receiver = receiver;
@@ -113,7 +107,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
         case "open":
           return this.#onOpen();
         case "close":
-          return this.#onClose();
+          return this.#onClose((event as CloseEvent).code);
       }
     } catch (cause) {
       this.fail(cause);
@@ -133,9 +127,11 @@ export class Connection implements TrackedConnection, EventListenerObject {
   receive(data: unknown): void {
     this.#liveness.onMessage();
     const now = this.#lastReceivedAt = this.#context.clock.elapsed();
-    if (this.#hasEnded) return this.#receiveWhileClosing();
+    if (this.#hasEnded) return this.#lateClose?.received(now);
     if (this.#messageRate.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
-    if (this.#byteRate.isExceededBy(lengthOf(data), now)) return this.close(CLOSE.tooManyBytes);
+    const length = lengthOf(data);
+    this.#context.metrics.receivedBytes += length;
+    if (this.#byteRate.isExceededBy(length, now)) return this.close(CLOSE.tooManyBytes);
     if (typeof data !== "string") return this.#receiveBinary(data);
     if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
     if (!this.#receiver.isAwaiting) return this.#receiver.onMessage(data);
@@ -144,6 +140,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   }
 
   #receiveBinary(data: unknown): void {
+    this.#context.metrics.messages.invalid++;
     if (data instanceof ArrayBuffer && data.byteLength > this.#maxMessageBytes) {
       return this.close(CLOSE.messageTooBig);
     }
@@ -173,12 +170,16 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** Sends a frame of the server's own; `false` when it cannot be sent. */
   send(text: string): boolean {
-    return !this.#hasEnded && this.#outbox.send(text);
+    const isSent = !this.#hasEnded && this.#outbox.send(text);
+    if (isSent) this.#context.metrics.sentBytes += text.length;
+    return isSent;
   }
 
   /** Sends a frame that another peer made. */
   signal(text: string, sender: object): SignalOutcome {
-    return this.#hasEnded ? "unreachable" : this.#outbox.signal(text, sender);
+    const outcome = this.#hasEnded ? "unreachable" : this.#outbox.signal(text, sender);
+    if (outcome === "sent") this.#context.metrics.sentBytes += text.length;
+    return outcome;
   }
 
   /** Sends a message of the server's own; `false` when it cannot be sent. */
@@ -195,39 +196,18 @@ export class Connection implements TrackedConnection, EventListenerObject {
   }
 
   /**
-   * Ends the session, for the client may never answer, and closes the socket once the client is quiet:
-   * Deno 2.9 ends the connection without the close frame when it reads a frame right after sending one,
-   * and clients send from `onopen`.
+   * Ends the session, for the client may never answer, and closes the socket once the client is quiet;
+   * late_close.ts says why.
    */
   close(reason: CloseReason): void {
     if (!this.#end()) return;
     this.closeReason = reason;
+    this.#context.metrics.countClose(reason.code);
     this.#context.connections.markClosing(this);
     this.#context.logger.debug("Connection closed", { ...reason });
-    this.#closeWhenQuiet(reason, this.#context.clock.elapsed() + MAX_HOLD_MS);
-  }
-
-  #closeWhenQuiet(reason: CloseReason, latest: number): void {
     const { clock } = this.#context;
-    const remaining = Math.min(this.#lastReceivedAt + QUIET_MS, latest) - clock.elapsed();
-    // In steps, because the first frame may bring the end of the wait nearer.
-    this.#closeTimer = clock.setTimeout(() => {
-      if (remaining > 0) this.#closeWhenQuiet(reason, latest);
-      else this.#socket.close(reason.code, reason.reason);
-    }, Math.min(Math.max(remaining, 0), QUIET_MS));
-  }
-
-  /** A frame of a client that is being closed is read and dropped; a flood ends the wait. */
-  #receiveWhileClosing(): void {
-    const reason = this.closeReason;
-    if (reason === undefined || ++this.#framesWhileClosing !== MAX_FRAMES_HELD) return;
-    this.#stopCloseTimer();
-    this.#socket.close(reason.code, reason.reason);
-  }
-
-  #stopCloseTimer(): void {
-    if (this.#closeTimer !== undefined) this.#context.clock.clearTimeout(this.#closeTimer);
-    this.#closeTimer = undefined;
+    const lastReceivedAt = this.#lastReceivedAt;
+    this.#lateClose = new LateClose({ socket: this.#socket, clock, reason, lastReceivedAt });
   }
 
   /** A client that floods the server with control frames reads no close frame: its connection ends. */
@@ -272,14 +252,18 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   #onOpen(): void {
     this.#lastReceivedAt = this.#context.clock.elapsed() + FIRST_FRAME_MS - QUIET_MS;
+    this.#lateClose?.opened(this.#lastReceivedAt);
     this.#context.connections.setPhase(this, "pending");
     if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);
     else this.#receiver.onOpen();
   }
 
-  #onClose(): void {
-    if (this.#end()) this.#context.logger.debug("Connection lost");
-    this.#stopCloseTimer();
+  #onClose(code: number): void {
+    if (this.#end()) {
+      this.#context.metrics.countClientClose(code);
+      this.#context.logger.debug("Connection lost");
+    }
+    this.#lateClose?.stop();
     this.#context.connections.setPhase(this, "closed");
   }
 

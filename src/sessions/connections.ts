@@ -7,6 +7,7 @@
 import type { Address } from "../access/address.ts";
 import type { Limits } from "../access/limits.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { type Phase, PHASES } from "./phases.ts";
 import { TimeoutSet } from "./timeout_set.ts";
@@ -54,6 +55,8 @@ export interface ConnectionsOptions {
   /** Milliseconds between two looks whether the process is busy; 0 never looks. */
   readonly tickMs: number;
   readonly limits: Limits;
+  /** Where the delay of each of those looks is counted, in seconds. */
+  readonly lag?: Histogram;
 }
 
 /** The sockets of one handler. */
@@ -80,9 +83,15 @@ export class Connections {
   #isShut = false;
   #whenEmpty: (() => void) | undefined;
 
-  constructor({ clock, checkMs, tickMs, limits }: ConnectionsOptions) {
+  constructor({ clock, checkMs, tickMs, limits, lag }: ConnectionsOptions) {
     this.#clock = clock;
-    this.#watchdog = new Watchdog({ clock, checkMs, tickMs, connections: this.#connections });
+    this.#watchdog = new Watchdog({
+      clock,
+      checkMs,
+      tickMs,
+      connections: this.#connections,
+      ...(lag && { lag }),
+    });
     this.#limits = limits;
     for (const phase of ["opening", "refused", "closing"] as const) {
       const { deadlineMs } = PHASES[phase];
@@ -94,6 +103,11 @@ export class Connections {
   /** How many sockets are upgraded and have not joined. */
   get pending(): number {
     return this.#countByPhase.opening + this.#countByPhase.pending;
+  }
+
+  /** How many sockets have joined a room. */
+  get joined(): number {
+    return this.#countByPhase.joined;
   }
 
   /** How many sockets were told to close and are not closed yet. */

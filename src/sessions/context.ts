@@ -6,6 +6,7 @@ import type { Clock } from "../runtime/clock.ts";
 import type { Connections } from "./connections.ts";
 import type { Director } from "../rooms/director.ts";
 import type { Limits } from "../access/limits.ts";
+import type { AuthKind, Metrics } from "../metrics/metrics.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
@@ -37,6 +38,9 @@ export interface SessionContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;
+  readonly metrics: Metrics;
+  /** What normal peers show in order to join. */
+  readonly auth: AuthKind;
   /** Milliseconds within which a client that cannot join as a normal peer must register; 0 is no limit. */
   readonly registerTimeoutMs: number;
   /** Seconds without a frame after which a client counts as dead; 0 is never. */

@@ -15,6 +15,7 @@ import {
   type Role,
   type ServerMessage,
 } from "../protocol/messages.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Expiries } from "./expiries.ts";
 
@@ -40,6 +41,8 @@ export interface ExpiringSession {
 export interface RefreshesOptions {
   readonly clock: Clock;
   readonly check: Refresher;
+  /** Where it is counted what came of new tokens. */
+  readonly metrics: Pick<Metrics, "refreshes">;
   /** Whether every normal peer is closed after its expiry, whether it has asked for refreshes or not. */
   readonly closeExpired: boolean;
 }
@@ -50,13 +53,15 @@ const LATEST_TIME_MS = 253402300799_999;
 /** Who stays, and until when, of all sessions of one handler. */
 export class Refreshes {
   readonly #check: Refresher;
+  readonly #counts: Metrics["refreshes"];
   readonly #closeExpired: boolean;
   readonly #expiries: Expiries<ExpiringSession>;
   /** The sessions that await the verdict on a new token. */
   readonly #checking = new Set<ExpiringSession>();
 
-  constructor({ clock, check, closeExpired }: RefreshesOptions) {
+  constructor({ clock, check, closeExpired, metrics }: RefreshesOptions) {
     this.#check = check;
+    this.#counts = metrics.refreshes;
     this.#closeExpired = closeExpired;
     const onOver = (session: ExpiringSession) => session.close(CLOSE.tokenExpired);
     this.#expiries = new Expiries({ clock, onOver });
@@ -100,6 +105,7 @@ export class Refreshes {
   }
 
   #decide(session: ExpiringSession, verdict: RefreshVerdict): void {
+    this.#counts[verdict.kind === "refused" ? "refused" : "accepted"]++;
     if (session.isClosed) return;
     if (verdict.kind === "refused") return answer(session, invalidToken(verdict.message));
     session.identity = verdict.identity;

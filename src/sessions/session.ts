@@ -61,6 +61,7 @@ import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
 import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
+import { recordJoin } from "./record_join.ts";
 import { answerRegister } from "./register_answer.ts";
 import { type Awaiting, ENDED, type State, UNREGISTERED } from "./session_state.ts";
 
@@ -77,6 +78,7 @@ export class Session implements Peer, Receiver {
   joinOrder = 0;
   identity = NO_IDENTITY;
   wantsRefresh = false;
+  hasRegistered = false;
   readonly #context: SessionContext;
   readonly #deadline: Deadline;
   readonly #silentJoinMs: number;
@@ -134,6 +136,7 @@ export class Session implements Peer, Receiver {
 
   onMessage(text: string): void {
     const message = parseClientMessage(text);
+    this.#context.metrics.countMessage(message.type);
     switch (message.type) {
       case "register":
         return this.#register(message);
@@ -196,6 +199,7 @@ export class Session implements Peer, Receiver {
   }
 
   #register(message: ParsedRegister): void {
+    this.hasRegistered = true;
     const room = this.#state.kind === "joined" ? this.#state.room : undefined;
     this.wantsRefresh = message.refresh;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
@@ -274,7 +278,7 @@ export class Session implements Peer, Receiver {
     this.#state = { kind: "joined", room };
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);
-    this.#context.logger.debug("Peer joined", { room: room.name, nodeId: this.id });
+    recordJoin(this.#context, this, { room, outcome });
     answerRegister(this.#context, this, room, rotation);
   }
 }

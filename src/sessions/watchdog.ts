@@ -4,6 +4,7 @@
  * connection's decision.
  */
 
+import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import { type Phase, PHASES } from "./phases.ts";
 
@@ -31,6 +32,8 @@ export interface WatchdogOptions {
   /** Milliseconds between two looks whether the process is busy; 0 never looks. */
   readonly tickMs: number;
   readonly connections: ReadonlySet<WatchedConnection>;
+  /** Where the delay of each look is counted, in seconds. */
+  readonly lag?: Histogram;
 }
 
 /** Looks after the sockets of one handler. */
@@ -71,6 +74,7 @@ export class Watchdog {
   #tick(): void {
     const { clock, checkMs, tickMs, connections } = this.#options;
     const now = clock.elapsed();
+    this.#options.lag?.observe(Math.max(now - this.#dueAt, 0) / 1000);
     const wasBusy = tickMs > 0 && now - this.#dueAt >= BUSY_MS;
     const mustCheck = checkMs > 0 && now >= this.#checkAt;
     const mustExtend = tickMs > 0 && (wasBusy || now >= this.#extendAt);

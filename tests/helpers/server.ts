@@ -23,6 +23,8 @@ export interface TestServer extends AsyncDisposable {
   health(): Promise<Record<string, unknown>>;
   /** What the server has to do at the moment. */
   stats(): SignalingStats;
+  /** The value of each of its metrics, by name and labels as in the text. */
+  metrics(): Record<string, number>;
   /** Closes all clients at once unless told otherwise. */
   close(options?: { drainMs: number }): Promise<void>;
 }
@@ -41,9 +43,19 @@ export async function startServer(config: ServerOptions = {}, onPort = 0): Promi
     token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
     health: async () => await (await fetch(`${url}/health`)).json(),
     stats: () => server.stats(),
+    metrics: () => readMetrics(server.metrics()),
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+/** The values in a text of Prometheus, by name and labels; names of the project without their prefix. */
+export function readMetrics(text: string): Record<string, number> {
+  const lines = text.trimEnd().split("\n").filter((line) => !line.startsWith("#"));
+  return Object.fromEntries(lines.map((line) => {
+    const [, name = "", value] = /^(?:client_db_sync_)?(.*) (\S+)$/.exec(line) ?? [];
+    return [name, Number(value)];
+  }));
 }
 
 /** A server that anyone may join. */

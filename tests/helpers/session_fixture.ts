@@ -9,6 +9,7 @@ import { createRooms } from "../../src/rooms/rooms.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
+import { Metrics } from "../../src/metrics/metrics.ts";
 import type { JoinResult } from "../../src/rooms/registry.ts";
 import type { Peer } from "../../src/rooms/peer.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
@@ -50,6 +51,7 @@ export class SessionFixture {
   readonly negotiations = this.rooms.negotiations;
   readonly director = this.rooms.director;
   readonly limits: Limits;
+  readonly metrics = new Metrics();
   readonly connections: Connections;
   isClosing = false;
   /** Whether the URLs of clients that connect from now on name a room. */
@@ -94,6 +96,8 @@ export class SessionFixture {
         error: (message, fields) => this.errors.push(`${message}: ${fields?.["cause"]}`),
       },
       limits: this.limits,
+      metrics: this.metrics,
+      auth: "none",
       registerTimeoutMs: 10_000,
       idleTimeoutSeconds: 30,
       isClosing: () => this.isClosing,
@@ -103,7 +107,7 @@ export class SessionFixture {
   /** What closes sessions that have expired, with `checkToken` for new tokens. */
   refreshes(closeExpired = false): Refreshes {
     const check: Refresher = (...of) => this.checkToken(...of);
-    return new Refreshes({ clock: this.clock, check, closeExpired });
+    return new Refreshes({ clock: this.clock, check, closeExpired, metrics: this.metrics });
   }
 
   /** Answers the join of a connection, or lets it fail. */

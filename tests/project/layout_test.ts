@@ -12,11 +12,11 @@ const ROWS = [
   ["http"],
   ["sessions", "cluster", "config"],
   ["access", "ice", "rooms"],
-  ["client"],
+  ["client", "metrics"],
   ["protocol", "runtime", "page"],
 ];
 
-/** The project's own file, as `imports` names it: the command line shows its name and version. */
+/** The project's own file, as `imports` names it: the server shows its name and version. */
 const METADATA = "/deno.json";
 
 /** Lines of code, without blanks and comments, that a file has at most. */
@@ -59,7 +59,7 @@ Deno.test("layout: every folder of src has its row, and every row its folders", 
 Deno.test("layout: a file imports only from its own folder and from the rows below", () => {
   for (const { path, folder, imports } of sources) {
     for (const imported of imports) {
-      if (folder === "cli" && imported === METADATA) continue;
+      if (["cli", "http"].includes(folder) && imported === METADATA) continue;
       const to = folderOf(imported);
       assert(to === folder || row(to) > row(folder), `${path} imports ${imported}`);
       assert(to !== "config" || ["config", "cli"].includes(folder), `${path} reads settings`);
@@ -82,7 +82,7 @@ Deno.test("layout: no file imports itself in a circle", () => {
 Deno.test("layout: one file each touches the console, the process and the environment", () => {
   for (const { path, folder, text } of sources) {
     const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
-    assert(!/Deno\.args|\bprocess\.\w/.test(code), path);
+    assert(!/Deno\.args|\bprocess\.\w/.test(code.replace(/"[^"\n]*"/g, '""')), path);
     assert(path === "cli/terminal.ts" || !/console\./.test(code), path);
     assert(path === "cli/serve.ts" || !/Deno\.exit/.test(code), path);
     assert(path === "config/environment.ts" || !/Deno\.env/.test(code), path);
