@@ -76,6 +76,8 @@ export interface BasicPeerConnection extends EventTarget {
     | "disconnected"
     | "failed"
     | "closed";
+  /** The state of ICE alone. */
+  readonly iceConnectionState: string;
   /** The description of this side. */
   readonly localDescription: { readonly type: string; readonly sdp: string } | null;
   /** The description of the other side. */

@@ -47,8 +47,8 @@ export interface PeerOptions {
   readonly send: (message: PeerMessage) => void;
   /** The path to the peer is lost, perhaps for a moment. */
   readonly onTrouble: () => void;
-  /** `isLost`: nobody closed it; its path was not found again. */
-  readonly onEnd: (isLost: boolean) => void;
+  /** `isBroken`: nobody closed it, and another connection may work at once. */
+  readonly onEnd: (isBroken: boolean) => void;
 }
 
 /** `<session> <version>` of a description: the session is that of its connection (RFC 9429, 5.2.1). */
@@ -99,7 +99,7 @@ export class NegotiatedPeer extends EventTarget implements Peer {
     });
     this.channel = binary(connection.createDataChannel("", { negotiated: true, id: 0 }));
     this.channel.addEventListener("close", () => this.close());
-    this.#patience.start(options.patienceMs, () => this.close(true));
+    this.#patience.start(options.patienceMs, () => this.close());
   }
 
   openChannel(label: string, init?: ChannelInit): DataChannel {
@@ -110,13 +110,13 @@ export class NegotiatedPeer extends EventTarget implements Peer {
     if (!this.#isClosed) this.connection.restartIce();
   }
 
-  close(isLost = false): void {
+  close(isBroken = false): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#heal.stop();
     this.#patience.stop();
     this.connection.close();
-    this.#options.onEnd(isLost);
+    this.#options.onEnd(isBroken);
     this.dispatchEvent(new Event("close"));
   }
 
@@ -219,7 +219,7 @@ export class NegotiatedPeer extends EventTarget implements Peer {
       this.#patience.stop();
     } else if (state === "disconnected" || state === "failed") {
       const { isPolite, patienceMs, onTrouble } = this.#options;
-      if (!this.#patience.isRunning) this.#patience.start(patienceMs, () => this.close(true));
+      if (!this.#patience.isRunning) this.#patience.start(patienceMs, () => this.close());
       if (state === "failed") this.#recover();
       else this.#heal.start(HEAL_MS, () => isPolite && this.#canRestart || this.#recover());
       onTrouble();
@@ -227,9 +227,12 @@ export class NegotiatedPeer extends EventTarget implements Peer {
     this.#emit("state", state);
   }
 
+  /** Restarts ICE. That is of no use if DTLS has failed, or the other side knows no restart. */
   #recover(): void {
     this.#heal.stop();
-    if (this.#canRestart) this.restartIce();
+    const { connectionState, iceConnectionState } = this.connection;
+    const isDtls = connectionState === "failed" && iceConnectionState !== "failed";
+    if (this.#canRestart && !isDtls) this.restartIce();
     else this.close(true);
   }
 

@@ -137,21 +137,21 @@ export class Peers {
       patienceMs: own === "consumer" ? CONSUMER_PATIENCE_MS : PATIENCE_MS,
       send: (message) => send({ ...message, to: id }),
       onTrouble,
-      onEnd: (isLost) => this.#onEnd(peer, isLost),
+      onEnd: (isBroken) => this.#onEnd(peer, isBroken),
     });
     this.byId.set(id, peer);
     onPeer(peer);
     return peer;
   }
 
-  #onEnd(peer: NegotiatedPeer, isLost: boolean): void {
+  #onEnd(peer: NegotiatedPeer, isBroken: boolean): void {
     if (this.byId.get(peer.id) === peer) this.byId.delete(peer.id);
     if (this.#isClosing) return;
     if (this.#options.role === "consumer") {
       this.#failed.add(peer.id);
       this.#connectNext();
-    } else if (isLost && peer.isForeign && peer.wasConnected && peer.role === "normal") {
-      this.#add(peer.id, peer.role); // It has ended its side as well, and would not restart.
+    } else if (isBroken && peer.wasConnected && peer.role === "normal") {
+      this.#add(peer.id, peer.role);
     }
   }
 
