@@ -109,7 +109,7 @@ async function startFirefox(): Promise<Engine> {
         until: (expression, timeout = PATIENCE_MS) =>
           page.waitForFunction(expression, { polling: 50, timeout }).then(() => {}),
         reload: () => page.reload().then(() => {}),
-        close: () => page.close(),
+        close: () => page.close().catch(() => {}), // It may have crashed.
         crash: () => page.goto("about:crashcontent").then(() => {}, () => {}),
         setOffline: () => Promise.reject(new Error("Firefox cannot be cut off")),
       };

@@ -59,8 +59,8 @@ export function readMetrics(text: string): Record<string, number> {
 }
 
 /** A server that anyone may join. */
-export function startOpenServer(config: ServerOptions = {}): Promise<TestServer> {
-  return startServer({ authEnabled: false, ...config });
+export function startOpenServer(config: ServerOptions = {}, onPort = 0): Promise<TestServer> {
+  return startServer({ authEnabled: false, ...config }, onPort);
 }
 
 export function signalUrl(url: string, query: Record<string, string> = {}): string {
