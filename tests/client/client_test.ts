@@ -413,6 +413,44 @@ webTest("a peer that crashed and came back is connected again at once", async (w
   }
 });
 
+webTest("a connection whose encryption fails is replaced at once", async (web) => {
+  const a = open("a"), b = open("b");
+  await web.run();
+  for (const connection of [...web.connections]) {
+    connection.connectionState = "failed"; // ICE is still connected: a restart is of no use.
+    connection.dispatchEvent(new Event("connectionstatechange"));
+  }
+  await web.run();
+  assertEquals([connected(a), connected(b)], [["b"], ["a"]]);
+  for (const { client } of [a, b]) client.close();
+  await web.run();
+  isClean(web);
+});
+
+webTest("a peer of another make gets a new offer instead of a restart", async (web) => {
+  web.onFrame = (socket, frame) => { // As if b's client did not know the field.
+    if (frame["for"] === undefined) return false;
+    const { for: _, ...rest } = frame;
+    web.serve(socket, rest);
+    return true;
+  };
+  const a = open("a"), b = open("b");
+  await web.run();
+  assertEquals([connected(a), connected(b)], [["b"], ["a"]]);
+  const [old] = a.client.peers.values();
+  web.hasPath = false;
+  for (const connection of web.connections) connection.check();
+  await web.run(5500);
+  assertEquals(old?.connection.connectionState, "closed");
+  web.hasPath = true;
+  for (const connection of web.connections) connection.check();
+  await web.run();
+  assertEquals([connected(a), connected(b)], [["b"], ["a"]]);
+  for (const { client } of [a, b]) client.close();
+  await web.run();
+  isClean(web);
+});
+
 webTest("what is no message harms nobody", async (web) => {
   const a = open("a"), b = open("b");
   await web.run();
