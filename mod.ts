@@ -90,6 +90,12 @@ export {
   TokenRequestError,
   verifyToken,
 } from "./src/access/room_tokens.ts";
+export {
+  type RevokeRequest,
+  RevokeRequestError,
+  type RevokeResponse,
+} from "./src/access/revoke_request.ts";
+export { RevokeError } from "./src/sessions/revoker.ts";
 export type { Authorization, Authorize } from "./src/access/host.ts";
 export type { Clock, Timer } from "./src/runtime/clock.ts";
 export {

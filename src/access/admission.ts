@@ -18,6 +18,7 @@ import {
 } from "../protocol/messages.ts";
 import { askHost, expiryIn, type HostPolicy } from "./host.ts";
 import type { RefusalLog } from "./refusal_log.ts";
+import type { Revocations } from "./revocations.ts";
 import { ExpiredTokens } from "./token_cache.ts";
 
 /** Which peer a connection may become. */
@@ -138,6 +139,15 @@ export function admit(
           : member(found.room, found.nodeId || nodeId, { request, ...expiryIn(found) })
       ).catch((cause) => rejected(refusals.logFailure("authorize() failed", cause)));
   }
+}
+
+/** What an admission is now: its token may have been revoked since it was checked. */
+export function recheckAdmission(
+  admission: Admission,
+  revocations: Pick<Revocations, "has">,
+): Admission {
+  const token = admission.kind === "accepted" ? admission.identity.token : undefined;
+  return token !== undefined && revocations.has(token) ? rejected(CLOSE.revokedToken) : admission;
 }
 
 /** Options of {@linkcode createConsumerAuthorizer}. */

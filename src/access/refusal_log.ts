@@ -8,6 +8,7 @@ import type { Clock } from "../runtime/clock.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Address } from "./address.ts";
 import { KeySetError } from "./fetched_keys.ts";
+import type { TokenClaims } from "./room_tokens.ts";
 import type { Attempt } from "./verification_limiter.ts";
 
 /** Lines about one address in a minute. */
@@ -52,6 +53,12 @@ export class RefusalLog {
     }
     const { reason, claim, message: cause } = attempt.error;
     this.#logger.info(message, { reason, claim, cause, address });
+  }
+
+  /** Logs that a token was refused because it is revoked. */
+  logRevoked({ jti, sub }: Pick<TokenClaims, "jti" | "sub">, address: Address): void {
+    if (!this.#mayLog(address)) return;
+    this.#logger.info("Room token refused", { reason: "revoked", jti, subject: sub, address });
   }
 
   /** Logs a failure of ours, of the host or of the identity provider, and says how to close. */

@@ -7,6 +7,7 @@
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Address } from "./address.ts";
 import type { RefusalLog } from "./refusal_log.ts";
+import type { Revocations } from "./revocations.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import type { TokenCache } from "./token_cache.ts";
 import type { VerificationKeys } from "./verification_keys.ts";
@@ -19,6 +20,7 @@ export interface RoomTokenPolicy {
   readonly options: TokenOptions;
   readonly limiter: VerificationLimiter;
   readonly cache: TokenCache;
+  readonly revocations: Pick<Revocations, "has">;
 }
 
 /** What a room token says, or why it is refused. */
@@ -33,8 +35,12 @@ export type RoomTokenVerdict =
   };
 
 /** Where refusals are logged. */
-type Refusals = Pick<RefusalLog, "log" | "logFailure">;
+type Refusals = Pick<RefusalLog, "log" | "logFailure" | "logRevoked">;
 
+/** What a client is told whose token is revoked. */
+export const REVOKED_MESSAGE = "The token has been revoked";
+
+const REVOKED: RoomTokenVerdict = refused(CLOSE.revokedToken, REVOKED_MESSAGE);
 const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)");
 
 /** Checks a room token; a promise, which never rejects, only where it has to be verified. */
@@ -46,10 +52,16 @@ export function checkRoomToken(
 ): RoomTokenVerdict | Promise<RoomTokenVerdict> {
   const known = policy.cache.get(token);
   if (known === "expired") return EXPIRED;
-  if (known !== undefined) return { kind: "valid", claims: known };
+  // Behind the cache, which knows a token as valid that has been revoked since.
+  const decide = (claims: TokenClaims): RoomTokenVerdict => {
+    if (!policy.revocations.has(claims)) return { kind: "valid", claims };
+    refusals.logRevoked(claims, address);
+    return REVOKED;
+  };
+  if (known !== undefined) return decide(known);
   return verify(policy, token, address).then((attempt) => {
     refusals.log("Room token refused", attempt, address);
-    return verdictFor(attempt);
+    return attempt.kind === "valid" ? decide(attempt.value) : refusalFor(attempt);
   }).catch((cause) =>
     refused(
       refusals.logFailure("Verifying a token failed", cause),
@@ -73,18 +85,13 @@ async function verify(
   return attempt;
 }
 
-function verdictFor(attempt: Attempt<TokenClaims>): RoomTokenVerdict {
-  switch (attempt.kind) {
-    case "valid":
-      return { kind: "valid", claims: attempt.value };
-    case "throttled": {
-      const message =
-        `Too many tokens from your address were invalid: try again in ${attempt.seconds} s`;
-      return refused(CLOSE.tooManyFailures, message);
-    }
-    default:
-      return refused(CLOSE.invalidToken, attempt.error.message);
-  }
+function refusalFor(
+  attempt: Exclude<Attempt<TokenClaims>, { readonly kind: "valid" }>,
+): RoomTokenVerdict {
+  if (attempt.kind !== "throttled") return refused(CLOSE.invalidToken, attempt.error.message);
+  const message =
+    `Too many tokens from your address were invalid: try again in ${attempt.seconds} s`;
+  return refused(CLOSE.tooManyFailures, message);
 }
 
 function refused(close: CloseReason, message: string): RoomTokenVerdict {

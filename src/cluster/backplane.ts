@@ -5,6 +5,7 @@
  * order in which it happened.
  */
 
+import type { Revocation } from "../access/revocations.ts";
 import type { Role, SignalMessage } from "../protocol/messages.ts";
 import type { JoinRefusal } from "../rooms/names.ts";
 import type { RoomLimits } from "../rooms/room.ts";
@@ -222,6 +223,13 @@ export interface Backplane {
    * of instances to each other, and the answers. A rejection means that it has reached nobody.
    */
   post(text: string, to?: string): Promise<PostReply>;
+  /**
+   * Stores revocations of tokens until they expire, for instances that come later; of two for the same
+   * the later times count. A rejection means that they may not be stored.
+   */
+  storeRevocations(revocations: readonly Revocation[]): Promise<void>;
+  /** Every revocation that is stored. */
+  loadRevocations(): Promise<readonly Revocation[]>;
   /** Removes the members of this instance and ends, for good. */
   close(): Promise<void>;
 }

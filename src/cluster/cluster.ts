@@ -23,6 +23,7 @@ import { Pings } from "./pings.ts";
 import { type Answerers, type Answers, type AskOptions, Questioner } from "./questioner.ts";
 import type { Question, QuestionKind } from "./question.ts";
 import { RemoteMembers } from "./remote_members.ts";
+import { RevocationSync } from "./revocation_sync.ts";
 import type { Room } from "../rooms/room.ts";
 import { type LocalMember, LocalMembers } from "./local_members.ts";
 
@@ -48,6 +49,8 @@ export interface ClusterOptions {
 
 /** This instance among the others. */
 export class Cluster {
+  /** The revocations of tokens, on all instances. */
+  readonly revocations: RevocationSync;
   readonly #options: ClusterOptions;
   readonly #localMembers = new LocalMembers();
   readonly #router: MessageRouter;
@@ -68,6 +71,7 @@ export class Cluster {
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
     this.#questioner = new Questioner(parts);
+    this.revocations = new RevocationSync({ ...parts, questioner: this.#questioner });
     this.#outageLog = new OutageLog(options.clock, options.logger);
     this.#remoteMembers = new RemoteMembers({ ...parts, router, onLost });
     this.#claims = new Claims({
@@ -235,6 +239,7 @@ export class Cluster {
     this.#localMembers.instance = instance;
     this.#outageLog.up(instance);
     this.#claims.reclaimAll(instance);
+    this.revocations.up(instance);
     this.#forgetLater();
   }
 

@@ -18,6 +18,7 @@ import type {
   SendOutcome,
   UndeliverableReason,
 } from "./backplane.ts";
+import type { Revocation } from "../access/revocations.ts";
 import type { BackplaneOperation, Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 
@@ -84,6 +85,14 @@ export class MeasuredBackplane implements Backplane {
 
   post(text: string, to?: string): Promise<PostReply> {
     return this.#measure("post", () => this.#backplane.post(text, to));
+  }
+
+  storeRevocations(revocations: readonly Revocation[]): Promise<void> {
+    return this.#measure("store_revocations", () => this.#backplane.storeRevocations(revocations));
+  }
+
+  loadRevocations(): Promise<readonly Revocation[]> {
+    return this.#measure("load_revocations", () => this.#backplane.loadRevocations());
   }
 
   close(): Promise<void> {

@@ -18,7 +18,16 @@ import type {
   SendOutcome,
   UndeliverableReason,
 } from "./backplane.ts";
+import {
+  keyOf,
+  MAX_REVOCATIONS,
+  mergeRevocations,
+  type Revocation,
+} from "../access/revocations.ts";
 import { MemoryRooms } from "./memory_rooms.ts";
+
+/** Revocations that are stored, expired ones included; then the oldest is forgotten. */
+const MAX_STORED = 2 * MAX_REVOCATIONS;
 
 /** Connects the handlers of one process. */
 export interface MemoryBackplane {
@@ -48,8 +57,9 @@ export interface MemoryBackplane {
  */
 export function createMemoryBackplane(): MemoryBackplane {
   const rooms = new MemoryRooms<MemoryConnection>();
+  const revocations = new Map<string, Revocation>();
   return {
-    connect: () => new MemoryConnection(rooms),
+    connect: () => new MemoryConnection(rooms, revocations),
     get rooms() {
       return rooms.size;
     },
@@ -59,11 +69,13 @@ export function createMemoryBackplane(): MemoryBackplane {
 /** The backplane of one instance. */
 class MemoryConnection implements Backplane {
   readonly #rooms: MemoryRooms<MemoryConnection>;
+  readonly #revocations: Map<string, Revocation>;
   #listener: BackplaneListener | undefined;
   #instance = "";
 
-  constructor(rooms: MemoryRooms<MemoryConnection>) {
+  constructor(rooms: MemoryRooms<MemoryConnection>, revocations: Map<string, Revocation>) {
     this.#rooms = rooms;
+    this.#revocations = revocations;
   }
 
   start(listener: BackplaneListener): void {
@@ -122,6 +134,28 @@ class MemoryConnection implements Backplane {
       reached.push(instance);
     }
     return Promise.resolve({ reached, isPartial: to !== undefined && reached.length === 0 });
+  }
+
+  storeRevocations(revocations: readonly Revocation[]): Promise<void> {
+    for (const revocation of revocations) {
+      const key = keyOf(revocation);
+      const old = this.#revocations.get(key);
+      this.#revocations.delete(key);
+      this.#revocations.set(
+        key,
+        old === undefined ? revocation : mergeRevocations(old, revocation),
+      );
+    }
+    // The instances keep no more than that and say so; here there is no clock to tell the expired.
+    for (const key of this.#revocations.keys()) {
+      if (this.#revocations.size <= MAX_STORED) break;
+      this.#revocations.delete(key);
+    }
+    return Promise.resolve();
+  }
+
+  loadRevocations(): Promise<readonly Revocation[]> {
+    return Promise.resolve([...this.#revocations.values()]);
   }
 
   close(): Promise<void> {

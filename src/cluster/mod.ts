@@ -28,6 +28,8 @@
  *     audit: (views) => inner.audit(views),
  *     authFailed: (address) => inner.authFailed(address),
  *     post: (...message) => inner.post(...message),
+ *     storeRevocations: (revocations) => inner.storeRevocations(revocations),
+ *     loadRevocations: () => inner.loadRevocations(),
  *     close: () => inner.close(),
  *   };
  * }
@@ -61,6 +63,7 @@ export {
   type SummarizedMember,
   type UndeliverableReason,
 } from "./backplane.ts";
+export type { Revocation } from "../access/revocations.ts";
 export type { JoinRefusal } from "../rooms/names.ts";
 export type { RoomLimits } from "../rooms/room.ts";
 export { createMemoryBackplane, type MemoryBackplane } from "./memory_backplane.ts";

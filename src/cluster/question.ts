@@ -4,6 +4,8 @@
  * read, so that every field is checked. Who asks and who answers is left to the questioner.
  */
 
+import { readRevocation, type Revocation } from "../access/revocations.ts";
+
 /** UTF-16 units that a question or an answer has at most: as many as envelopes under way. */
 export const MAX_TEXT = 262_144;
 
@@ -16,6 +18,11 @@ export interface Exchanges {
   readonly ping: {
     readonly question: { readonly number: number };
     readonly answer: PingAnswer;
+  };
+  /** Revoke these tokens as well. How many clients were disconnected for it? */
+  readonly revoke: {
+    readonly question: { readonly revocations: readonly Revocation[] };
+    readonly answer: number;
   };
 }
 
@@ -47,6 +54,14 @@ const CODECS: { readonly [K in QuestionKind]: Codec<K> } = {
     answer: (value) =>
       value === "alive" || value === "dead" || value === "unknown" ? value : undefined,
   },
+  revoke: {
+    question: ({ revocations }) =>
+      Array.isArray(revocations)
+        ? { kind: "revoke", revocations: revocations.flatMap((one) => readRevocation(one) ?? []) }
+        : undefined,
+    answer: (value) =>
+      typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined,
+  },
 };
 
 /** A text that one instance sends another. */
@@ -67,7 +82,7 @@ export type QuestionMessage =
   };
 
 /** A question as a text. */
-export function encodeQuestion(id: number, question: Question): string {
+export function encodeQuestion(id: number, question: { readonly kind: QuestionKind }): string {
   return JSON.stringify(["question", id, question]);
 }
 

@@ -6,6 +6,7 @@
 import type { AuthPolicy } from "../access/admission.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import { type KeyPair, loadKeyPair } from "../access/keys.ts";
+import type { Revocations } from "../access/revocations.ts";
 import { TokenCache } from "../access/token_cache.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { VerificationKeys } from "../access/verification_keys.ts";
@@ -18,9 +19,14 @@ import type { ResolvedOptions } from "./resolve_options.ts";
 export function createPolicy(
   { authorize }: SignalingHandlerOptions,
   keys: VerificationKeys | null,
-  options: ResolvedOptions & { failures: FailureLimiter; metrics: Metrics },
+  options: ResolvedOptions & {
+    failures: FailureLimiter;
+    metrics: Metrics;
+    revocations: Revocations;
+  },
 ): AuthPolicy {
-  const { authEnabled, clock, registerTimeoutMs, failures, metrics: { roomTokens } } = options;
+  const { authEnabled, clock, registerTimeoutMs, failures, revocations } = options;
+  const { roomTokens } = options.metrics;
   if (!authEnabled) return { kind: "none" };
   if (authorize !== undefined) {
     const timeoutMs = registerTimeoutMs || DEFAULTS.registerTimeoutMs;
@@ -33,6 +39,7 @@ export function createPolicy(
     options,
     limiter: new VerificationLimiter(failures, roomTokens),
     cache: new TokenCache(clock, roomTokens),
+    revocations,
   };
 }
 

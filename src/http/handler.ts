@@ -5,7 +5,7 @@
  */
 
 import { type AddressReader, createAddressReader, remoteAddressOf } from "../access/address.ts";
-import { createConsumerAuthorizer } from "../access/admission.ts";
+import { createConsumerAuthorizer, recheckAdmission } from "../access/admission.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
 import { decodePublicJwk } from "../access/keys.ts";
@@ -14,9 +14,9 @@ import { issueToken } from "../access/room_tokens.ts";
 import type { OriginCheck } from "../access/origins.ts";
 import { createRefresher } from "../access/refresh.ts";
 import { RefusalLog } from "../access/refusal_log.ts";
+import { type Revocation, Revocations } from "../access/revocations.ts";
 import { createVerificationKeys } from "../access/verification_keys.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
-import type { Cluster, ClusterOptions } from "../cluster/cluster.ts";
 import { countingLogger } from "../metrics/counting_logger.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { toPrometheus } from "../metrics/prometheus.ts";
@@ -25,10 +25,12 @@ import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Refreshes } from "../sessions/refreshes.ts";
+import { Revoker } from "../sessions/revoker.ts";
 import { IceServers } from "../ice/ice_servers.ts";
 import { createPolicy, loadKeys } from "./auth_policy.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
+import { loadCluster } from "./load_cluster.ts";
 import { createNodeUpgrade } from "./node.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
 import { type CountedParts, exportMetricsOf, metricsOf, statsOf } from "./server_state.ts";
@@ -115,7 +117,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     metrics,
   });
   const { registry, negotiations } = rooms;
-  const cluster = await createCluster(given, { ...options, registry, failures, metrics });
+  const cluster = await loadCluster(given, { ...options, registry, failures, metrics });
   const connections = new Connections({
     clock,
     limits,
@@ -131,11 +133,16 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     limiter: new VerificationLimiter(failures, metrics.consumerTokens),
     refusals,
   });
+  const revocations = new Revocations(clock);
   const policy = createPolicy(given, verificationKeys, {
     ...options,
     failures,
     metrics,
+    revocations,
   });
+  const share = cluster && ((one: Revocation) => cluster.revocations.share(one));
+  const revoker = new Revoker({ ...options, connections, revocations, share });
+  cluster?.revocations.keepIn(revoker);
   let isClosing = false;
   const context: SessionContext = {
     ...rooms,
@@ -147,8 +154,10 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       clock,
       closeExpired,
       check: createRefresher({ policy, refusals }),
+      revocations,
       metrics,
     }),
+    recheck: (admission) => recheckAdmission(admission, revocations),
     clock,
     logger,
     limits,
@@ -209,6 +218,10 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       metrics.tokensIssued++;
       return issued;
     },
+    async revoke(request) {
+      if (keys === null) throw new TypeError("This handler does not use room tokens");
+      return await revoker.revoke(request);
+    },
     iceServers: (peer) => answerIceServers(ice, peer),
     publicJwk: () => publicJwk,
     publicKeys: () => verificationKeys?.jwks ?? null,
@@ -247,16 +260,4 @@ function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressRead
         "count all of its clients as one",
       { proxy },
     ));
-}
-
-/** The cluster is loaded only where a backplane is given. */
-async function createCluster(
-  { backplane }: SignalingHandlerOptions,
-  { clock, logger, limits, registry, failures, metrics }:
-    & ResolvedOptions
-    & Required<Pick<ClusterOptions, "registry" | "failures" | "metrics">>,
-): Promise<Cluster | undefined> {
-  if (backplane === undefined) return undefined;
-  const { Cluster } = await import("../cluster/cluster.ts");
-  return new Cluster({ backplane, registry, failures, clock, logger, limits, metrics });
 }

@@ -1,6 +1,7 @@
 /** The public interface of a handler: its options, its methods and its numbers. */
 
 import type { Authorize } from "../access/host.ts";
+import type { RevokeRequest, RevokeResponse } from "../access/revoke_request.ts";
 import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
 import type { Backplane } from "../cluster/backplane.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -200,6 +201,18 @@ export interface SignalingHandler extends AsyncDisposable {
    * @throws {TypeError} `room` or `nodeId` is not a non-empty string, or `role` is something else.
    */
   iceServers(peer: Omit<IcePeer, "role"> & Partial<IcePeer>): Promise<IceServersAnswer>;
+  /**
+   * Revokes room tokens: they are refused from now on, and whoever is connected by one is closed with
+   * 4403, on every instance of the backplane. Without a backplane it is forgotten when the process ends.
+   *
+   * @param request One token, or those of a room up to some time, and until when this is kept.
+   * @returns How many connections were closed.
+   * @throws {RevokeRequestError} The request is not possible.
+   * @throws {RevokeError} There are too many revocations, or it applies here alone because the backplane
+   * is down: then repeat it.
+   * @throws {TypeError} The handler does not use room tokens: then `authorize` has to refuse.
+   */
+  revoke(request: RevokeRequest): Promise<RevokeResponse>;
   /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
   /**

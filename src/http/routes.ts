@@ -12,10 +12,11 @@ import { createKeyRoutes } from "./key_routes.ts";
 import { createProbes } from "./probes.ts";
 import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
+import { revokeRoute } from "./revoke_route.ts";
 import { splitUrl } from "./url.ts";
 
 /** Paths of a server with authentication, and the one that people try first. */
-const NEEDS_AUTH = ["/token", "/public-key", "/.well-known/jwks.json", "/"];
+const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json", "/"];
 
 /** What the routes depend on. */
 export interface RoutesOptions {
@@ -44,6 +45,7 @@ export async function createRoutes(
   if (adminSecret !== undefined) {
     const guard = await createAdminGuard(options.endpoint, adminSecret);
     routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
+    routes.set("/revoke", { POST: guard((request) => revokeRoute(request, handler)) });
   }
 
   function route(request: Request, info: unknown): Response | Promise<Response> {

@@ -23,7 +23,7 @@ export interface CountedParts {
   readonly negotiations: Negotiations;
   readonly connections: Connections;
   readonly memory: Pick<MemoryWatch, "isExceeded">;
-  readonly cluster: Pick<Cluster, "isUp" | "corrections"> | undefined;
+  readonly cluster: Pick<Cluster, "corrections" | "revocations"> | undefined;
   readonly isClosing: () => boolean;
 }
 
@@ -70,5 +70,6 @@ export function exportMetricsOf(parts: CountedParts): () => void {
 }
 
 function backplaneOf(cluster: CountedParts["cluster"]): SignalingStats["backplane"] {
-  return cluster === undefined ? "none" : cluster.isUp ? "up" : "down";
+  // Not before it knows which tokens the other instances have revoked.
+  return cluster === undefined ? "none" : cluster.revocations.isRead ? "up" : "down";
 }

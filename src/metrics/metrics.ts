@@ -68,6 +68,8 @@ const BACKPLANE_OPERATIONS = [
   "report",
   "audit",
   "auth_failed",
+  "store_revocations",
+  "load_revocations",
   "post",
 ] as const;
 

@@ -193,6 +193,8 @@ export const CLOSE = {
   registrationTimeout: { code: 4002, reason: "registration timeout", status: 403 },
   /** The room token is malformed, forged or expired. Come back once, with a new token. */
   invalidToken: { code: 4003, reason: "invalid or expired token", status: 401 },
+  /** The room token has been revoked. Stop. */
+  revokedToken: { code: 4003, reason: "token revoked", status: 401 },
   /** The room in the URL is not the token's. Stop. */
   wrongRoom: { code: 4003, reason: "room does not match token subject", status: 403 },
   /** The nodeId in the URL is not the one that the token is bound to. Stop. */
@@ -213,6 +215,8 @@ export const CLOSE = {
   },
   /** What a connected client came with has expired, and it has sent no newer one. Come back with a new token. */
   tokenExpired: { code: 4401, reason: "token expired", status: 401 },
+  /** The token that a connected client came with has been revoked. Stop. */
+  tokenRevoked: { code: 4403, reason: "token revoked", status: 403 },
   /** A peer that keeps the id has joined under it. Stop, or come back under another id. */
   nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
   /** The client sent more messages than it may. Come back. */

@@ -5,6 +5,8 @@
  */
 
 import type { Address } from "../access/address.ts";
+import type { Identity } from "../access/admission.ts";
+import type { TokenClaims } from "../access/room_tokens.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -21,7 +23,7 @@ import { FrameQueue } from "./frame_queue.ts";
 import { LateClose, QUIET_MS } from "./late_close.ts";
 import { Liveness } from "./liveness.ts";
 import { Outbox } from "./outbox.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { lengthOf, RateLimit } from "./rate_limit.ts";
 import { terminate } from "./terminate.ts";
 
 /** What a connection calls on the session behind it. */
@@ -36,6 +38,8 @@ export interface Receiver {
   readonly isAwaiting: boolean;
   /** Whether the connection is closed after the others when the server stops. */
   readonly closesLast: boolean;
+  /** Who the client is, once it is admitted. */
+  readonly identity: Identity;
 }
 
 /** Options of {@linkcode Connection}. */
@@ -96,6 +100,10 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   get closesLast(): boolean {
     return this.#receiver.closesLast;
+  }
+
+  get token(): TokenClaims | undefined {
+    return this.#receiver.identity.token;
   }
 
   /** Handles the socket's `open`, `message` and `close`. A throw would end the process: none escapes. */
@@ -275,10 +283,4 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#receiver.onEnd();
     return true;
   }
-}
-
-/** The length of a message: a lower bound of its bytes, and the same for ASCII, as almost all are. */
-function lengthOf(data: unknown): number {
-  if (typeof data === "string") return data.length;
-  return data instanceof ArrayBuffer ? data.byteLength : 0;
 }

@@ -6,6 +6,7 @@
 
 import type { Address } from "../access/address.ts";
 import type { Limits } from "../access/limits.ts";
+import type { TokenClaims } from "../access/room_tokens.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -27,6 +28,8 @@ export interface TrackedConnection extends WatchedConnection {
   terminate(): void;
   /** Whether the socket is closed after the others when the server stops. */
   readonly closesLast: boolean;
+  /** What the token says that the client is connected by, if there is one. */
+  readonly token?: TokenClaims | undefined;
 }
 
 /** The limit that leaves no room for another socket. */
@@ -201,9 +204,16 @@ export class Connections {
 
   /** Closes every socket that has opened and not joined. */
   closePending(reason: CloseReason): void {
-    for (const connection of [...this.#connections]) {
-      if (connection.phase === "pending") connection.close(reason);
-    }
+    this.closeWhere(({ phase }) => phase === "pending", reason);
+  }
+
+  /** Closes every socket that this is true of, unless it was told to close before; tells how many. */
+  closeWhere(isMeant: (connection: TrackedConnection) => boolean, reason: CloseReason): number {
+    const meant = [...this.#connections].filter((connection) =>
+      !PHASES[connection.phase].isClosing && isMeant(connection)
+    );
+    for (const connection of meant) connection.close(reason);
+    return meant.length;
   }
 
   /**

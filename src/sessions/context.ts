@@ -35,6 +35,8 @@ export interface SessionContext {
   readonly connections: Connections;
   readonly authorizeConsumer: ConsumerAuthorizer;
   readonly refreshes: Refreshes;
+  /** Checks an admission again that was settled before, and may have been revoked since. */
+  readonly recheck: (admission: Admission) => Admission;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;

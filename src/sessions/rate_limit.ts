@@ -32,3 +32,9 @@ export class RateLimit {
       (this.#burst + ROUNDING) * 1000;
   }
 }
+
+/** The length of a message: a lower bound of its bytes, and the same for ASCII, as almost all are. */
+export function lengthOf(data: unknown): number {
+  if (typeof data === "string") return data.length;
+  return data instanceof ArrayBuffer ? data.byteLength : 0;
+}

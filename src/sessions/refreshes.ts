@@ -6,6 +6,8 @@
 
 import type { Address } from "../access/address.ts";
 import type { Identity } from "../access/admission.ts";
+import type { Revocations } from "../access/revocations.ts";
+import { REVOKED_MESSAGE } from "../access/room_token_check.ts";
 import { expiryOf, isRefreshable, type Refresher, type RefreshVerdict } from "../access/refresh.ts";
 import {
   CLOSE,
@@ -41,6 +43,7 @@ export interface ExpiringSession {
 export interface RefreshesOptions {
   readonly clock: Clock;
   readonly check: Refresher;
+  readonly revocations: Pick<Revocations, "has">;
   /** Where it is counted what came of new tokens. */
   readonly metrics: Pick<Metrics, "refreshes">;
   /** Whether every normal peer is closed after its expiry, whether it has asked for refreshes or not. */
@@ -53,14 +56,16 @@ const LATEST_TIME_MS = 253402300799_999;
 /** Who stays, and until when, of all sessions of one handler. */
 export class Refreshes {
   readonly #check: Refresher;
+  readonly #revocations: Pick<Revocations, "has">;
   readonly #counts: Metrics["refreshes"];
   readonly #closeExpired: boolean;
   readonly #expiries: Expiries<ExpiringSession>;
   /** The sessions that await the verdict on a new token. */
   readonly #checking = new Set<ExpiringSession>();
 
-  constructor({ clock, check, closeExpired, metrics }: RefreshesOptions) {
+  constructor({ clock, check, revocations, closeExpired, metrics }: RefreshesOptions) {
     this.#check = check;
+    this.#revocations = revocations;
     this.#counts = metrics.refreshes;
     this.#closeExpired = closeExpired;
     const onOver = (session: ExpiringSession) => session.close(CLOSE.tokenExpired);
@@ -104,13 +109,22 @@ export class Refreshes {
       : undefined;
   }
 
-  #decide(session: ExpiringSession, verdict: RefreshVerdict): void {
-    this.#counts[verdict.kind === "refused" ? "refused" : "accepted"]++;
+  #decide(session: ExpiringSession, settled: RefreshVerdict): void {
+    const verdict = this.#recheck(settled);
+    this.#counts[verdict.kind]++;
     if (session.isClosed) return;
     if (verdict.kind === "refused") return answer(session, invalidToken(verdict.message));
     session.identity = verdict.identity;
     this.#watch(session);
     answer(session, tokenMessage(verdict.identity));
+  }
+
+  /** What a verdict is now: the token may have been revoked since it was checked. */
+  #recheck(verdict: RefreshVerdict): RefreshVerdict {
+    const token = verdict.kind === "accepted" ? verdict.identity.token : undefined;
+    return token !== undefined && this.#revocations.has(token)
+      ? { kind: "refused", message: REVOKED_MESSAGE }
+      : verdict;
   }
 
   /** Closes a session after its expiry, or not. */

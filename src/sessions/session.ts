@@ -33,7 +33,7 @@
  * changes nothing that a frame depends on but when, and for which token, the session is closed.
  */
 
-import type { Admission, ConsumerVerdict, Identity } from "../access/admission.ts";
+import type { Admission, ConsumerVerdict } from "../access/admission.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -63,9 +63,7 @@ import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
 import { recordJoin } from "./record_join.ts";
 import { answerRegister } from "./register_answer.ts";
-import { type Awaiting, ENDED, type State, UNREGISTERED } from "./session_state.ts";
-
-const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
+import { type Awaiting, ENDED, NO_IDENTITY, type State, UNREGISTERED } from "./session_state.ts";
 
 /** The session of one connection. */
 export class Session implements Peer, Receiver {
@@ -181,7 +179,8 @@ export class Session implements Peer, Receiver {
     }).catch((cause) => this.connection.fail(cause));
   }
 
-  #onAdmission(admission: Admission): void {
+  #onAdmission(settled: Admission): void {
+    const admission = this.#context.recheck(settled);
     if (admission.kind === "rejected") {
       this.#context.logger.debug("Connection refused", { ...admission.close });
       return this.connection.close(admission.close);

@@ -1,6 +1,6 @@
 /** The states of a session. The session alone changes its state; session.ts shows when. */
 
-import type { Admission } from "../access/admission.ts";
+import type { Admission, Identity } from "../access/admission.ts";
 import type { Room } from "../rooms/room.ts";
 
 /** A session that awaits a promise; `verifying` keeps the room of a peer that has joined before. */
@@ -15,6 +15,9 @@ export type State =
   | { readonly kind: "unregistered" }
   | { readonly kind: "joined"; readonly room: Room }
   | { readonly kind: "ended" };
+
+/** The identity of a client that is not admitted yet. */
+export const NO_IDENTITY: Identity = { room: "", nodeId: "", canJoinAsNormal: false };
 
 /** The state of a client that was admitted and has not joined. */
 export const UNREGISTERED: State = { kind: "unregistered" };

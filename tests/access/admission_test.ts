@@ -14,6 +14,7 @@ import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { generateKeyPairJwk, loadKeyPair } from "../../src/access/keys.ts";
 import { issueToken, verifyToken } from "../../src/access/room_tokens.ts";
 import { createVerificationKeys } from "../../src/access/verification_keys.ts";
+import { Revocations } from "../../src/access/revocations.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { type LogFields, silentLogger } from "../../src/runtime/logger.ts";
@@ -235,6 +236,7 @@ async function roomTokens() {
       options: { clock, maxTtlSeconds: 3600 },
       limiter: new VerificationLimiter(failures),
       cache: new TokenCache(clock),
+      revocations: new Revocations(clock),
     },
     allowsConsumers: false,
     refusals: new RefusalLog({ clock, logger: { ...silentLogger, info } }),

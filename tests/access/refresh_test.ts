@@ -11,6 +11,7 @@ import {
 } from "../../src/access/refresh.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { issueToken, type IssueTokenRequest, verifyToken } from "../../src/access/room_tokens.ts";
+import { Revocations } from "../../src/access/revocations.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { createVerificationKeys } from "../../src/access/verification_keys.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
@@ -36,6 +37,7 @@ async function byToken(bound?: string) {
     options: { clock },
     limiter: new VerificationLimiter(failures),
     cache: new TokenCache(clock),
+    revocations: new Revocations(clock),
   };
   const refresher = createRefresher({ policy, ...createRefusals(clock) });
   const mint = async (request: Partial<IssueTokenRequest> = {}) => {

@@ -274,6 +274,8 @@ Deno.test("redis: a backplane of the host that rejects everything ends nothing",
       audit: fail,
       authFailed() {},
       post: fail,
+      storeRevocations: fail,
+      loadRevocations: fail,
       close: () => Promise.resolve(),
     },
   });

@@ -559,6 +559,48 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
     });
   }],
 
+  [
+    "revocations are there for instances that come later, with the later times of two",
+    async (connect) => {
+      const x = await connect();
+      const inAnHour = Date.now() + 3_600_000;
+      const token = { kind: "token", jti: 'j "😀 ', expiresAt: inAnHour } as const;
+      const subject = {
+        kind: "subject",
+        subject: "s 1 2\n",
+        issuedBefore: 1_700_000_000,
+        expiresAt: inAnHour,
+      } as const;
+      assertEquals(await x.backplane.loadRevocations(), []);
+      await x.backplane.storeRevocations([token, subject]);
+      await x.backplane.storeRevocations([
+        { ...token, expiresAt: inAnHour - 1 },
+        { ...subject, issuedBefore: subject.issuedBefore + 5, expiresAt: inAnHour - 1 },
+      ]);
+      const many = Array.from({ length: 2500 }, (_, n) => ({
+        kind: "token",
+        jti: `many ${n}`,
+        expiresAt: inAnHour + n,
+      } as const));
+      for (let n = 0; n < many.length; n += 500) {
+        await x.backplane.storeRevocations(many.slice(n, n + 500));
+      }
+      await x.backplane.close();
+      const y = await connect();
+      const stored = (await y.backplane.loadRevocations())
+        .toSorted((one, other) => one.expiresAt - other.expiresAt);
+      const kinds = stored.slice(0, 3).map(({ kind }) => kind).toSorted();
+      assertEquals(kinds, ["subject", "token", "token"]);
+      assertEquals(stored.find(({ kind }) => kind === "subject"), {
+        ...subject,
+        issuedBefore: subject.issuedBefore + 5,
+      });
+      const tokens = stored.filter((one) => one.kind === "token");
+      assertEquals(tokens.find(({ jti }) => jti === token.jti), token);
+      assertEquals(tokens.filter(({ jti }) => jti !== token.jti), many);
+    },
+  ],
+
   ["names are any Unicode", async (connect) => {
     const [x, y] = [await connect(), await connect()];
     const [room, id] = ['r"\n\\ 😀 / :', 'n\t"💥\\u0000 '];

@@ -16,6 +16,7 @@ import type {
   UndeliverableReason,
 } from "../../src/cluster/backplane.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
+import type { Revocation } from "../../src/access/revocations.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import type { LogFields } from "../../src/runtime/logger.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -79,6 +80,19 @@ export class ControlledBackplane implements Backplane {
   post(text: string, to?: string): Promise<PostReply> {
     this.posts.push({ text, to });
     return this.postReply();
+  }
+
+  readonly stored: (readonly Revocation[])[] = [];
+  /** What it has stored before. */
+  storedBefore: readonly Revocation[] = [];
+
+  storeRevocations(revocations: readonly Revocation[]): Promise<void> {
+    this.stored.push(revocations);
+    return Promise.resolve();
+  }
+
+  loadRevocations(): Promise<readonly Revocation[]> {
+    return Promise.resolve(this.storedBefore);
   }
 
   close(): Promise<void> {

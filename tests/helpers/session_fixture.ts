@@ -1,8 +1,14 @@
 /** Sessions on fake sockets, with a clock that stands still until a test moves it. */
 
 import { assertEquals } from "@std/assert";
-import type { Admission, ConsumerVerdict, Identity } from "../../src/access/admission.ts";
+import {
+  type Admission,
+  type ConsumerVerdict,
+  type Identity,
+  recheckAdmission,
+} from "../../src/access/admission.ts";
 import type { Refresher } from "../../src/access/refresh.ts";
+import { Revocations } from "../../src/access/revocations.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -61,6 +67,7 @@ export class SessionFixture {
   /** The connections whose join is under way. */
   readonly joins = new Map<Connection, (isAnswered: boolean) => void>();
   readonly errors: string[] = [];
+  readonly revocations = new Revocations(this.clock);
   /** What stands in for the check of new room tokens. */
   checkToken: Refresher = () => ({ kind: "refused", message: "told to" });
 
@@ -89,6 +96,7 @@ export class SessionFixture {
         return found instanceof Promise ? found.then(toVerdict) : toVerdict(found);
       },
       refreshes: this.refreshes(),
+      recheck: (admission) => recheckAdmission(admission, this.revocations),
       connections: this.connections,
       clock: this.clock,
       logger: {
@@ -107,7 +115,8 @@ export class SessionFixture {
   /** What closes sessions that have expired, with `checkToken` for new tokens. */
   refreshes(closeExpired = false): Refreshes {
     const check: Refresher = (...of) => this.checkToken(...of);
-    return new Refreshes({ clock: this.clock, check, closeExpired, metrics: this.metrics });
+    const { clock, revocations, metrics } = this;
+    return new Refreshes({ clock, check, revocations, closeExpired, metrics });
   }
 
   /** Answers the join of a connection, or lets it fail. */

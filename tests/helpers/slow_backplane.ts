@@ -9,6 +9,7 @@ import type {
   RoomView,
   SendOutcome,
 } from "../../src/cluster/backplane.ts";
+import type { Revocation } from "../../src/access/revocations.ts";
 import type { MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 
 /** What is under way arrives when a test lets it; what is when the backplane fails never does. */
@@ -124,6 +125,24 @@ export class SlowBackplane implements Backplane {
       this.#say(async (inner) => {
         const reply = await inner.post(...args);
         if (inner === this.#inner) this.#queues[2]?.push(() => resolve(reply));
+      })
+    );
+  }
+
+  storeRevocations(...args: Parameters<Backplane["storeRevocations"]>): Promise<void> {
+    return new Promise((resolve) =>
+      this.#say(async (inner) => {
+        await inner.storeRevocations(...args);
+        if (inner === this.#inner) this.#queues[2]?.push(resolve);
+      })
+    );
+  }
+
+  loadRevocations(): Promise<readonly Revocation[]> {
+    return new Promise((resolve) =>
+      this.#say(async (inner) => {
+        const stored = await inner.loadRevocations();
+        if (inner === this.#inner) this.#queues[2]?.push(() => resolve(stored));
       })
     );
   }

@@ -5,6 +5,7 @@ import type { Limits } from "../../src/access/limits.ts";
 import { createOriginCheck } from "../../src/access/origins.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { createVerificationKeys } from "../../src/access/verification_keys.ts";
+import { Revocations } from "../../src/access/revocations.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
 import { createUpgradeHandler, type Upgrade, type UpgradeHandler } from "../../src/http/upgrade.ts";
@@ -88,7 +89,17 @@ async function tokenPolicy(): Promise<{ policy: AuthPolicy; token: string }> {
   const { token } = await issueToken(pair.privateKey, { ttl: "1h", subject: "r" }, options);
   const limiter = new VerificationLimiter(new FailureLimiter(clock, 60));
   const cache = new TokenCache(clock);
-  return { policy: { kind: "room token", keys, options, limiter, cache }, token };
+  return {
+    policy: {
+      kind: "room token",
+      keys,
+      options,
+      limiter,
+      cache,
+      revocations: new Revocations(clock),
+    },
+    token,
+  };
 }
 
 Deno.test("createUpgradeHandler() upgrades a handshake, in the same turn, and starts a session", () => {

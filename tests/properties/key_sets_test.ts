@@ -8,6 +8,7 @@ import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import { generateKeyPairJwk, type KeyPair, loadKeyPair } from "../../src/access/keys.ts";
 import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { TOKEN_AUDIENCE, TOKEN_ISSUER } from "../../src/access/room_tokens.ts";
+import { Revocations } from "../../src/access/revocations.ts";
 import { TokenCache } from "../../src/access/token_cache.ts";
 import { createVerificationKeys } from "../../src/access/verification_keys.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
@@ -100,6 +101,7 @@ property(
         options: { clock },
         limiter: new VerificationLimiter(failures),
         cache: new TokenCache(clock),
+        revocations: new Revocations(clock),
       },
       allowsConsumers: false,
       refusals: new RefusalLog({ clock, logger: silentLogger }),

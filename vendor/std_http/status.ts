@@ -16,6 +16,7 @@ type Name =
   | "UpgradeRequired"
   | "TooManyRequests"
   | "InternalServerError"
-  | "ServiceUnavailable";
+  | "ServiceUnavailable"
+  | "InsufficientStorage";
 
 export const STATUS_CODE: Readonly<Record<Name, number>> = std.STATUS_CODE;

@@ -34,6 +34,7 @@ import type {
   SendOutcome,
   UndeliverableReason,
 } from "../backplane.ts";
+import type { Revocation } from "../../access/revocations.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
 import { checkRedisUrl } from "../../runtime/redis_url.ts";
@@ -52,6 +53,11 @@ import { decodeJoinReply, joinCall } from "./scripts/join.ts";
 import { leaveCall } from "./scripts/leave.ts";
 import { decodePostReply, postCall } from "./scripts/post.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
+import {
+  decodeRevocations,
+  loadRevocationsCall,
+  storeRevocationsCall,
+} from "./scripts/revocations.ts";
 import { updateCall } from "./scripts/update.ts";
 
 /** Options of {@linkcode createRedisBackplane}. */
@@ -167,6 +173,27 @@ class RedisBackplane implements Backplane {
     if (connection === undefined) throw new Error("Redis is down");
     const call = postCall(this.#keys, connection.instance, text, to);
     return decodePostReply(await connection.run(call));
+  }
+
+  async storeRevocations(revocations: readonly Revocation[]): Promise<void> {
+    await this.#run(storeRevocationsCall(this.#keys, revocations, this.#clock.now()));
+  }
+
+  async loadRevocations(): Promise<readonly Revocation[]> {
+    const all: Revocation[] = [];
+    let cursor = "0";
+    do {
+      const reply = await this.#run(loadRevocationsCall(this.#keys, cursor));
+      const page = decodeRevocations(reply);
+      all.push(...page.revocations);
+      cursor = page.cursor;
+    } while (cursor !== "0");
+    return all;
+  }
+
+  async #run(call: ScriptCall): Promise<unknown> {
+    if (this.#connection === undefined) throw new Error("Redis is down");
+    return await this.#connection.run(call);
   }
 
   async close(): Promise<void> {

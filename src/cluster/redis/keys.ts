@@ -8,11 +8,17 @@ export class RedisKeys {
   readonly instances: string;
   /** The channel of all instances. */
   readonly all: string;
+  /** The revocations of tokens. */
+  readonly revocations: string;
+  /** When each revocation expires. */
+  readonly revocationEnds: string;
 
   constructor(prefix: string) {
     this.prefix = prefix;
     this.instances = `${prefix}instances`;
     this.all = `${prefix}all`;
+    this.revocations = `${prefix}revocations`;
+    this.revocationEnds = `${prefix}revocation-ends`;
   }
 
   /** The members of a room. */

@@ -1,0 +1,85 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import type { Revocation } from "../../src/access/revocations.ts";
+import { ClusterFixture, settle } from "../helpers/cluster_fixture.ts";
+
+const token = (jti: string, expiresAt = 1000): Revocation => ({ kind: "token", jti, expiresAt });
+
+/** An instance that knows some revocations, and closes one client for each that is new. */
+function start(own: Revocation[]) {
+  const fixture = new ClusterFixture();
+  const applied: Revocation[] = [];
+  fixture.cluster.revocations.keepIn({
+    all: () => own,
+    apply(revocations) {
+      applied.push(...revocations);
+      return [...revocations].length;
+    },
+  });
+  return { ...fixture, fixture, applied, sync: fixture.cluster.revocations };
+}
+
+Deno.test("RevocationSync reads what is stored, and writes back and announces what is not", async () => {
+  const [known, newer, lost] = [token("known"), token("newer", 2000), token("lost")];
+  const { fixture, backplane, applied, sync } = start([known, newer, lost]);
+  const stored = [known, token("newer", 1000), token("theirs")];
+  backplane.storedBefore = stored;
+  assertEquals(sync.isRead, false);
+  fixture.listener.up("me");
+  assertEquals(sync.isRead, false);
+  await settle();
+  assertEquals([sync.isRead, applied], [true, stored]);
+  assertEquals(backplane.stored, [[newer, lost]]);
+  assertEquals(backplane.posts.map(({ text, to }) => [JSON.parse(text).slice(2), to]), [
+    [[{ kind: "revoke", revocations: [newer, lost] }], undefined],
+  ]);
+  fixture.listener.down("told to");
+  assertEquals(sync.isRead, false);
+  await assertRejects(() => sync.share(lost), Error, "down");
+});
+
+Deno.test("RevocationSync writes many back in parts, and stops when the backplane fails", async () => {
+  const own = Array.from({ length: 250 }, (_, n) => token(String(n)));
+  const { fixture, backplane } = start(own);
+  fixture.listener.up("me");
+  await settle();
+  await settle();
+  await settle();
+  assertEquals(backplane.stored.map(({ length }) => length), [100, 100, 50]);
+
+  const another = start(own);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  another.backplane.storeRevocations = (revocations) => {
+    another.backplane.stored.push(revocations);
+    return promise;
+  };
+  another.fixture.listener.up("me");
+  await settle();
+  another.fixture.listener.down("told to");
+  resolve();
+  await settle();
+  assertEquals(another.backplane.stored.length, 1);
+  const outage = "Backplane down: peers of other instances cannot be reached";
+  assertEquals(another.fixture.logged("error"), [outage]);
+});
+
+Deno.test("RevocationSync goes on with a backplane of the host that stores none, and says so", async () => {
+  const { fixture, backplane, sync } = start([token("own")]);
+  const methods = { storeRevocations: undefined, loadRevocations: undefined };
+  Object.assign(backplane, methods);
+  fixture.listener.up("me");
+  await settle();
+  assertEquals(sync.isRead, true);
+  assertEquals(fixture.logged("error"), ["Revocations cannot be shared with other instances"]);
+  await assertRejects(() => sync.share(token("another")), TypeError);
+});
+
+Deno.test("RevocationSync waits for the backplane no longer than 3 s", async () => {
+  const { fixture, backplane, clock, sync } = start([]);
+  fixture.listener.up("me");
+  await settle();
+  backplane.storeRevocations = () => new Promise(() => {});
+  const shared = sync.share(token("a"));
+  await settle();
+  clock.tick(3000);
+  await assertRejects(() => shared, DOMException, "3000 ms");
+});
