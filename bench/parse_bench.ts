@@ -1,6 +1,6 @@
 /** What reading one message costs, by its size, beside the bare `JSON.parse` of it. */
 
-import { parseClientMessage } from "../src/protocol/messages.ts";
+import { parseClientMessage } from "../src/protocol/parse.ts";
 import { signalText } from "./_messages.ts";
 
 const MESSAGES = {

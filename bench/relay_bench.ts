@@ -1,7 +1,8 @@
 /** What relaying one message costs without a socket, beside parsing, stamping and stringifying it. */
 
 import { systemClock } from "../src/runtime/clock.ts";
-import { parseClientMessage, type SignalMessage } from "../src/protocol/messages.ts";
+import type { SignalMessage } from "../src/protocol/messages.ts";
+import { parseClientMessage } from "../src/protocol/parse.ts";
 import { createRooms } from "../src/rooms/rooms.ts";
 import { SilentPeer } from "../tests/helpers/peer.ts";
 import { signalText } from "./_messages.ts";

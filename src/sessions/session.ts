@@ -38,7 +38,6 @@ import {
   CLOSE,
   type CloseReason,
   invalidMessage,
-  parseClientMessage,
   type ParsedHeartbeat,
   type ParsedRegister,
   peerBusy,
@@ -46,6 +45,7 @@ import {
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
+import { parseClientMessage } from "../protocol/parse.ts";
 import { isEligible } from "../rooms/director.ts";
 import {
   afterHeartbeat,

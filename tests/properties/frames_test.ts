@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { admit, type AuthPolicy, type ConnectRequest } from "../../src/access/admission.ts";
-import { parseClientMessage, type Role, type SignalMessage } from "../../src/protocol/messages.ts";
+import type { Role, SignalMessage } from "../../src/protocol/messages.ts";
+import { parseClientMessage } from "../../src/protocol/parse.ts";
 import { withSender } from "../../src/protocol/with_sender.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { splitUrl } from "../../src/http/url.ts";

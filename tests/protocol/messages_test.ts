@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  type ClientMessage,
-  CLOSE,
-  isLongerThan,
-  parseClientMessage,
-} from "../../src/protocol/messages.ts";
+import { type ClientMessage, CLOSE, isLongerThan } from "../../src/protocol/messages.ts";
+import { parseClientMessage } from "../../src/protocol/parse.ts";
 
 function parse(value: unknown): unknown {
   return parseClientMessage(JSON.stringify(value));
