@@ -84,9 +84,9 @@ async function askIceServers({ ice }: Config): Promise<Answer[]> {
   const { iceServers, turn, iceTtl } = ice;
   const minted: IceServer[] = [];
   if (turn !== undefined) {
-    const secret = await TurnSecret.import(turn.secret);
+    const secret = await TurnSecret.load(turn.secret);
     const expires = Math.floor(Date.now() / 1000) + parseDuration(iceTtl);
-    const user = await secret.mint({ room: "check", nodeId: "check" }, expires);
+    const user = secret.mint({ room: "check", nodeId: "check" }, expires);
     minted.push({ urls: turn.urls, ...user });
   }
   const results = await probeIceServers([...iceServers, ...minted], { timeoutMs: TIMEOUT_MS });

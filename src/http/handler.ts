@@ -23,6 +23,7 @@ import { toPrometheus } from "../metrics/prometheus.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
+import { IcePushes } from "../sessions/ice_pushes.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Refreshes } from "../sessions/refreshes.ts";
 import { Revoker } from "../sessions/revoker.ts";
@@ -158,6 +159,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       metrics,
     }),
     recheck: (admission) => recheckAdmission(admission, revocations),
+    icePushes: new IcePushes({ clock, find: (peer) => ice.find(peer) }),
     clock,
     logger,
     limits,

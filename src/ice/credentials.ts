@@ -18,25 +18,23 @@ export interface TurnCredential {
 /** Characters of a tag: 132 bits. */
 const TAG_LENGTH = 22;
 
-const encoder = new TextEncoder();
+/** The function of `node:crypto` that computes an HMAC: half the time of WebCrypto's, which waits twice. */
+type CreateHmac = typeof import("node:crypto")["createHmac"];
 
 /** A secret that a TURN server knows as well. */
 export class TurnSecret {
-  readonly #usernameKey: CryptoKey;
-  readonly #tagKey: CryptoKey;
+  readonly #secret: string;
+  readonly #createHmac: CreateHmac;
 
-  private constructor(usernameKey: CryptoKey, tagKey: CryptoKey) {
-    this.#usernameKey = usernameKey;
-    this.#tagKey = tagKey;
+  private constructor(secret: string, createHmac: CreateHmac) {
+    this.#secret = secret;
+    this.#createHmac = createHmac;
   }
 
-  /** Imports the secret, once for all credentials. It has a character at least. */
-  static async import(secret: string): Promise<TurnSecret> {
-    const [usernameKey, tagKey] = await Promise.all([
-      importKey(secret, "SHA-1"), // coturn knows no other.
-      importKey(secret, "SHA-256"),
-    ]);
-    return new TurnSecret(usernameKey, tagKey);
+  /** Loads what signs, which takes some 20 ms, for who has a secret alone. */
+  static async load(secret: string): Promise<TurnSecret> {
+    const { createHmac } = await import("node:crypto");
+    return new TurnSecret(secret, createHmac);
   }
 
   /**
@@ -47,24 +45,15 @@ export class TurnSecret {
    * @param owner Whom they are for.
    * @param expires When they expire, in seconds since the Unix epoch.
    */
-  async mint({ room, nodeId }: CredentialOwner, expires: number): Promise<TurnCredential> {
-    const digest = await sign(this.#tagKey, `${room}\0${nodeId}`);
-    const tag = digest.toBase64({ alphabet: "base64url" }).slice(0, TAG_LENGTH);
-    const username = `${expires}:${tag}`;
-    return { username, credential: await this.credentialOf(username) };
+  mint({ room, nodeId }: CredentialOwner, expires: number): TurnCredential {
+    const digest = this.#createHmac("sha256", this.#secret).update(`${room}\0${nodeId}`)
+      .digest("base64url");
+    const username = `${expires}:${digest.slice(0, TAG_LENGTH)}`;
+    return { username, credential: this.credentialOf(username) };
   }
 
-  /** The credential of a user name. */
-  async credentialOf(username: string): Promise<string> {
-    return (await sign(this.#usernameKey, username)).toBase64();
+  /** The credential of a user name. coturn knows no other digest. */
+  credentialOf(username: string): string {
+    return this.#createHmac("sha1", this.#secret).update(username).digest("base64");
   }
-}
-
-function importKey(secret: string, hash: string): Promise<CryptoKey> {
-  const algorithm = { name: "HMAC", hash };
-  return crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign"]);
-}
-
-async function sign(key: CryptoKey, text: string): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, encoder.encode(text)));
 }

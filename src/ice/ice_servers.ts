@@ -59,17 +59,17 @@ export class IceServers {
     this.#metrics = options.metrics ?? new Metrics();
   }
 
-  /** Imports the secret of the TURN servers, if there is one. */
+  /** Loads what signs with the secret of the TURN servers, if there is one. */
   static async create(options: IceServersOptions): Promise<IceServers> {
     const { turn } = options;
-    return new IceServers(options, turn && await TurnSecret.import(turn.secret));
+    return new IceServers(options, turn && await TurnSecret.load(turn.secret));
   }
 
   /** Finds the ICE servers of a peer, within 3 s. It never rejects. */
   async find(peer: IcePeer): Promise<FoundIceServers> {
     const found = this.#hook === undefined ? this.#fixed : await this.#hook.find(peer);
     const now = Math.floor(this.#clock.now() / 1000);
-    const turn = await this.#mint(peer, now + this.#ttlSeconds);
+    const turn = this.#mint(peer, now + this.#ttlSeconds);
     const isComplete = found !== undefined;
     this.#metrics.iceAnswers[isComplete ? "complete" : "incomplete"]++;
     const ttl = isComplete ? this.#ttlSeconds : Math.min(this.#ttlSeconds, FAILED_TTL_SECONDS);
@@ -81,10 +81,10 @@ export class IceServers {
     return { answer, isComplete };
   }
 
-  async #mint(peer: IcePeer, expires: number): Promise<readonly IceServer[]> {
+  #mint(peer: IcePeer, expires: number): readonly IceServer[] {
     if (this.#turn === undefined) return [];
     const { urls, secret } = this.#turn;
     this.#metrics.iceCredentials++;
-    return [{ urls, ...await secret.mint(peer, expires) }];
+    return [{ urls, ...secret.mint(peer, expires) }];
   }
 }

@@ -36,6 +36,12 @@ export interface RegisterMessage {
    * @default {false}
    */
   readonly refresh?: boolean | undefined;
+  /**
+   * Whether the client is sent ICE servers, before its list and again before they expire.
+   *
+   * @default {false}
+   */
+  readonly iceServers?: boolean | undefined;
   /** The version of this protocol that the client speaks; the server ignores it. */
   readonly protocolVersion?: number | undefined;
 }
@@ -112,6 +118,17 @@ export type ServerMessage =
     /** When the client's authorization expires, ISO 8601; `null` if a host has given no time. */
     readonly expiresAt: string | null;
   }
+  | {
+    readonly type: "ice-servers";
+    /** As `new RTCPeerConnection({ iceServers })` accepts them. */
+    readonly iceServers: readonly {
+      readonly urls: string | readonly string[];
+      readonly username?: string;
+      readonly credential?: string;
+    }[];
+    /** When they should have been replaced by newer ones, ISO 8601. */
+    readonly expiresAt: string;
+  }
   | { readonly type: "auth-err"; readonly status: "UNAUTHENTICATED"; readonly message: string };
 
 /** A {@linkcode RegisterMessage} with every field checked and every default filled in. */
@@ -122,6 +139,7 @@ export interface ParsedRegister {
   readonly capacity: number | undefined;
   readonly token: string | undefined;
   readonly refresh: boolean;
+  readonly iceServers: boolean;
 }
 
 /** A {@linkcode RefreshMessage}; a `token` that is no string is `undefined`. */

@@ -62,7 +62,9 @@ function parseRegister(value: Record<string, unknown>): ParsedRegister | Unusabl
   const token = toText(value["token"]);
   const refresh = value["refresh"] ?? false;
   if (typeof refresh !== "boolean") return invalid("`refresh` must be a boolean");
-  return { type: "register", role, serveConsumers, capacity, token, refresh };
+  const iceServers = value["iceServers"] ?? false;
+  if (typeof iceServers !== "boolean") return invalid("`iceServers` must be a boolean");
+  return { type: "register", role, serveConsumers, capacity, token, refresh, iceServers };
 }
 
 function parseHeartbeat(value: Record<string, unknown>): ParsedHeartbeat | UnusableMessage {

@@ -66,6 +66,11 @@ export function isEligible(
     (heartbeatAt === undefined || now - heartbeatAt < HEARTBEAT_TIMEOUT_MS);
 }
 
+/** Whether a heartbeat can change a list: the first one of a peer, or one that changes its eligibility. */
+export function isNews(before: ServingState, after: ServingState, now: number): boolean {
+  return before.heartbeatAt === undefined || isEligible(before, now) !== isEligible(after, now);
+}
+
 /** The ids of peers in order of joining, beginning with the first at or after `joinOrder`. */
 function idsFrom(servers: readonly Peer[], joinOrder: number): string[] {
   const start = Math.max(servers.findIndex((server) => server.joinOrder >= joinOrder), 0);

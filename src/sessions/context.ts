@@ -7,6 +7,7 @@ import type { Connections } from "./connections.ts";
 import type { Director } from "../rooms/director.ts";
 import type { Limits } from "../access/limits.ts";
 import type { AuthKind, Metrics } from "../metrics/metrics.ts";
+import type { IcePushes } from "./ice_pushes.ts";
 import type { Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
@@ -37,6 +38,7 @@ export interface SessionContext {
   readonly refreshes: Refreshes;
   /** Checks an admission again that was settled before, and may have been revoked since. */
   readonly recheck: (admission: Admission) => Admission;
+  readonly icePushes: IcePushes;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;

@@ -27,6 +27,7 @@
  * ```
  *
  * `verifying` and `joining` await one promise each and are left out where the answer is known at once.
+ * Who asks for ICE servers is in `verifying` once more, while they are found, before it joins.
  * In them the connection keeps the client's frames, so that the session awaits at most one thing at a
  * time and no frame overtakes another. A `refresh` changes no state: the verdict on the new token is
  * awaited beside them (refreshes.ts), and what the client sends meanwhile is handled at once. It
@@ -46,7 +47,7 @@ import {
   type SignalMessage,
 } from "../protocol/messages.ts";
 import { parseClientMessage } from "../protocol/parse.ts";
-import { isEligible } from "../rooms/director.ts";
+import { isNews } from "../rooms/director.ts";
 import {
   afterHeartbeat,
   afterRegister,
@@ -62,7 +63,7 @@ import { Connection, type Receiver } from "./connection.ts";
 import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
 import { recordJoin } from "./record_join.ts";
-import { answerRegister } from "./register_answer.ts";
+import { answerRegister, refuseConsumer } from "./register_answer.ts";
 import { type Awaiting, ENDED, NO_IDENTITY, type State, UNREGISTERED } from "./session_state.ts";
 
 /** The session of one connection. */
@@ -77,6 +78,7 @@ export class Session implements Peer, Receiver {
   identity = NO_IDENTITY;
   wantsRefresh = false;
   hasRegistered = false;
+  wantsIceServers = false;
   readonly #context: SessionContext;
   readonly #deadline: Deadline;
   readonly #silentJoinMs: number;
@@ -155,6 +157,7 @@ export class Session implements Peer, Receiver {
     const state = this.#state;
     this.#deadline.clear();
     this.#context.refreshes.ended(this);
+    this.#context.icePushes.end(this);
     this.#state = ENDED;
     if (state.kind === "joining") this.#context.cancelJoin(this);
     const room = state.kind === "joined" || state.kind === "verifying" ? state.room : undefined;
@@ -192,39 +195,33 @@ export class Session implements Peer, Receiver {
   }
 
   #closeAfterRegisterTimeout(): void {
-    this.#deadline.set(this.#context.registerTimeoutMs, () => {
-      this.connection.close(CLOSE.registrationTimeout);
-    });
+    const { registerTimeoutMs } = this.#context;
+    this.#deadline.set(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
   }
 
   #register(message: ParsedRegister): void {
     this.hasRegistered = true;
     const room = this.#state.kind === "joined" ? this.#state.room : undefined;
     this.wantsRefresh = message.refresh;
+    this.wantsIceServers = message.iceServers;
     if (message.role === "consumer") return this.#registerConsumer(message.token, room);
     if (!this.identity.canJoinAsNormal) return this.connection.close(CLOSE.missingToken);
     this.servingState = afterRegister(this.servingState, message);
-    this.#join("normal", room);
+    this.#enter("normal", room);
   }
 
   #registerConsumer(token: string | undefined, room: Room | undefined): void {
     const { address } = this.connection;
     const verdict = this.#context.authorizeConsumer(token, this.identity.room, address);
     if (!(verdict instanceof Promise)) return this.#onConsumerVerdict(verdict, room);
-    this.#await({ kind: "verifying", room }, verdict, (settled) => {
-      this.#onConsumerVerdict(settled, room);
-    });
+    const act = (settled: ConsumerVerdict) => this.#onConsumerVerdict(settled, room);
+    this.#await({ kind: "verifying", room }, verdict, act);
   }
 
   #onConsumerVerdict(verdict: ConsumerVerdict, room: Room | undefined): void {
-    if (verdict.kind === "accepted") {
-      this.consumerIdentity = verdict.identity;
-      return this.#join("consumer", room);
-    }
-    const { reason } = verdict.close;
-    this.connection.sendMessage({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
-    this.#context.logger.debug("Consumer refused", { reason });
-    this.connection.close(verdict.close);
+    if (verdict.kind === "rejected") return refuseConsumer(this.#context, this, verdict.close);
+    this.consumerIdentity = verdict.identity;
+    this.#enter("consumer", room);
   }
 
   #heartbeat(message: ParsedHeartbeat): void {
@@ -232,11 +229,8 @@ export class Session implements Peer, Receiver {
     const before = this.servingState;
     const now = this.#context.clock.elapsed();
     this.servingState = afterHeartbeat(before, message, now);
-    const isChange = before.heartbeatAt === undefined ||
-      isEligible(before, now) !== isEligible(this.servingState, now);
-    if (isChange && this.#state.kind === "joined") {
-      this.#context.registry.update(this.#state.room, this);
-    }
+    if (this.#state.kind !== "joined" || !isNews(before, this.servingState, now)) return;
+    this.#context.registry.update(this.#state.room, this);
   }
 
   #signal(message: SignalMessage, text: string): void {
@@ -251,6 +245,14 @@ export class Session implements Peer, Receiver {
     const outcome = this.#state.room.relay(this, message, text);
     if (outcome === "not found") this.connection.sendMessage(peerNotFound(message.to));
     else if (outcome === "busy") this.connection.sendMessage(peerBusy(message.to));
+  }
+
+  /** Joins once the ICE servers are found, if the client asks for them: they come before its list. */
+  #enter(role: Role, room: Room | undefined): void {
+    if (!this.wantsIceServers) return this.#join(role, room);
+    const found = this.#context.icePushes.find(this, role);
+    this.#await({ kind: "verifying", room }, found, () => this.#join(role, room));
+    this.#deadline.clear(); // Finding them has a time limit of its own.
   }
 
   /** Joins the room in a role, or changes the role of a peer that has joined it. */

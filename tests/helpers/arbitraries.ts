@@ -32,6 +32,7 @@ const looseMessage = fc.record({
   load: mostly(fc.record({ sessions: mostly(number) })),
   token: mostly(fc.string()),
   refresh: mostly(fc.boolean()),
+  iceServers: mostly(fc.boolean()),
   sdp: fc.jsonValue(),
 }, { requiredKeys: [] }).map((message) => JSON.stringify(message));
 
@@ -56,6 +57,7 @@ export const validMessage: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
     capacity: count,
     token: fc.option(anyText, { nil: undefined }),
     refresh: flag,
+    iceServers: flag,
   }),
   fc.record({ type: fc.constant("refresh"), token: anyText }),
   fc.record({

@@ -93,6 +93,8 @@ async function startFirefox(): Promise<Engine> {
     headless: true,
     protocolTimeout: 3 * PATIENCE_MS,
     extraPrefsFirefox: {
+      // A TURN server of a test is on loopback.
+      "media.peerconnection.ice.loopback": true,
       "media.peerconnection.ice.obfuscate_host_addresses": false,
       // Only one tab is in front: the timers of the others must not wait for seconds.
       "dom.min_background_timeout_value": 4,

@@ -13,6 +13,9 @@ import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
+import type { IcePeer } from "../../src/ice/ice_options.ts";
+import type { FoundIceServers } from "../../src/ice/ice_servers.ts";
+import { IcePushes } from "../../src/sessions/ice_pushes.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
@@ -64,6 +67,9 @@ export class SessionFixture {
   namesRoom = false;
   /** Whether the join of a connection waits until `answerJoin`, as it does with other instances. */
   isJoinSlow: (connection: Connection) => boolean = () => false;
+  /** Finds the ICE servers of a peer, of which it has none unless a test says otherwise. */
+  findIceServers: (peer: IcePeer) => Promise<FoundIceServers> = () =>
+    Promise.reject(new Error("Nobody asks for ICE servers"));
   /** The connections whose join is under way. */
   readonly joins = new Map<Connection, (isAnswered: boolean) => void>();
   readonly errors: string[] = [];
@@ -97,6 +103,7 @@ export class SessionFixture {
       },
       refreshes: this.refreshes(),
       recheck: (admission) => recheckAdmission(admission, this.revocations),
+      icePushes: new IcePushes({ clock: this.clock, find: (peer) => this.findIceServers(peer) }),
       connections: this.connections,
       clock: this.clock,
       logger: {

@@ -13,7 +13,7 @@ import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../
 
 const STUN = { urls: "stun:stun.example.com" };
 const turn = { urls: ["turn:turn.example.com"], secret: "a-secret-that-coturn-shares" };
-const secret = await TurnSecret.import(turn.secret);
+const secret = await TurnSecret.load(turn.secret);
 
 interface Asking {
   readonly token?: string | undefined;
@@ -37,10 +37,10 @@ async function refusal(response: Response): Promise<number> {
 }
 
 /** The credentials that a peer gets, whenever they expire. */
-async function minted(answer: { expiresAt: string }, room: string, nodeId: string) {
+function minted(answer: { expiresAt: string }, room: string, nodeId: string) {
   return {
     urls: turn.urls,
-    ...await secret.mint({ room, nodeId }, Date.parse(answer.expiresAt) / 1000),
+    ...secret.mint({ room, nodeId }, Date.parse(answer.expiresAt) / 1000),
   };
 }
 
@@ -62,19 +62,19 @@ Deno.test("GET /ice-servers gives credentials to the peer of a room token", asyn
   const seconds = (Date.parse(answer.expiresAt) - before) / 1000;
   assert(seconds > 8 * 3600 - 2 && seconds < 8 * 3600 + 60);
   assertEquals(answer, {
-    iceServers: [STUN, await minted(answer, "todos", "todos")],
+    iceServers: [STUN, minted(answer, "todos", "todos")],
     ttl: 8 * 3600,
     expiresAt: answer.expiresAt,
   });
   const named = await (await ask(server, { token, query: "?room=todos&nodeId=ada" })).json();
-  assertEquals(named.iceServers[1], await minted(named, "todos", "ada"));
+  assertEquals(named.iceServers[1], minted(named, "todos", "ada"));
 });
 
 Deno.test("GET /ice-servers gives a token that is bound to a nodeId no credentials of another", async () => {
   await using server = await startServer({ turn });
   const { token } = await (await requestToken(server, { subject: "todos", nodeId: "ada" })).json();
   const answer = await (await ask(server, { token })).json();
-  assertEquals(answer.iceServers, [await minted(answer, "todos", "ada")]);
+  assertEquals(answer.iceServers, [minted(answer, "todos", "ada")]);
   assertEquals(await refusal(await ask(server, { token, query: "?nodeId=ben" })), 403);
 });
 
@@ -134,10 +134,10 @@ Deno.test("GET /ice-servers gives a consumer credentials for the room that its t
   });
   const token = await provider.token({ iss: "https://idp.example.com", sub: "eve" });
   const answer = await (await ask(server, { token, query: "?room=room&nodeId=c" })).json();
-  assertEquals(answer.iceServers, [await minted(answer, "room", "c")]);
+  assertEquals(answer.iceServers, [minted(answer, "room", "c")]);
   const unnamed = await (await ask(server, { token, query: "?room=room" })).json();
   const identity = JSON.stringify(["https://idp.example.com", "eve"]);
-  assertEquals(unnamed.iceServers, [await minted(unnamed, "room", identity)]);
+  assertEquals(unnamed.iceServers, [minted(unnamed, "room", identity)]);
 
   assertEquals(await refusal(await ask(server, { token })), 400);
   assertEquals(await refusal(await ask(server, { token, query: "?room=other" })), 401);
@@ -145,7 +145,7 @@ Deno.test("GET /ice-servers gives a consumer credentials for the room that its t
   const old = await provider.token({ exp: 1 });
   assertEquals(await refusal(await ask(server, { token: old, query: "?room=room" })), 401);
   const room = await (await ask(server, { token: await server.token("room") })).json();
-  assertEquals(room.iceServers, [await minted(room, "room", "room")]);
+  assertEquals(room.iceServers, [minted(room, "room", "room")]);
 });
 
 Deno.test("GET /ice-servers asks no token where authentication is off, and the host who it is", async () => {
@@ -167,7 +167,7 @@ Deno.test("GET /ice-servers asks the host's own authorize", async () => {
     headers.get("cookie") === "session=1" ? { room: "todos", nodeId: "ada" } : null;
   await using server = await startServer({ turn, authorize });
   const answer = await (await ask(server, { headers: { cookie: "session=1" } })).json();
-  assertEquals(answer.iceServers, [await minted(answer, "todos", "ada")]);
+  assertEquals(answer.iceServers, [minted(answer, "todos", "ada")]);
   assertEquals(await refusal(await ask(server)), 403);
 });
 
@@ -232,7 +232,7 @@ Deno.test("POST /token gives ICE servers for the token's peer to who asks for th
     const { iceServers, token } = await response.json();
     const [expires = ""] = iceServers[1].username.split(":");
     const expiresAt = new Date(Number(expires) * 1000).toISOString();
-    assertEquals(iceServers, [STUN, await minted({ expiresAt }, "todos", nodeId ?? "todos")]);
+    assertEquals(iceServers, [STUN, minted({ expiresAt }, "todos", nodeId ?? "todos")]);
     assertEquals((await (await ask(server, { token })).json()).iceServers.length, 2);
   }
 });
@@ -249,7 +249,7 @@ Deno.test("POST /token refuses iceServers that is neither true nor false", async
 Deno.test("handler.iceServers() finds the ICE servers of a peer for a route of the host's own", async () => {
   await using handler = await createSignalingHandler({ ...await generateKeyPairJwk(), turn });
   const answer = await handler.iceServers({ room: "todos", nodeId: "ada" });
-  assertEquals(answer.iceServers, [await minted(answer, "todos", "ada")]);
+  assertEquals(answer.iceServers, [minted(answer, "todos", "ada")]);
   assertEquals(await handler.fetch(new Request("http://localhost/ice-servers")), null);
   const malformed = [{ room: "", nodeId: "a" }, { room: "r", nodeId: 5 }, {
     room: "r",

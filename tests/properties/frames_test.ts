@@ -36,9 +36,10 @@ property(
     const keys = Object.keys(message).sort().join();
     switch (message.type) {
       case "register":
-        assertEquals(keys, "capacity,refresh,role,serveConsumers,token,type");
+        assertEquals(keys, "capacity,iceServers,refresh,role,serveConsumers,token,type");
         assert(["normal", "consumer"].includes(message.role) && isFlag(message.serveConsumers));
         assert(isFlag(message.refresh));
+        assert(isFlag(message.iceServers));
         return assert(
           isCount(message.capacity) && ["string", "undefined"].includes(typeof message.token),
         );

@@ -20,12 +20,13 @@ Deno.test("parseClientMessage() reads a register of version 1 and fills in its d
     capacity: undefined,
     token: undefined,
     refresh: false,
+    iceServers: false,
   });
 });
 
 Deno.test("parseClientMessage() reads every field of a register", () => {
   const options = { role: "consumer", serveConsumers: false, capacity: 50 };
-  const fields = { ...options, token: "a.b.c", refresh: true };
+  const fields = { ...options, token: "a.b.c", refresh: true, iceServers: true };
   assertEquals(parse({ type: "register", nodeId: "c-1", protocolVersion: 1, ...fields }), {
     type: "register",
     ...fields,

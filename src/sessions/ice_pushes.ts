@@ -1,0 +1,125 @@
+/**
+ * ICE servers over the sockets of the peers that ask for them: once with the answer to a `register`,
+ * and fresh ones before the credentials expire, for as long as the socket is joined. One queue and one
+ * timer serve all peers. What a list contains, and how it is found, is decided elsewhere.
+ */
+
+import type { CredentialOwner } from "../ice/credentials.ts";
+import type { IcePeer } from "../ice/ice_options.ts";
+import type { FoundIceServers } from "../ice/ice_servers.ts";
+import type { Role, ServerMessage } from "../protocol/messages.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { DueQueue } from "../runtime/due_queue.ts";
+
+/** A session that has asked. */
+export interface IceSession {
+  readonly identity: CredentialOwner;
+  readonly role: Role;
+  readonly connection: {
+    answer(message: ServerMessage): boolean;
+    sendMessage(message: ServerMessage): boolean;
+    fail(cause: unknown): void;
+  };
+}
+
+/** Options of {@linkcode IcePushes}. */
+export interface IcePushesOptions {
+  readonly clock: Clock;
+  /** Finds the ICE servers of a peer, in a bounded time. Must not reject. */
+  readonly find: (peer: IcePeer) => Promise<FoundIceServers>;
+}
+
+/** Fresh ones are sent after this part of the time that a list is good for. */
+const RENEW_AFTER = 3 / 4;
+
+/** Lists that are renewed at once: a crowd that joined together must not delay those that join now. */
+const MAX_RENEWING = 16;
+
+/** The peers of one handler that have asked for ICE servers. */
+export class IcePushes {
+  readonly #find: IcePushesOptions["find"];
+  readonly #queue: DueQueue<IceSession>;
+  /** What was found for those that register, until it is sent; `undefined` while it is looked for. */
+  readonly #found = new Map<IceSession, FoundIceServers | undefined>();
+  /** Those whose list is due, in order. */
+  readonly #due = new Set<IceSession>();
+  /** Those whose list is being found. */
+  readonly #renewing = new Map<IceSession, symbol>();
+  #running = 0;
+
+  constructor({ clock, find }: IcePushesOptions) {
+    this.#find = find;
+    this.#queue = new DueQueue({
+      clock,
+      onDue: (session) => {
+        this.#due.add(session);
+        this.#renewNext();
+      },
+    });
+  }
+
+  /** Finds the ICE servers that a session is sent once it has registered in this role. */
+  async find(session: IceSession, role: Role): Promise<void> {
+    const { room, nodeId } = session.identity;
+    this.#found.set(session, undefined);
+    const found = await this.#find({ room, nodeId, role });
+    if (this.#found.has(session)) this.#found.set(session, found); // It has not ended.
+  }
+
+  /**
+   * Sends a session that has registered what was found for it, and fresh ones in time; nothing more if
+   * it has not asked this time.
+   */
+  registered(session: IceSession): void {
+    const found = this.#found.get(session);
+    this.end(session);
+    if (found === undefined) return;
+    this.#schedule(session, found); // Before the answer, which may end the session.
+    session.connection.answer(toMessage(found));
+  }
+
+  /** Sends a session nothing more. */
+  end(session: IceSession): void {
+    this.#found.delete(session);
+    this.#queue.delete(session);
+    this.#due.delete(session);
+    this.#renewing.delete(session);
+  }
+
+  #schedule(session: IceSession, { answer: { ttl } }: FoundIceServers): void {
+    this.#queue.set(session, ttl * 1000 * RENEW_AFTER);
+  }
+
+  #renewNext(): void {
+    for (const session of this.#due) {
+      if (this.#running >= MAX_RENEWING) return;
+      this.#due.delete(session);
+      this.#renew(session);
+    }
+  }
+
+  /** What it finds goes to nobody if the session has ended, or has asked again, meanwhile. */
+  async #renew(session: IceSession): Promise<void> {
+    const renewal = Symbol();
+    this.#renewing.set(session, renewal);
+    this.#running++;
+    try {
+      const { identity: { room, nodeId }, role } = session;
+      const found = await this.#find({ room, nodeId, role });
+      if (this.#renewing.get(session) !== renewal) return;
+      this.#renewing.delete(session);
+      this.#schedule(session, found);
+      // A list that lacks something would replace one that is still good.
+      if (found.isComplete) session.connection.sendMessage(toMessage(found));
+    } catch (cause) {
+      session.connection.fail(cause);
+    } finally {
+      this.#running--;
+      this.#renewNext();
+    }
+  }
+}
+
+function toMessage({ answer: { iceServers, expiresAt } }: FoundIceServers): ServerMessage {
+  return { type: "ice-servers", iceServers, expiresAt };
+}

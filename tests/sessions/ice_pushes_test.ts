@@ -1,0 +1,174 @@
+import { assertEquals } from "@std/assert";
+import type { IcePeer } from "../../src/ice/ice_options.ts";
+import type { FoundIceServers } from "../../src/ice/ice_servers.ts";
+import { type Opened, SessionFixture } from "../helpers/session_fixture.ts";
+
+const TTL_SECONDS = 1000;
+const ASK = '{"type":"register","iceServers":true}';
+
+interface Call {
+  readonly peer: IcePeer;
+  /** Answers with a list of this name. */
+  answer(name: string, more?: { isComplete?: boolean; ttl?: number }): Promise<void>;
+}
+
+/** A fixture whose ICE servers are found when the test says so. */
+function createFixture() {
+  const fixture = new SessionFixture({ maxSendBufferBytes: 100_000 });
+  const calls: Call[] = [];
+  fixture.findIceServers = (peer) => {
+    const { promise, resolve } = Promise.withResolvers<FoundIceServers>();
+    calls.push({
+      peer,
+      async answer(name, { isComplete = true, ttl = TTL_SECONDS } = {}) {
+        resolve({
+          answer: { iceServers: [{ urls: `stun:${name}` }], ttl, expiresAt: `end of ${name}` },
+          isComplete,
+        });
+        await settle();
+      },
+    });
+    return promise;
+  };
+  return { fixture, calls };
+}
+
+/** Lets everything run that waits for no timer. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** What a session was sent since the last look: types, and of ICE servers which. */
+function sent({ socket }: Opened): string[] {
+  return socket.sent.splice(0).map(({ type, iceServers, expiresAt }) => {
+    if (type !== "ice-servers") return type;
+    assertEquals(expiresAt, `end of ${iceServers[0].urls.slice("stun:".length)}`);
+    return iceServers[0].urls;
+  });
+}
+
+async function join(fixture: SessionFixture, calls: Call[], nodeId: string): Promise<Opened> {
+  const opened = fixture.open(nodeId);
+  opened.session.receive(ASK);
+  await calls.at(-1)?.answer("first");
+  assertEquals(sent(opened), ["stun:first", "peer-list"]);
+  return opened;
+}
+
+Deno.test("IcePushes sends ICE servers before the list, to who asks for them alone", async () => {
+  const { fixture, calls } = createFixture();
+  fixture.join("silent");
+  assertEquals(calls.length, 0);
+  const asking = fixture.open("ada");
+  asking.session.receive(ASK);
+  assertEquals([sent(asking), fixture.registry.peers], [[], 1]);
+  await calls[0]?.answer("first");
+  assertEquals(sent(asking), ["stun:first", "peer-list"]);
+  assertEquals(calls[0]?.peer, { room: "room", nodeId: "ada", role: "normal" });
+});
+
+Deno.test("IcePushes sends a consumer ICE servers once its token is accepted", async () => {
+  const { fixture, calls } = createFixture();
+  const consumer = fixture.open("eve");
+  consumer.session.receive('{"type":"register","role":"consumer","iceServers":true}');
+  await calls[0]?.answer("first");
+  assertEquals(sent(consumer), ["stun:first", "server-list"]);
+  assertEquals(calls[0]?.peer.role, "consumer");
+
+  const refused = new SessionFixture({}, () => ({ code: 4003, reason: "no", status: 401 }));
+  refused.findIceServers = () => Promise.reject(new Error("Nobody was accepted"));
+  const other = refused.open("mallory");
+  other.session.receive('{"type":"register","role":"consumer","iceServers":true}');
+  assertEquals([sent(other), refused.errors], [["auth-err"], []]);
+});
+
+Deno.test("IcePushes lets frames wait while the servers are found, and then handles them in order", async () => {
+  const { fixture, calls } = createFixture();
+  const ben = fixture.join("ben");
+  const ada = fixture.open("ada");
+  ada.session.receive(ASK);
+  ada.session.receive('{"type":"offer","to":"ben","sdp":1}');
+  ada.session.receive('{"type":"ice-candidate","to":"ben","candidate":2}');
+  fixture.clock.tick(60_000); // No other time limit ends the wait.
+  assertEquals(sent(ben).filter((type) => type !== "peer-list"), []);
+  await calls[0]?.answer("first");
+  assertEquals(sent(ada).slice(0, 2), ["stun:first", "peer-list"]);
+  assertEquals(sent(ben).slice(-2), ["offer", "ice-candidate"]);
+});
+
+Deno.test("IcePushes drops what is found for a client that has left meanwhile", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = fixture.open("ada");
+  ada.session.receive(ASK);
+  ada.session.handleEvent(new Event("close"));
+  await calls[0]?.answer("first");
+  assertEquals([sent(ada), fixture.registry.peers, fixture.clock.pending], [[], 0, 0]);
+});
+
+Deno.test("IcePushes sends fresh ones at three quarters of their time, as long as the socket is joined", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  for (const name of ["second", "third"]) {
+    fixture.clock.tick(TTL_SECONDS * 750 - 1);
+    const before = calls.length;
+    fixture.clock.tick(1);
+    assertEquals(calls.length, before + 1);
+    await calls.at(-1)?.answer(name);
+    assertEquals(sent(ada).filter((type) => type !== "peer-list"), [`stun:${name}`]);
+  }
+  ada.session.handleEvent(new Event("close"));
+  fixture.clock.tick(TTL_SECONDS * 2000);
+  assertEquals([calls.length, fixture.clock.pending], [3, 0]);
+});
+
+Deno.test("IcePushes keeps the old ones where finding fresh ones fails, and tries again soon", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  fixture.clock.tick(TTL_SECONDS * 750);
+  await calls.at(-1)?.answer("nothing", { isComplete: false, ttl: 60 });
+  assertEquals(sent(ada), []);
+  fixture.clock.tick(45_000);
+  await calls.at(-1)?.answer("fresh");
+  assertEquals(sent(ada), ["stun:fresh"]);
+});
+
+Deno.test("IcePushes renews a few lists at once, with one timer for all", async () => {
+  const { fixture, calls } = createFixture();
+  for (let number = 0; number < 40; number++) {
+    fixture.open(`peer-${number}`, `room-${number}`).session.receive(ASK);
+  }
+  await Promise.all(calls.map((call) => call.answer("first")));
+  assertEquals([fixture.registry.peers, fixture.clock.pending <= 3], [40, true]);
+  calls.length = 0;
+  fixture.clock.tick(TTL_SECONDS * 750);
+  assertEquals(calls.length, 16);
+  await calls[0]?.answer("second");
+  assertEquals(calls.length, 17);
+});
+
+Deno.test("IcePushes answers each register that asks, and stops for one that does not", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  fixture.clock.tick(TTL_SECONDS * 500);
+  ada.session.receive(ASK);
+  await calls.at(-1)?.answer("second");
+  assertEquals(sent(ada).filter((type) => type !== "peer-list"), ["stun:second"]);
+  fixture.clock.tick(TTL_SECONDS * 500);
+  assertEquals(calls.length, 2); // The time of the first list is over, that of the second is not.
+  fixture.clock.tick(TTL_SECONDS * 250);
+  assertEquals(calls.length, 3);
+  ada.session.receive('{"type":"register","capacity":3}');
+  await calls.at(-1)?.answer("third");
+  fixture.clock.tick(TTL_SECONDS * 2000);
+  assertEquals(calls.length, 3);
+  assertEquals(sent(ada).includes("stun:third"), false);
+});
+
+Deno.test("IcePushes lets a register with iceServers that is no boolean be invalid", () => {
+  const { fixture, calls } = createFixture();
+  const ada = fixture.open("ada");
+  for (const value of ['"true"', "1", "[]", "{}"]) {
+    ada.session.receive(`{"type":"register","iceServers":${value}}`);
+  }
+  assertEquals([sent(ada), calls.length], [["error", "error", "error", "error"], 0]);
+});
