@@ -4,7 +4,12 @@
  * its keeper.
  */
 
-import { keyOf, mergeRevocations, type Revocation } from "../access/revocations.ts";
+import {
+  keyOf,
+  MAX_REVOCATIONS,
+  mergeRevocations,
+  type Revocation,
+} from "../access/revocations.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { deadline } from "../runtime/deadline.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
@@ -23,11 +28,11 @@ export interface RevocationKeeper {
 /** Revocations that are sent at once. */
 const BATCH = 100;
 
-/** How long the backplane may take to store them, in milliseconds. */
-const STORE_MS = 3000;
-
 /** How long other instances may take to answer, in milliseconds. */
 const ANSWER_MS = 1000;
+
+/** How long a caller waits until a revocation is stored and answered, in milliseconds. */
+const SHARE_MS = 4000;
 
 /** Options of {@linkcode RevocationSync}. */
 export interface RevocationSyncOptions {
@@ -42,6 +47,11 @@ export interface RevocationSyncOptions {
 export class RevocationSync {
   readonly #options: RevocationSyncOptions;
   #keeper: RevocationKeeper | undefined;
+  /**
+   * Those that some other instance may not have been told of, by key: they may be stored already when
+   * the backplane fails. They are announced again when it works again.
+   */
+  readonly #unannounced = new Map<string, Revocation>();
   /** The name of the instance that has read what the backplane had. */
   #readAs: string | undefined;
 
@@ -62,10 +72,12 @@ export class RevocationSync {
     return this.#readAs !== undefined && this.#readAs === this.#options.localMembers.instance;
   }
 
-  /** Stores a revocation for instances that come later, and tells those that there are. */
-  async share(revocation: Revocation): Promise<{ disconnected: number; isPartial: boolean }> {
-    await this.#store([revocation]);
-    return await this.#announce([revocation]);
+  /**
+   * Stores a revocation for instances that come later, and tells those that there are. Rejects if that
+   * fails or takes long; what takes long is done all the same.
+   */
+  share(revocation: Revocation): Promise<{ disconnected: number; isPartial: boolean }> {
+    return deadline(this.#share([revocation]), SHARE_MS, this.#options.clock);
   }
 
   /** Reads what the backplane has, and writes back what it lacks. */
@@ -77,11 +89,9 @@ export class RevocationSync {
       if (isOver()) return;
       this.#keeper?.apply(stored);
       this.#readAs = instance;
-      const missing = this.#missingIn(stored);
-      for (let n = 0; n < missing.length && !isOver(); n += BATCH) {
-        const batch = missing.slice(n, n + BATCH);
-        await this.#store(batch);
-        await this.#announce(batch);
+      const unshared = this.#unsharedBeside(stored);
+      for (let n = 0; n < unshared.length && !isOver(); n += BATCH) {
+        await this.#share(unshared.slice(n, n + BATCH));
       }
     } catch (cause) {
       if (isOver()) return; // It is done again once the backplane works again.
@@ -90,23 +100,40 @@ export class RevocationSync {
     }
   }
 
-  #missingIn(stored: readonly Revocation[]): Revocation[] {
+  /** What is not stored, or not announced. */
+  #unsharedBeside(stored: readonly Revocation[]): Revocation[] {
     const byKey = new Map(stored.map((revocation) => [keyOf(revocation), revocation]));
     return this.#keeper?.all().filter((own) => {
-      const there = byKey.get(keyOf(own));
-      return there === undefined || mergeRevocations(there, own) !== there;
+      const key = keyOf(own);
+      const there = byKey.get(key);
+      return there === undefined || mergeRevocations(there, own) !== there ||
+        this.#unannounced.has(key);
     }) ?? [];
   }
 
-  async #announce(
+  async #share(
     revocations: readonly Revocation[],
   ): Promise<{ disconnected: number; isPartial: boolean }> {
+    if (this.#unannounced.size >= MAX_REVOCATIONS) this.#forgetExpired();
+    for (const revocation of revocations) this.#unannounced.set(keyOf(revocation), revocation);
+    await this.#store(revocations);
     const { answers, isPartial } = await this.#options.questioner.ask(
       { kind: "revoke", revocations },
       { timeoutMs: ANSWER_MS },
     );
+    for (const revocation of isPartial ? [] : revocations) {
+      const key = keyOf(revocation);
+      if (this.#unannounced.get(key) === revocation) this.#unannounced.delete(key);
+    }
     const disconnected = answers.reduce((sum, { answer }) => sum + answer, 0);
     return { disconnected, isPartial };
+  }
+
+  #forgetExpired(): void {
+    const now = this.#options.clock.now();
+    for (const [key, { expiresAt }] of this.#unannounced) {
+      if (expiresAt <= now) this.#unannounced.delete(key);
+    }
   }
 
   #load(): Promise<readonly Revocation[]> {
@@ -116,11 +143,10 @@ export class RevocationSync {
 
   /** Rejects, too, if the backplane is down, or is one of the host that stores none. */
   #store(revocations: readonly Revocation[]): Promise<void> {
-    const { backplane, clock, localMembers } = this.#options;
-    if (localMembers.instance === undefined) {
-      return Promise.reject(new Error("The backplane is down"));
-    }
-    const stored = Promise.try(() => backplane.storeRevocations(revocations));
-    return deadline(stored, STORE_MS, clock);
+    const { backplane, localMembers } = this.#options;
+    return Promise.try(() => {
+      if (localMembers.instance === undefined) throw new Error("The backplane is down");
+      return backplane.storeRevocations(revocations);
+    });
   }
 }
