@@ -45,7 +45,11 @@ export type RevocationOutcome = "added" | "known" | "full";
 export class Revocations {
   readonly #clock: Pick<Clock, "now">;
   readonly #max: number;
-  readonly #entries = new Map<string, Revocation>();
+  /** By the id of a token, and by the room: a look-up needs no text of its own. */
+  readonly #entries = {
+    token: new Map<string, Revocation>(),
+    subject: new Map<string, Revocation>(),
+  };
   #prunedAt = 0;
 
   constructor(clock: Pick<Clock, "now">, max = MAX_REVOCATIONS) {
@@ -55,15 +59,14 @@ export class Revocations {
 
   /** How many there are. */
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.token.size + this.#entries.subject.size;
   }
 
   /** Whether a token is revoked. One that does not say when it was issued cannot show that it is newer. */
   has({ jti, sub, iat = -Infinity }: Pick<TokenClaims, "jti" | "sub" | "iat">): boolean {
-    if (this.#entries.size === 0) return false;
-    const token = jti === undefined ? undefined : this.#entries.get(keyOfToken(jti));
+    const token = jti === undefined ? undefined : this.#entries.token.get(jti);
     if (token !== undefined && token.expiresAt > this.#clock.now()) return true;
-    const rule = this.#entries.get(keyOfSubject(sub));
+    const rule = this.#entries.subject.get(sub);
     return rule?.kind === "subject" && rule.expiresAt > this.#clock.now() &&
       Math.floor(iat) <= rule.issuedBefore;
   }
@@ -71,38 +74,36 @@ export class Revocations {
   /** Adds a revocation; of two for the same the later time and the later end count. */
   add(revocation: Revocation): RevocationOutcome {
     const now = this.#clock.now();
-    const isFull = this.#entries.size >= this.#max;
-    if (isFull || Math.abs(now - this.#prunedAt) >= PRUNE_MS) this.#prune(now);
-    const key = keyOf(revocation);
-    const old = this.#entries.get(key);
+    if (this.size >= this.#max || Math.abs(now - this.#prunedAt) >= PRUNE_MS) this.#prune(now);
+    const entries = this.#entries[revocation.kind];
+    const name = nameIn(revocation);
+    const old = entries.get(name);
     const merged = old === undefined || old.expiresAt <= now
       ? revocation
       : mergeRevocations(old, revocation);
     if (merged === old || revocation.expiresAt <= now) return "known";
-    if (old === undefined && this.#entries.size >= this.#max) return "full";
-    this.#entries.set(key, merged);
+    if (old === undefined && this.size >= this.#max) return "full";
+    entries.set(name, merged);
     return "added";
   }
 
   /** Every revocation that has not expired. */
   all(): Revocation[] {
     this.#prune(this.#clock.now());
-    return [...this.#entries.values()];
+    return [...this.#entries.token.values(), ...this.#entries.subject.values()];
   }
 
   #prune(now: number): void {
     this.#prunedAt = now;
-    for (const [key, { expiresAt }] of this.#entries) {
-      if (expiresAt <= now) this.#entries.delete(key);
+    for (const entries of Object.values(this.#entries)) {
+      for (const [name, { expiresAt }] of entries) if (expiresAt <= now) entries.delete(name);
     }
   }
 }
 
 /** One text for everything that is revoked together. */
 export function keyOf(revocation: Revocation): string {
-  return revocation.kind === "token"
-    ? keyOfToken(revocation.jti)
-    : keyOfSubject(revocation.subject);
+  return `${revocation.kind} ${nameIn(revocation)}`;
 }
 
 /** What two revocations of the same say together; the first itself if the other adds nothing. */
@@ -135,10 +136,6 @@ function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value);
 }
 
-function keyOfToken(jti: string): string {
-  return `j${jti}`;
-}
-
-function keyOfSubject(subject: string): string {
-  return `s${subject}`;
+function nameIn(revocation: Revocation): string {
+  return revocation.kind === "token" ? revocation.jti : revocation.subject;
 }
