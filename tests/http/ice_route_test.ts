@@ -110,6 +110,19 @@ Deno.test("GET /ice-servers refuses a token that /signal refuses, and none at al
   assertEquals(await refusal(await ask(server, { token, query: "?room=other" })), 403);
 });
 
+Deno.test("GET /ice-servers refuses a token that is revoked", async () => {
+  await using server = await startServer({ turn });
+  const { token, jti } = await (await requestToken(server, { subject: "todos" })).json();
+  assertEquals((await (await ask(server, { token })).json()).iceServers.length, 1);
+  const revoked = await fetch(`${server.url}/revoke`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-admin-secret": ADMIN_SECRET },
+    body: JSON.stringify({ jti }),
+  });
+  assertEquals([revoked.status, await revoked.json()], [200, { disconnected: 0 }]);
+  assertEquals(await refusal(await ask(server, { token })), 401);
+});
+
 Deno.test("GET /ice-servers counts forged tokens with those of /signal, and answers 429", async () => {
   await using server = await startServer({ turn, limits: { maxFailedAuthPerMinute: 2 } });
   const token = await server.token("todos");
