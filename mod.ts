@@ -104,6 +104,7 @@ export {
   type ConsumerVerifierOptions,
   makeConsumerVerifier,
 } from "./src/access/consumer_tokens.ts";
+export { InternalListenError } from "./src/http/internal_listen_error.ts";
 export { createSignalingHandler } from "./src/http/handler.ts";
 export type {
   SignalingHandler,

@@ -55,6 +55,7 @@ export function checkRoomToken(
   // Behind the cache, which knows a token as valid that has been revoked since.
   const decide = (claims: TokenClaims): RoomTokenVerdict => {
     if (!policy.revocations.has(claims)) return { kind: "valid", claims };
+    policy.limiter.counts.revoked++;
     refusals.logRevoked(claims, address);
     return REVOKED;
   };

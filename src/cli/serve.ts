@@ -7,8 +7,9 @@ import metadata from "../../deno.json" with { type: "json" };
 import type { Config } from "../config/config.ts";
 import { type Environment, isOnDeploy, readEnvironment } from "../config/environment.ts";
 import { EnvironmentReader, hideValues, type Setting, shorten } from "../config/setting_reader.ts";
+import { InternalListenError } from "../http/internal_listen_error.ts";
 import { createServer, type ListenAddress, type SignalingServer } from "../http/server.ts";
-import { GENERAL } from "../config/settings.ts";
+import { EXAMPLE_INTERNAL_PORT, GENERAL } from "../config/settings.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
 import type { Command, Given } from "./command.ts";
@@ -61,7 +62,7 @@ async function serve(given: Given): Promise<undefined> {
   });
   stopOnSignals(() => stop(EXIT.ok));
   const address = await server.listen({ host: config.host, port: config.port }).catch((error) => {
-    throw new Failure({ lines: [listenProblem(error, config, given)] });
+    throw new Failure({ lines: [listenFailure(error, config, given)] });
   });
   surviveUnexpectedErrors(logger);
   announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
@@ -93,7 +94,7 @@ function withOptions(environment: Environment, given: Given): Environment {
 function announce(
   logger: Logger,
   { auth }: Config,
-  { host, port, url }: ListenAddress,
+  { host, port, url, internalUrl }: ListenAddress,
   secretIsInFile: boolean,
 ): void {
   logger.info(`Listening on ${url}`, {
@@ -103,6 +104,7 @@ function announce(
     version: metadata.version,
     deno: Deno.version.deno,
   });
+  if (internalUrl !== undefined) logger.info(`Metrics on ${internalUrl}/metrics`);
   // On Deploy and on a Unix socket, clients know another URL.
   if (isOnDeploy() || !url.startsWith("http:")) return;
   const webSocket = `${url.replace("http", "ws")}/signal`;
@@ -154,10 +156,38 @@ async function stopServer(
   Deno.exit(exitCode);
 }
 
+/** An address, and the names of what says it. */
+interface ListenTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly hostName: string;
+  readonly portName: string;
+  /** What the host is when nothing says it. */
+  readonly defaultHost: string;
+  /** A port that any user may listen on. */
+  readonly examplePort: number;
+}
+
+/** Why an address cannot be listened on, that for clients or that for operators. */
+function listenFailure(error: unknown, { host, port, internal }: Config, given: Given): string {
+  if (error instanceof InternalListenError && internal !== undefined) {
+    const [hostName, portName] = [GENERAL.internalHost.name, GENERAL.internalPort.name];
+    const defaultHost = DEFAULTS.internalHost;
+    const examplePort = EXAMPLE_INTERNAL_PORT;
+    const target = { ...internal, hostName, portName, defaultHost, examplePort };
+    return listenProblem(error.cause, target);
+  }
+  const portName = given.has("--port") ? "--port" : GENERAL.port.name;
+  const hostName = given.has("--host") ? "--host" : GENERAL.host.name;
+  const { host: defaultHost, port: examplePort } = DEFAULTS;
+  return listenProblem(error, { host, port, hostName, portName, defaultHost, examplePort });
+}
+
 /** Why the address cannot be listened on, and what helps. */
-function listenProblem(error: unknown, { host, port }: Config, given: Given): string {
-  const portName = given.has("--port") ? "--port" : "PORT";
-  const hostName = given.has("--host") ? "--host" : "HOST";
+function listenProblem(
+  error: unknown,
+  { host, port, hostName, portName, defaultHost, examplePort }: ListenTarget,
+): string {
   const isAddress = /^[\d.]+$|:/.test(host);
   // A name may be a secret that stands in the wrong place.
   const shown = isAddress ? host : shorten(host);
@@ -170,9 +200,9 @@ function listenProblem(error: unknown, { host, port }: Config, given: Given): st
     return `Listening on ${shown}:${port} is not permitted. Run with: ${flag}`;
   }
   if (error instanceof Deno.errors.PermissionDenied) {
-    return `${portName} ${port} may not be used by this user. Try: ${portName}=${DEFAULTS.port}`;
+    return `${portName} ${port} may not be used by this user. Try: ${portName}=${examplePort}`;
   }
   const reason = hideValues(error instanceof Error ? error.message : String(error), host);
-  const help = `Try: ${hostName}=${DEFAULTS.host}`;
+  const help = `Try: ${hostName}=${defaultHost}`;
   return `${hostName} ${JSON.stringify(shown)} cannot be listened on (${reason}). ${help}`;
 }

@@ -10,9 +10,10 @@ const MEMORY_SHARE = 0.8;
 
 /** The options of the server, with its backplane. */
 export async function serverOptions(config: Config, logger: Logger): Promise<ServerOptions> {
-  const { auth, consumerAuth, allowedOrigins, maxTokenTtl, ice } = config;
+  const { auth, consumerAuth, allowedOrigins, maxTokenTtl, ice, internal } = config;
   const common = {
     logger,
+    ...(internal && { internalPort: internal.port, internalHost: internal.host }),
     registerTimeoutMs: config.registerTimeoutMs,
     idleTimeoutSeconds: config.idleTimeoutSeconds,
     reintroduceSeconds: config.reintroduceSeconds,
@@ -29,8 +30,9 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     ...(maxTokenTtl === undefined ? {} : { maxTokenTtl }),
     ...await backplaneOption(config),
   };
-  if (!auth.enabled) return { ...common, authEnabled: false };
-  const { privateKeyJwk, publicKeyJwk, verifyKeysJwk, adminSecret } = auth;
+  const { adminSecret } = auth;
+  if (!auth.enabled) return { ...common, adminSecret, authEnabled: false };
+  const { privateKeyJwk, publicKeyJwk, verifyKeysJwk } = auth;
   return {
     ...common,
     adminSecret,

@@ -68,7 +68,8 @@ export const ACCESS = {
     name: "ADMIN_SECRET",
     isSecret: true,
     default: "required with auth",
-    summary: "Secret that POST /token asks for; 32 bytes or more, known to your backend only",
+    summary:
+      "Secret that POST /token, POST /revoke and GET /metrics ask for; 32 bytes or more, known to your backend only",
     read(reader) {
       if (reader.text === undefined || fitsHeader(reader.text)) return reader.text;
       const what = "must be printable ASCII, because it travels in an HTTP header";

@@ -21,6 +21,8 @@ export interface Config {
   readonly host: string;
   /** Port to listen on. */
   readonly port: number;
+  /** Port and address for operators, if they have a port of their own. */
+  readonly internal: { readonly port: number; readonly host: string } | undefined;
   /** The lowest level that is logged. */
   readonly logLevel: LogLevel;
   /** The form of log lines, if the environment says so. */
@@ -58,7 +60,11 @@ export interface Config {
 }
 
 /** Authentication is off, or on with everything that it needs. */
-export type AuthConfig = { readonly enabled: false } | {
+export type AuthConfig = {
+  readonly enabled: false;
+  /** Lets operators in, where it is set. */
+  readonly adminSecret: string | undefined;
+} | {
   readonly enabled: true;
   readonly privateKeyJwk: string;
   readonly publicKeyJwk: string | undefined;
@@ -93,6 +99,7 @@ export function parseConfig(get: Lookup, keygen: string): Config {
   const first = {
     host: environment.read(GENERAL.host),
     port: environment.read(GENERAL.port),
+    internal: readInternal(environment),
     logLevel: environment.read(GENERAL.logLevel),
     logFormat: environment.read(GENERAL.logFormat),
     auth: readAuth(environment),
@@ -152,7 +159,9 @@ function reportMissingKey(environment: EnvironmentReader): boolean {
  */
 function readAuth(environment: EnvironmentReader): AuthConfig {
   const isDisabled = environment.read(GENERAL.authDisabled);
-  if (isDisabled === true) return { enabled: false };
+  if (isDisabled === true) {
+    return { enabled: false, adminSecret: environment.read(GENERAL.adminSecret) };
+  }
   const lacksKey = isDisabled === false && reportMissingKey(environment);
   if (isDisabled === false && !environment.has(GENERAL.adminSecret)) {
     // New keys would void the tokens of those that are there.
@@ -207,6 +216,17 @@ function readConsumerAuth(environment: EnvironmentReader): ConsumerAuthOptions |
   };
 }
 
+/** `undefined` if operators have no port of their own. */
+function readInternal(environment: EnvironmentReader): Config["internal"] {
+  const port = environment.read(GENERAL.internalPort);
+  const host = environment.read(GENERAL.internalHost);
+  if (port === undefined) return undefined;
+  if (port !== 0 && port === environment.read(GENERAL.port)) {
+    environment.problem(GENERAL.internalPort, "is the same as PORT", "Choose another one");
+  }
+  return { port, host };
+}
+
 function readRedis(environment: EnvironmentReader): Config["redis"] {
   const url = environment.read(GENERAL.redisUrl);
   const prefix = environment.read(GENERAL.redisPrefix);
@@ -237,8 +257,9 @@ function warningsOf(
         "ALLOWED_ORIGINS is not set: any web page that a browser on this network opens can connect",
       );
     }
-  } else if (auth.adminSecret.length < SHORT_SECRET_BYTES) { // ASCII: a byte each
-    const bytes = auth.adminSecret.length;
+  }
+  const bytes = auth.adminSecret?.length ?? Infinity; // ASCII: a byte each
+  if (bytes < SHORT_SECRET_BYTES) {
     warnings.push(`ADMIN_SECRET has ${bytes} bytes: use ${SHORT_SECRET_BYTES} random ones or more`);
   }
   for (

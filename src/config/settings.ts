@@ -10,7 +10,10 @@ import { checkRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
 import { ICE } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
-import { setting, type SettingText } from "./setting_reader.ts";
+import { setting, type SettingReader, type SettingText } from "./setting_reader.ts";
+
+/** A port that is used for this as a rule. */
+export const EXAMPLE_INTERNAL_PORT = 9090;
 
 /** The settings that are no limits, in the order of the docs. */
 export const GENERAL = {
@@ -18,19 +21,26 @@ export const GENERAL = {
     name: "HOST",
     default: DEFAULTS.host,
     summary: "Address to listen on",
-    read(reader) {
-      const { text = DEFAULTS.host } = reader;
-      // An IPv6 address may name its interface.
-      if (/^[\w.:-]+(%[\w.-]+)?$/.test(text)) return text;
-      reader.problem("must be an address or a host name", `Try: ${reader.name}=${DEFAULTS.host}`);
-      return DEFAULTS.host;
-    },
+    read: (reader) => readHost(reader, DEFAULTS.host),
   }),
   port: setting({
     name: "PORT",
     default: String(DEFAULTS.port),
     summary: "Port to listen on; 0 chooses a free one",
     read: (reader) => reader.integer(DEFAULTS.port, 0, 65_535) ?? DEFAULTS.port,
+  }),
+  internalPort: setting({
+    name: "INTERNAL_PORT",
+    default: "none",
+    summary:
+      "Port for operators: /metrics without a secret, and the probes; /metrics is then on no other port",
+    read: (reader) => reader.integer(EXAMPLE_INTERNAL_PORT, 0, 65_535),
+  }),
+  internalHost: setting({
+    name: "INTERNAL_HOST",
+    default: DEFAULTS.internalHost,
+    summary: "Address to listen on for operators; everybody who reaches it can read the metrics",
+    read: (reader) => readHost(reader, DEFAULTS.internalHost),
   }),
   ...ACCESS,
   ...ICE,
@@ -96,6 +106,14 @@ export const GENERAL = {
     read: (reader) => reader.choice(LOG_FORMATS, DEFAULTS.logFormat),
   }),
 } as const;
+
+function readHost(reader: SettingReader, otherwise: string): string {
+  const { text = otherwise } = reader;
+  // An IPv6 address may name its interface.
+  if (/^[\w.:-]+(%[\w.-]+)?$/.test(text)) return text;
+  reader.problem("must be an address or a host name", `Try: ${reader.name}=${otherwise}`);
+  return otherwise;
+}
 
 /** Every setting, as `--help` and the docs show it. */
 export const SETTINGS: readonly SettingText[] = [...Object.values(GENERAL), ...LIMIT_SETTINGS].map(

@@ -8,6 +8,7 @@ import { createSecretCheck } from "../access/secrets.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { HandlerParts } from "./handler.ts";
 import { errorResponse, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { splitUrl } from "./url.ts";
 
 /** Answers requests; `info` is what `Deno.serve` gave along. */
 export type Route = (request: Request, info: unknown) => Response | Promise<Response>;
@@ -17,7 +18,7 @@ export type Route = (request: Request, info: unknown) => Response | Promise<Resp
  * secret first: a client without it learns nothing, and its body is not read.
  */
 export async function createAdminGuard(
-  { addressOf, failures }: Pick<HandlerParts, "addressOf" | "failures">,
+  { addressOf, failures, metrics }: Pick<HandlerParts, "addressOf" | "failures" | "metrics">,
   adminSecret: string,
 ): Promise<(route: Route) => Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
@@ -25,7 +26,7 @@ export async function createAdminGuard(
   const limiter = new VerificationLimiter(failures.counterFor("secret"));
   const verify = async (secret: string) =>
     await isAdminSecret(secret) ? { kind: "valid" as const } : { kind: "invalid" as const };
-  return (route) => async (request, info) => {
+  const checked = async (route: Route, request: Request, info: unknown) => {
     const address = addressOf(remoteAddressOf(info), request.headers);
     const attempt = await limiter.attempt(address, () => verify(presentedSecret(request.headers)));
     switch (attempt.kind) {
@@ -44,6 +45,11 @@ export async function createAdminGuard(
           { "retry-after": String(attempt.seconds) },
         );
     }
+  };
+  return (route) => async (request, info) => {
+    const response = await checked(route, request, info);
+    metrics.countAdminRequest(splitUrl(request.url).pathname, response.status);
+    return response;
   };
 }
 

@@ -4,7 +4,7 @@
  * and decides nothing by itself.
  */
 
-import { type AddressReader, createAddressReader, remoteAddressOf } from "../access/address.ts";
+import { type AddressReader, remoteAddressOf } from "../access/address.ts";
 import { createConsumerAuthorizer, recheckAdmission } from "../access/admission.ts";
 import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
@@ -20,6 +20,7 @@ import { VerificationLimiter } from "../access/verification_limiter.ts";
 import { countingLogger } from "../metrics/counting_logger.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { toPrometheus } from "../metrics/prometheus.ts";
+import type { Logger } from "../runtime/logger.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
@@ -29,11 +30,12 @@ import { Refreshes } from "../sessions/refreshes.ts";
 import { Revoker } from "../sessions/revoker.ts";
 import { IceServers } from "../ice/ice_servers.ts";
 import { createPolicy, loadKeys } from "./auth_policy.ts";
+import { readAddresses } from "./addresses.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import { loadCluster } from "./load_cluster.ts";
 import { createNodeUpgrade } from "./node.ts";
-import { type ResolvedOptions, resolveOptions } from "./resolve_options.ts";
+import { resolveOptions } from "./resolve_options.ts";
 import { type CountedParts, exportMetricsOf, metricsOf, statsOf } from "./server_state.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
 import { watchMemory } from "./watch_memory.ts";
@@ -88,6 +90,9 @@ export interface HandlerParts {
   readonly addressOf: AddressReader;
   readonly failures: FailureLimiter;
   readonly connections: Connections;
+  readonly metrics: Metrics;
+  /** Counts the lines that it writes. */
+  readonly logger: Logger;
   readonly isAllowedOrigin: OriginCheck;
   /** How a request other than that for a socket is admitted. */
   readonly access: BearerOptions;
@@ -198,6 +203,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     connections,
     memory,
     cluster,
+    revocations,
     isClosing: () => isClosing,
   };
   const endExport = exportMetricsOf(parts);
@@ -249,17 +255,10 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     addressOf,
     failures,
     connections,
+    metrics,
+    logger,
     isAllowedOrigin,
     access,
     warnOfNoAddresses,
   };
-}
-
-function readAddresses({ trustedProxies, logger }: ResolvedOptions): AddressReader {
-  return createAddressReader(trustedProxies, (proxy) =>
-    logger.warn(
-      "X-Forwarded-For comes from a proxy that TRUSTED_PROXIES does not name: limits per address " +
-        "count all of its clients as one",
-      { proxy },
-    ));
 }

@@ -15,6 +15,8 @@ export interface ListenAddress {
   readonly port: number;
   /** How to reach it from the same machine, such as `http://127.0.0.1:8080` or `unix:/run/socket`. */
   readonly url: string;
+  /** How operators reach the internal port from the same machine, if there is one. */
+  readonly internalUrl?: string;
 }
 
 type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;

@@ -1,19 +1,27 @@
 /**
- * The HTTP routes of a standalone server: a table from path and method to a function, in front of
- * the signaling handler. Every answer is JSON.
+ * The HTTP routes of a standalone server: tables from path and method to a function, one for the port
+ * of clients, in front of the signaling handler, and one for the internal port. Every answer is JSON,
+ * but for the metrics.
  */
 
 import { createAdminGuard, type Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler.ts";
 import type { SignalingHandler } from "./handler_options.ts";
-import { failureFields, type Logger } from "../runtime/logger.ts";
+import { PROMETHEUS_TYPE } from "../metrics/prometheus.ts";
+import { failureFields } from "../runtime/logger.ts";
 import { createIceRoute } from "./ice_route.ts";
 import { createKeyRoutes } from "./key_routes.ts";
 import { createProbes } from "./probes.ts";
-import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import {
+  errorResponse,
+  malformedRequest,
+  methodNotAllowed,
+  NO_STORE,
+  STATUS_CODE,
+} from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { revokeRoute } from "./revoke_route.ts";
-import { splitUrl } from "./url.ts";
+import { isValidHost, splitUrl } from "./url.ts";
 
 /** Paths of a server with authentication, and the one that people try first. */
 const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json", "/"];
@@ -22,43 +30,90 @@ const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json"
 export interface RoutesOptions {
   /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
   readonly endpoint: Omit<HandlerParts, "warnOfNoAddresses">;
-  /** The secret that `POST /token` requires; without it the route does not exist. */
+  /** The secret that operators show; the routes that need it do not exist without. */
   readonly adminSecret: string | undefined;
+  /** Whether clients come with room tokens, so that `POST /token` issues them. */
+  readonly usesRoomTokens: boolean;
+  /** Whether what operators use is on a port of its own, and on no other. */
+  readonly hasInternalPort: boolean;
   /** Whether the server is shutting down. */
   readonly isDraining: () => boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number;
-  readonly logger: Logger;
+}
+
+/** Answers every request of a listener. */
+export type Answer = (request: Request, info?: unknown) => Promise<Response>;
+
+/** What a server answers. */
+export interface Routes {
+  /** On the port for clients. */
+  readonly fetch: Answer;
+  /** On the port for operators, where there is one. */
+  readonly fetchInternal: Answer;
 }
 
 type Methods = Readonly<Record<string, Route>>;
 
-/** Creates the function that answers every request of a standalone server. */
-export async function createRoutes(
-  options: RoutesOptions,
-): Promise<(request: Request, info?: unknown) => Promise<Response>> {
-  const { endpoint: { handler }, adminSecret, logger } = options;
+/** Creates the functions that answer every request of a standalone server. */
+export async function createRoutes(options: RoutesOptions): Promise<Routes> {
+  const { endpoint, adminSecret, usesRoomTokens, hasInternalPort } = options;
+  const { handler } = endpoint;
   const routes = new Map<string, Methods>();
-  for (const [path, probe] of createProbes(options)) routes.set(path, get(probe));
-  for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
-  routes.set("/ice-servers", createIceRoute(options.endpoint));
-  if (adminSecret !== undefined) {
-    const guard = await createAdminGuard(options.endpoint, adminSecret);
-    routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
-    routes.set("/revoke", { POST: guard((request) => revokeRoute(request, handler)) });
+  const internal = new Map<string, Methods>();
+  for (const [path, probe] of createProbes(options)) {
+    routes.set(path, get(probe));
+    internal.set(path, get(probe));
   }
+  for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
+  routes.set("/ice-servers", createIceRoute(endpoint));
+  const metrics = () => metricsResponse(handler);
+  if (hasInternalPort) internal.set("/metrics", get(metrics));
+  if (adminSecret !== undefined) {
+    const guard = await createAdminGuard(endpoint, adminSecret);
+    if (usesRoomTokens) {
+      routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
+      routes.set("/revoke", { POST: guard((request) => revokeRoute(request, handler)) });
+    }
+    if (!hasInternalPort) routes.set("/metrics", get(guard(metrics)));
+  }
+  const notFoundHere = (pathname: string) => notFound(pathname, options);
+  const route = dispatch(routes, notFoundHere);
+  const routeInternal = dispatch(internal, (pathname) => notFoundInternal(pathname, internal));
+  return {
+    fetch: answering(
+      options,
+      async (request, info) => await handler.fetch(request, info) ?? await route(request, info),
+    ),
+    fetchInternal: answering(
+      options,
+      (request, info) =>
+        isValidHost(request.headers.get("host"))
+          ? routeInternal(request, info)
+          : malformedRequest(),
+    ),
+  };
+}
 
-  function route(request: Request, info: unknown): Response | Promise<Response> {
+/** Answers by path and method. */
+function dispatch(
+  routes: ReadonlyMap<string, Methods>,
+  notFound: (pathname: string) => Response,
+): Route {
+  return (request, info) => {
     const { pathname } = splitUrl(request.url);
     const methods = routes.get(pathname);
-    if (methods === undefined) return notFound(pathname, handler);
+    if (methods === undefined) return notFound(pathname);
     const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
     return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
-  }
+  };
+}
 
+/** Answers 500 where a route throws. */
+function answering({ endpoint: { logger } }: RoutesOptions, route: Route): Answer {
   return async (request, info) => {
     try {
-      return await handler.fetch(request, info) ?? await route(request, info);
+      return await route(request, info);
     } catch (cause) {
       logger.error("A request failed", failureFields(cause));
       return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
@@ -66,15 +121,36 @@ export async function createRoutes(
   };
 }
 
+function metricsResponse(handler: Pick<SignalingHandler, "metrics">): Response {
+  const headers = {
+    "content-type": PROMETHEUS_TYPE,
+    "x-content-type-options": "nosniff",
+    ...NO_STORE,
+  };
+  return new Response(handler.metrics(), { headers });
+}
+
 /** The 404 of a path without a route: it says where WebSockets connect. */
-function notFound(pathname: string, handler: SignalingHandler): Response {
+function notFound(
+  pathname: string,
+  { endpoint: { handler }, hasInternalPort }: RoutesOptions,
+): Response {
   const isOff = handler.stats().auth === "disabled" && NEEDS_AUTH.includes(pathname);
   const message = isOff
     ? `Authentication is off, so there are no tokens and keys: connect to ${handler.path}?room=...`
+    : pathname === "/metrics" && !hasInternalPort
+    ? "Not found: metrics need ADMIN_SECRET, or INTERNAL_PORT"
     : pathname.endsWith(String(handler.path))
     ? `Not found: the path is ${shorten(pathname)}, not ${handler.path}. ` +
       "Let the proxy in front remove its prefix"
     : `Not found: WebSockets connect to ${handler.path}`;
+  return errorResponse(STATUS_CODE.NotFound, message);
+}
+
+/** The 404 of the port for operators: it says what there is. */
+function notFoundInternal(pathname: string, routes: ReadonlyMap<string, Methods>): Response {
+  const paths = [...routes.keys()].join(", ");
+  const message = `Not found: ${shorten(pathname)} is not on the internal port, which has ${paths}`;
   return errorResponse(STATUS_CODE.NotFound, message);
 }
 

@@ -7,11 +7,14 @@ import { systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
-import { silentLogger } from "../runtime/logger.ts";
+import { checkInteger } from "../runtime/integer.ts";
+import { InternalListenError } from "./internal_listen_error.ts";
 import { type ListenAddress, Listener } from "./listener.ts";
 import { createRoutes } from "./routes.ts";
 
 export type { ListenAddress };
+
+const MAX_PORT = 65_535;
 
 /** Options of {@linkcode createServer}. */
 export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
@@ -22,10 +25,22 @@ export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
    */
   port?: number;
   /**
-   * The secret that `POST /token` asks for; required unless `authEnabled` is `false` or `authorize`
-   * is given.
+   * The secret that `POST /token` asks for, and `GET /metrics` unless there is an `internalPort`;
+   * required unless `authEnabled` is `false` or `authorize` is given. Then there is no `POST /token`,
+   * and no `GET /metrics` without the secret.
    */
   adminSecret?: string | undefined;
+  /**
+   * A port for operators: `/metrics` without a secret, and the probes. What is there is no longer on
+   * the other port; 0 chooses a free one. No such port when absent.
+   */
+  internalPort?: number | undefined;
+  /**
+   * The address to listen on for operators: whoever reaches it can read the metrics.
+   *
+   * @default {"127.0.0.1"}
+   */
+  internalHost?: string;
   /**
    * Called when the process has run out of file descriptors and most of them are lost for good to a
    * defect of Deno 2.9 (see `neverOpened` in `SignalingStats`): only a new process can accept clients again.
@@ -51,10 +66,11 @@ export interface SignalingServer extends AsyncDisposable {
    * Starts listening.
    *
    * @param options Where.
-   * @returns Where it listens, with the port it got.
+   * @returns Where it listens, with the port it got, and for operators if there is an `internalPort`.
    * @throws {TypeError} It listens already or has been closed.
    * @throws {Deno.errors.AddrInUse} Something else listens there.
    * @throws {Deno.errors.NotCapable} The permission to listen there is missing.
+   * @throws {InternalListenError} The same for the internal port; `cause` says which.
    */
   listen(options?: ListenOptions): Promise<ListenAddress>;
   /**
@@ -100,9 +116,15 @@ export interface SignalingServer extends AsyncDisposable {
  * ```
  */
 export async function createServer(config: ServerOptions = {}): Promise<SignalingServer> {
-  const { port: defaultPort = DEFAULTS.port, adminSecret, onExhausted, ...handlerConfig } = config;
-  const { authEnabled = true, authorize, logger = silentLogger, clock = systemClock } =
-    handlerConfig;
+  const {
+    port: defaultPort = DEFAULTS.port,
+    adminSecret,
+    internalPort,
+    internalHost = DEFAULTS.internalHost,
+    onExhausted,
+    ...handlerConfig
+  } = config;
+  const { authEnabled = true, authorize, clock = systemClock } = handlerConfig;
   const usesRoomTokens = authEnabled && authorize === undefined;
   if (usesRoomTokens && !adminSecret) {
     throw new TypeError(
@@ -110,19 +132,22 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
         "local development",
     );
   }
-  if (usesRoomTokens && !fitsHeader(adminSecret ?? "")) {
+  if (adminSecret && !fitsHeader(adminSecret)) {
     throw new TypeError("`adminSecret` must be printable ASCII: it travels in an HTTP header");
   }
+  if (internalPort !== undefined) checkInteger("internalPort", internalPort, MAX_PORT);
   const endpoint = await createHandlerParts({ ...handlerConfig, path: "/signal" });
-  const { handler, connections } = endpoint;
+  const { handler, connections, logger } = endpoint;
   let draining = false;
   let listener: Listener | undefined;
-  const fetch = await createRoutes({
+  let internalListener: Listener | undefined;
+  const { fetch, fetchInternal } = await createRoutes({
     endpoint,
-    adminSecret: usesRoomTokens ? adminSecret : undefined,
+    adminSecret: adminSecret || undefined,
+    usesRoomTokens,
+    hasInternalPort: internalPort !== undefined,
     isDraining: () => draining,
     now: () => clock.now(),
-    logger,
   });
 
   function listenerFailed(): void {
@@ -136,13 +161,27 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
   async function stop(options?: { drainMs?: number }): Promise<void> {
     draining = true;
     await handler.close(options);
-    await listener?.close();
+    await Promise.all([listener?.close(), internalListener?.close()]);
+  }
+
+  /** Listens for operators as well: after the other listener, since a platform moves the first one. */
+  async function listenInternally(main: Listener): Promise<Partial<ListenAddress>> {
+    if (internalPort === undefined) return {};
+    const ownFailure = () => connections.reduceCapacity();
+    const own = new Listener({ fetch: fetchInternal, onFailure: ownFailure, clock, logger });
+    try {
+      const { url: internalUrl } = own.listen(internalHost, internalPort);
+      internalListener = own;
+      return { internalUrl };
+    } catch (cause) {
+      await main.close();
+      throw new InternalListenError("The internal port cannot be listened on", { cause });
+    }
   }
   let stopped: Promise<void> | undefined;
   const close = (options?: { drainMs?: number }) => stopped ??= stop(options);
 
   return {
-    // deno-lint-ignore require-await -- a failure must be a rejection
     async listen({ port = defaultPort, host = DEFAULTS.host } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
@@ -150,7 +189,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
       try {
         const address = listener.listen(host, port);
         if (!address.url.startsWith("http:")) endpoint.warnOfNoAddresses();
-        return address;
+        return { ...address, ...await listenInternally(listener) };
       } catch (error) {
         listener = undefined;
         throw error;

@@ -24,6 +24,7 @@ export interface CountedParts {
   readonly connections: Connections;
   readonly memory: Pick<MemoryWatch, "isExceeded">;
   readonly cluster: Pick<Cluster, "corrections" | "revocations"> | undefined;
+  readonly revocations: { readonly size: number };
   readonly isClosing: () => boolean;
 }
 
@@ -47,7 +48,8 @@ export function statsOf(parts: CountedParts): SignalingStats {
 
 /** Every metric of a handler. */
 export function metricsOf(parts: CountedParts): readonly Family[] {
-  const { metrics, registry, negotiations, connections, memory, cluster, isClosing } = parts;
+  const { metrics, registry, negotiations, connections, memory, cluster, revocations, isClosing } =
+    parts;
   const { pending, joined, closing, neverOpened } = connections;
   return familiesOf(metrics, {
     peers: registry.peersByRole(),
@@ -58,6 +60,7 @@ export function metricsOf(parts: CountedParts): readonly Family[] {
     isOverloaded: memory.isExceeded,
     waitingOffers: negotiations.waitingOffers,
     heals: negotiations.reintroductions,
+    revocations: revocations.size,
     backplane: backplaneOf(cluster),
     backplaneCorrections: cluster?.corrections ?? 0,
     version: metadata.version,

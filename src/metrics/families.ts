@@ -25,6 +25,8 @@ export interface ServerState {
   readonly waitingOffers: number;
   /** Lists that were sent because a pair had not negotiated. */
   readonly heals: number;
+  /** Revocations of room tokens that are kept. */
+  readonly revocations: number;
   readonly backplane: "none" | "up" | "down";
   /** Members that differed from what the backplane had. */
   readonly backplaneCorrections: number;
@@ -65,6 +67,7 @@ function gauges(state: ServerState): Family[] {
       "Pairs of peers whose last offer, of the last 90 s, has no answer",
       only(state.waitingOffers),
     ),
+    gauge("revocations", "Revocations of tokens that have not expired", only(state.revocations)),
     gauge("build_info", "1, with the versions of this server and of Deno as labels", [
       { labels: { version: state.version, deno: Deno.version.deno }, value: 1 },
     ]),

@@ -9,6 +9,8 @@ export const DEFAULTS = {
   host: "0.0.0.0",
   /** Port to listen on. */
   port: 8080,
+  /** Address to listen on for operators. */
+  internalHost: "127.0.0.1",
   /** Milliseconds until a client without a room token has to register. */
   registerTimeoutMs: 10_000,
   /** Seconds by which the clock of a token's issuer may be ahead. */

@@ -19,6 +19,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
   assertEquals(parse(AUTH), {
     host: "0.0.0.0",
     port: 8080,
+    internal: undefined,
     logLevel: "info",
     logFormat: undefined,
     consumerAuth: undefined,
@@ -93,12 +94,38 @@ Deno.test("parseConfig() takes an empty setting for one that is not set", () => 
 
 Deno.test("parseConfig() needs nothing without auth, and warns loudly", () => {
   const config = parse({ AUTH_DISABLED: "true", PRIVATE_KEY_JWK: "left over" });
-  assertEquals(config.auth, { enabled: false });
+  assertEquals(config.auth, { enabled: false, adminSecret: undefined });
   assertEquals(config.warnings.length, 2);
   assert(config.warnings[0]?.includes("AUTHENTICATION IS OFF"));
   assert(config.warnings[1]?.includes("ALLOWED_ORIGINS"));
   const { warnings } = parse({ AUTH_DISABLED: "true", ALLOWED_ORIGINS: "null" });
   assertEquals(warnings.length, 1);
+});
+
+Deno.test("parseConfig() keeps an admin secret without auth, and checks it", () => {
+  const config = parse({ AUTH_DISABLED: "true", ADMIN_SECRET: AUTH.ADMIN_SECRET });
+  assertEquals(config.auth, { enabled: false, adminSecret: AUTH.ADMIN_SECRET });
+  assertMatch(
+    parse({ AUTH_DISABLED: "true", ADMIN_SECRET: "short" }).warnings.join(),
+    /ADMIN_SECRET has 5 bytes/,
+  );
+  assertMatch(problems({ AUTH_DISABLED: "true", ADMIN_SECRET: "ä" }).join(), /printable ASCII/);
+});
+
+Deno.test("parseConfig() reads the port for operators, which is another one than that for clients", () => {
+  const { internal } = parse({ ...AUTH, INTERNAL_PORT: "9090" });
+  assertEquals(internal, { port: 9090, host: "127.0.0.1" });
+  const anywhere = parse({ ...AUTH, PORT: "0", INTERNAL_PORT: "0", INTERNAL_HOST: "0.0.0.0" });
+  assertEquals(anywhere.internal, { port: 0, host: "0.0.0.0" });
+  assertEquals(parse({ ...AUTH, INTERNAL_HOST: "0.0.0.0" }).internal, undefined);
+  assertEquals(problems({ ...AUTH, INTERNAL_PORT: "8080" }), [
+    "INTERNAL_PORT is the same as PORT. Choose another one",
+  ]);
+  assertMatch(problems({ ...AUTH, INTERNAL_PORT: "x" }).join(), /Try: INTERNAL_PORT=9090/);
+  assertMatch(
+    problems({ ...AUTH, INTERNAL_PORT: "1", INTERNAL_HOST: "a b" }).join(),
+    /Try: INTERNAL_HOST=127\.0\.0\.1/,
+  );
 });
 
 Deno.test("parseConfig() shortens a malformed origin, and not the examples beside it", () => {

@@ -90,6 +90,22 @@ Deno.test("main: a port that is taken or an address that is not ours exits with 
   }
 });
 
+Deno.test("main: with INTERNAL_PORT it says where the metrics are; a port that is taken is named", async () => {
+  await using folder = await temporaryFolder();
+  const options = { cwd: folder.path, env: { ...OPEN, INTERNAL_PORT: "0" } };
+  await using server = serve(options);
+  const [, url = ""] = await server.line(/Metrics on (http:[^"]*\/metrics)/);
+  const response = await fetch(url);
+  assertMatch(await response.text(), /^client_db_sync_rooms 0$/m);
+  const { port } = new URL(url);
+  const { code, stderr } = await runDeno(["run", ...PERMISSIONS, MAIN], {
+    cwd: folder.path,
+    env: { ...OPEN, INTERNAL_PORT: port },
+  });
+  assertEquals(code, 1);
+  assertMatch(stderr, new RegExp(`INTERNAL_PORT ${port} is in use. Try: INTERNAL_PORT=`));
+});
+
 Deno.test("main: it serves with auth on, under the permissions of deno task start", async () => {
   const env = await authEnvironment();
   await using server = serve({ env });

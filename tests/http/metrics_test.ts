@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createSignalingHandler } from "../../mod.ts";
 import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { Client, until } from "../helpers/client.ts";
-import { startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
+import { ROOT } from "../helpers/command.ts";
+import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 
 function valuesOf(server: TestServer, name: string): Record<string, number> {
   const found = Object.entries(server.metrics()).filter(([key, value]) =>
@@ -150,4 +151,22 @@ Deno.test("handler.metrics() is a text for a route of the host's own, with the p
   assertMatch(text, /^process_start_time_seconds 1\d{9}/m);
   assertMatch(text, /^process_cpu_seconds_total [\d.]+$/m);
   assertMatch(text, /^client_db_sync_build_info\{version="\d+\.\d+\.\d+",deno="2\.[\d.]+"\} 1$/m);
+});
+
+Deno.test("docs/metrics.md has a row for each series, with the labels and the text of the code", async () => {
+  const network = createMemoryBackplane();
+  await using server = await startServer({ backplane: network.connect() });
+  await server.token("room");
+  const headers = { "x-admin-secret": ADMIN_SECRET };
+  const text = await (await fetch(`${server.url}/metrics`, { headers })).text();
+  const rows = [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE .*\n(.*)/gm)]
+    .map(([, name = "", help, sample = ""]) => {
+      const labels = [...sample.matchAll(/[{,](\w+)=/g)].map(([, label]) => label);
+      const own = labels.filter((label) => label !== "le").join(", ");
+      return [name.replace("client_db_sync_", ""), own, help];
+    });
+  const page = await Deno.readTextFile(`${ROOT}docs/metrics.md`);
+  const table = [...page.matchAll(/^\| `(\w+)` *\| (.*?) *\| (.*?) *\|$/gm)]
+    .map(([, name, labels = "", help]) => [name, labels.replaceAll("`", ""), help]);
+  assertEquals(table, rows);
 });
