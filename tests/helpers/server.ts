@@ -25,6 +25,8 @@ export interface TestServer extends AsyncDisposable {
   stats(): SignalingStats;
   /** The value of each of its metrics, by name and labels as in the text. */
   metrics(): Record<string, number>;
+  /** They as a text of Prometheus. */
+  metricsText(): string;
   /** Closes all clients at once unless told otherwise. */
   close(options?: { drainMs: number }): Promise<void>;
 }
@@ -44,6 +46,7 @@ export async function startServer(config: ServerOptions = {}, onPort = 0): Promi
     health: async () => await (await fetch(`${url}/health`)).json(),
     stats: () => server.stats(),
     metrics: () => readMetrics(server.metrics()),
+    metricsText: () => server.metrics(),
     close,
     [Symbol.asyncDispose]: () => close(),
   };
