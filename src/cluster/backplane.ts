@@ -43,12 +43,11 @@ export interface OrderedMember extends Member {
 }
 
 /**
- * Why a member joins. `join`: a peer comes. `join if free`: a peer comes for a name that was taken over
- * too often; one of its role that has the name keeps it, unless it is `JoinOptions.dead`. `reclaim`: it had joined before the backplane failed; of two
+ * Why a member joins. `join`: a peer comes. `reclaim`: it had joined before the backplane failed; of two
  * members that share a name the later stays. `restore`: it had joined, but the backplane has lost it; it
  * gets its name back only if nobody has it.
  */
-export type JoinMode = "join" | "join if free" | "reclaim" | "restore";
+export type JoinMode = "join" | "reclaim" | "restore";
 
 /** How a member joins. */
 export interface JoinOptions {
@@ -58,20 +57,29 @@ export interface JoinOptions {
   readonly limits: RoomLimits;
   /** The place in the order of joining that a restored member had. */
   readonly joinOrder?: number;
-  /** The member that does not keep its name from a `join if free`, because it answers no ping. */
+  /** The member that loses its name to a `join` in any case, because it answers no ping. */
   readonly dead?: MemberId;
 }
 
 /**
  * The outcome of a claim. If the name is in use, `mayTakeOver` decides: a normal peer gets any name, a
- * consumer only that of a consumer of the same identity. A `join if free` that fails for its mode alone
- * is replied with the member that keeps the name.
+ * consumer only that of a consumer of the same identity.
+ *
+ * Takeovers are counted: each `join` under the name of a member of the same role, other than
+ * `JoinOptions.dead`. When 3 happen within 15 s, the member that has joined keeps the name for 30 s: a
+ * `join` that would take it over is replied with that member in `keptBy`. The third is replied `joined
+ * and kept`, unless it was so for this name within the 10 minutes before, so that one instance logs it.
  *
  * When a member joins, every instance of the room receives `joined`, its own too. An instance that had
  * no other member in the room receives a `snapshot` instead. After a `restore` it receives `joined` in
  * any case, because it knows the room.
  */
-export type JoinReply = "joined" | "outdated" | JoinRefusal | { readonly keptBy: MemberId };
+export type JoinReply =
+  | "joined"
+  | "joined and kept"
+  | "outdated"
+  | JoinRefusal
+  | { readonly keptBy: MemberId };
 
 /** The outcome of an envelope: on its way, or dropped because too much is waiting, or undeliverable. */
 export type SendOutcome = "sent" | "busy" | "not found";

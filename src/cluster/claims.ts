@@ -10,6 +10,7 @@ import { CLOSE } from "../protocol/messages.ts";
 import { JOIN_REFUSALS, type JoinRefusal } from "../rooms/names.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import type { RoomLimits } from "../rooms/room.ts";
+import { warnOfTakeovers } from "../rooms/takeovers.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 
 /** Reclaims that are in flight at the same time. */
@@ -50,7 +51,7 @@ export class Claims {
 
   /** Claims the name of a local member. */
   async claim(local: LocalMember, { mode, answer, dead }: ClaimOptions): Promise<void> {
-    const { backplane, limits, localMembers } = this.#options;
+    const { backplane, limits, localMembers, logger } = this.#options;
     local.claim = { kind: "pending", ...(answer && { answer }) };
     const member = localMembers.toMember(local);
     const { joinOrder } = local.peer;
@@ -63,6 +64,7 @@ export class Claims {
     let act: () => void;
     try {
       const reply = await backplane.join(local.room, member, options);
+      if (reply === "joined and kept") warnOfTakeovers(logger, local.room, member.id);
       act = () => this.#answered(local, reply, answer);
     } catch (cause) {
       act = () => this.#claimFailed(local, cause);
@@ -98,7 +100,7 @@ export class Claims {
 
   #answered(local: LocalMember, reply: JoinReply, answer: ClaimOptions["answer"]): void {
     if (typeof reply === "object") this.#claimIfDead(local, reply.keptBy, answer);
-    else if (reply !== "joined") this.#refused(local, reply);
+    else if (reply !== "joined" && reply !== "joined and kept") this.#refused(local, reply);
   }
 
   /** Claims a name again if the peer that keeps it answers no ping. */
@@ -113,7 +115,7 @@ export class Claims {
     // Else the newcomer has left, or the backplane has failed and it has joined here.
     if (localMembers.find(memberId) !== local) return;
     if (isKept) return guard(() => this.#refused(local, "idInUse"));
-    await this.claim(local, { mode: "join if free", dead: keptBy, ...(answer && { answer }) });
+    await this.claim(local, { mode: "join", dead: keptBy, ...(answer && { answer }) });
   }
 
   #refused(local: LocalMember, reply: JoinRefusal | "outdated"): void {

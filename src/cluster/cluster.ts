@@ -11,7 +11,6 @@ import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { RoomLimits } from "../rooms/room.ts";
 import { isEligible } from "../rooms/director.ts";
-import type { KeptId } from "../rooms/rooms.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { Claims } from "./claims.ts";
@@ -149,18 +148,18 @@ export class Cluster {
 
   /**
    * Adds a peer to a room: at once while there are no other instances, else once its name is claimed.
-   * A second join of one peer is the first one. For a name that is `kept` see `rooms.ts`.
+   * A second join of one peer is the first one. A peer of this instance that is `dead` loses the name.
    */
-  join(room: string, peer: Peer, kept?: KeptId): JoinResult | Promise<JoinResult> {
+  join(room: string, peer: Peer, dead?: Peer): JoinResult | Promise<JoinResult> {
     const before = this.#localMembers.ofPeer(peer);
     if (before?.claim.kind === "pending" && before.claim.answer) return before.claim.answer.promise;
     const joined = this.#options.registry.get(room);
     if (joined?.has(peer)) return { room: joined, outcome: { kind: "joined" } };
     if (!this.isUp) return this.#joinHere(room, peer);
     const answer = Promise.withResolvers<JoinResult>();
-    const holder = kept?.dead && this.#localMembers.ofPeer(kept.dead);
+    const holder = dead && this.#localMembers.ofPeer(dead);
     this.#claims.claim(this.#add(room, peer), {
-      mode: kept === undefined ? "join" : "join if free",
+      mode: "join",
       answer,
       dead: holder && this.#localMembers.memberId(holder),
     });

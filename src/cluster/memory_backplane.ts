@@ -25,9 +25,16 @@ import {
   type Revocation,
 } from "../access/revocations.ts";
 import { MemoryRooms } from "./memory_rooms.ts";
+import { type Clock, systemClock } from "../runtime/clock.ts";
 
 /** Revocations that are stored, expired ones included; then the oldest is forgotten. */
 const MAX_STORED = 2 * MAX_REVOCATIONS;
+
+/** Options of {@linkcode createMemoryBackplane}. */
+export interface MemoryBackplaneOptions {
+  /** The time, by which takeovers of a name are counted; the machine's when absent. */
+  clock?: Clock;
+}
 
 /** Connects the handlers of one process. */
 export interface MemoryBackplane {
@@ -40,6 +47,7 @@ export interface MemoryBackplane {
 /**
  * Creates what connects the handlers of one process, so that they form one server.
  *
+ * @param options See {@linkcode MemoryBackplaneOptions}.
  * @returns Its `connect` gives each handler a backplane of its own.
  *
  * @example Two handlers that are one server
@@ -55,8 +63,8 @@ export interface MemoryBackplane {
  * assertEquals([first.stats().backplane, second.stats().backplane], ["up", "up"]);
  * ```
  */
-export function createMemoryBackplane(): MemoryBackplane {
-  const rooms = new MemoryRooms<MemoryConnection>();
+export function createMemoryBackplane(options: MemoryBackplaneOptions = {}): MemoryBackplane {
+  const rooms = new MemoryRooms<MemoryConnection>(options.clock ?? systemClock);
   const revocations = new Map<string, Revocation>();
   return {
     connect: () => new MemoryConnection(rooms, revocations),

@@ -18,6 +18,8 @@ import {
 } from "./backplane.ts";
 import { mayTakeOver } from "../rooms/names.ts";
 import { exceededLimit } from "../rooms/room.ts";
+import { Takeovers } from "../rooms/takeovers.ts";
+import type { Clock } from "../runtime/clock.ts";
 
 /** A room, with how many members each instance has in it. */
 interface MemoryRoom {
@@ -38,7 +40,12 @@ export class MemoryRooms<Connection extends Receiver> {
   readonly connections = new Map<string, Connection>();
   readonly #rooms = new Map<string, MemoryRoom>();
   readonly #roomsByInstance = new Map<string, Set<string>>();
+  readonly #takeovers: Takeovers;
   #lastInstance = 0;
+
+  constructor(clock: Clock) {
+    this.#takeovers = new Takeovers(clock);
+  }
 
   /** How many rooms have a member. */
   get size(): number {
@@ -75,6 +82,7 @@ export class MemoryRooms<Connection extends Receiver> {
     const isReclaim = mode === "reclaim" || mode === "restore";
     const needsSnapshot = mode !== "restore" && !room.countByInstance.has(instance);
     const old = room.members.get(member.id);
+    let isTakeover = false;
     if (old !== undefined && !isSameMember(old, member)) {
       const isTaken = !mayTakeOver(member, old);
       const isLater = isReclaim && old.joinedAt > member.joinedAt;
@@ -84,7 +92,8 @@ export class MemoryRooms<Connection extends Receiver> {
         return isTaken ? "idInUse" : "outdated";
       }
       const isDead = dead !== undefined && isSameMember(old, dead);
-      if (mode === "join if free" && old.role === member.role && !isDead) {
+      isTakeover = mode === "join" && old.role === member.role && !isDead;
+      if (isTakeover && this.#takeovers.isHeld(name, member.id)) {
         return { keptBy: { instance: old.instance, number: old.number } };
       }
     }
@@ -100,7 +109,8 @@ export class MemoryRooms<Connection extends Receiver> {
     this.#publish(room, joined, needsSnapshot ? instance : undefined);
     if (old !== undefined) this.#count(name, room, old.instance, -1);
     if (needsSnapshot) this.#publishSnapshot(name, room, instance, rotation, isReclaim);
-    return "joined";
+    const isNews = isTakeover && this.#takeovers.record(name, member.id);
+    return isNews ? "joined and kept" : "joined";
   }
 
   /** Changes a member, unless another one has the name by now. */

@@ -66,4 +66,8 @@ export {
 export type { Revocation } from "../access/revocations.ts";
 export type { JoinRefusal } from "../rooms/names.ts";
 export type { RoomLimits } from "../rooms/room.ts";
-export { createMemoryBackplane, type MemoryBackplane } from "./memory_backplane.ts";
+export {
+  createMemoryBackplane,
+  type MemoryBackplane,
+  type MemoryBackplaneOptions,
+} from "./memory_backplane.ts";

@@ -7,7 +7,6 @@
 import type { Role } from "../protocol/messages.ts";
 import type { JoinRefusal } from "./names.ts";
 import type { Peer } from "./peer.ts";
-import type { Takeovers } from "./takeovers.ts";
 import { type JoinOutcome, Room, type RoomOptions } from "./room.ts";
 
 /** What came of an attempt to join, and the room. */
@@ -23,21 +22,21 @@ export type ChangeListener = (room: Room, peer: Peer) => void;
 
 /** Options of {@linkcode SignalingRegistry}. */
 export interface RegistryOptions extends RoomOptions {
-  /** Counts the takeovers of ids; they are not counted when absent. */
-  readonly takeovers?: Takeovers;
+  /** Called for a peer that joins under the id of one of its role that is still connected. */
+  readonly onTakeover?: (room: string, id: string) => void;
 }
 
 /** All rooms of one server. */
 export class SignalingRegistry {
   readonly #roomOptions: RoomOptions;
-  readonly #takeovers: Takeovers | undefined;
+  readonly #onTakeover: RegistryOptions["onTakeover"];
   readonly #listeners: ChangeListener[] = [];
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
   constructor(options: RegistryOptions) {
     this.#roomOptions = options;
-    this.#takeovers = options.takeovers;
+    this.#onTakeover = options.onTakeover;
   }
 
   /** Calls a listener for every join, leave, replacement and update from now on. */
@@ -74,11 +73,6 @@ export class SignalingRegistry {
     return [...this.#rooms.values()];
   }
 
-  /** Whether an id was taken over so often that a peer which has it keeps it for now. */
-  isHeld(name: string, id: string): boolean {
-    return this.#takeovers?.isHeld(name, id) ?? false;
-  }
-
   /** The connected peer here that has the id of this newcomer, and its role. */
   holderOf(name: string, { id, role }: Peer): Peer | undefined {
     const holder = this.#rooms.get(name)?.find(id);
@@ -91,11 +85,17 @@ export class SignalingRegistry {
     const outcome = room.join(peer);
     if (outcome.kind === "joined") this.#peers++;
     const old = outcome.kind === "replaced" ? outcome.old : undefined;
+    if (old !== undefined && !old.isClosed && old.role === peer.role) {
+      this.#onTakeover?.(name, peer.id);
+    }
     if (room.has(peer)) this.#entered(room, peer, old);
     return { room, outcome };
   }
 
-  /** Adds a peer whose join the backplane has accepted, and replaces the peer with its id. */
+  /**
+   * Adds a peer whose join the backplane has accepted, and replaces the peer with its id; takeovers are
+   * counted by the backplane.
+   */
   place(name: string, peer: Peer, joinOrder: number): { room: Room; old: Peer | undefined } {
     const room = this.#roomOf(name);
     const old = room.place(peer, joinOrder);
@@ -133,9 +133,6 @@ export class SignalingRegistry {
 
   #entered(room: Room, peer: Peer, old: Peer | undefined): void {
     this.#rooms.set(room.name, room);
-    if (old !== undefined && !old.isClosed && old.role === peer.role) {
-      this.#takeovers?.record(room.name, peer.id);
-    }
     if (old !== undefined) this.#onChange(room, old);
     this.#onChange(room, peer);
   }

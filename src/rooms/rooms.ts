@@ -1,7 +1,7 @@
 /**
  * The rooms of one server: builds the registry and the parts that follow its changes, and asks the
  * peer that has an id before another one takes it over too often. It leaves sockets, tokens and other
- * instances to others.
+ * instances to others; takeovers among several instances are counted by their backplane.
  */
 
 import type { Clock } from "../runtime/clock.ts";
@@ -10,7 +10,7 @@ import { Director } from "./director.ts";
 import { Negotiations } from "./negotiations.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import type { Peer } from "./peer.ts";
-import { Takeovers } from "./takeovers.ts";
+import { Takeovers, warnOfTakeovers } from "./takeovers.ts";
 import type { RoomLimits } from "./room.ts";
 import { type JoinResult, SignalingRegistry } from "./registry.ts";
 
@@ -31,20 +31,10 @@ export interface Rooms {
 }
 
 /**
- * Adds a peer to a room; a promise where other instances are asked. Where the id is `kept`, a peer of
- * another instance that has it keeps it as well, if it still answers.
+ * Adds a peer to a room; a promise where other instances are asked. A peer of this instance that is
+ * `dead`, because it answers no ping, loses the id in any case.
  */
-export type Join = (
-  name: string,
-  peer: Peer,
-  kept?: KeptId,
-) => JoinResult | Promise<JoinResult>;
-
-/** An id that was taken over too often, so that the peer that has it keeps it. */
-export interface KeptId {
-  /** The peer of this instance that has it, if that answers no ping: it loses the id. */
-  readonly dead?: Peer;
-}
+export type Join = (name: string, peer: Peer, dead?: Peer) => JoinResult | Promise<JoinResult>;
 
 /** Milliseconds within which the peer that has an id has to answer a ping, else it loses the id. */
 export const PING_ANSWER_MS = 2000;
@@ -73,9 +63,12 @@ export function createRooms({
   const limits = { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity };
   const negotiations = new Negotiations({ clock, reintroduceMs, metrics });
   const director = new Director(clock, metrics);
+  const takeovers = new Takeovers(clock);
   const registry = new SignalingRegistry({
     negotiations,
-    takeovers: new Takeovers({ clock, logger }),
+    onTakeover: (room, id) => {
+      if (takeovers.record(room, id)) warnOfTakeovers(logger, room, id);
+    },
     signals: metrics.signals,
     limits,
   });
@@ -88,26 +81,31 @@ export function createRooms({
     negotiations,
     director,
     join: (name, peer, join = (room, newcomer) => registry.join(room, newcomer)) =>
-      joinUnlessHeld(registry, name, peer, join),
+      joinUnlessHeld({ registry, takeovers, join }, name, peer),
   };
 }
 
+interface HeldIds {
+  readonly registry: SignalingRegistry;
+  readonly takeovers: Takeovers;
+  readonly join: Join;
+}
+
 function joinUnlessHeld(
-  registry: SignalingRegistry,
+  parts: HeldIds,
   name: string,
   peer: Peer,
-  join: Join,
 ): JoinResult | Promise<JoinResult> {
-  if (!registry.isHeld(name, peer.id)) return join(name, peer);
+  const { registry, takeovers, join } = parts;
+  if (!takeovers.isHeld(name, peer.id)) return join(name, peer);
   const holder = registry.holderOf(name, peer);
-  // A peer of another instance may have the id, also in a room that this instance does not know.
-  if (holder === undefined || !holder.isLocal) return join(name, peer, {});
+  if (holder === undefined || !holder.isLocal) return join(name, peer);
   const answers = holder.answersWithin?.(PING_ANSWER_MS);
   if (answers === undefined) return registry.refuse(name, "idInUse");
   return answers.then((isAlive) => {
     if (peer.isClosed) return registry.refuse(name, "idInUse");
     // Meanwhile it may have left, and another peer may have joined.
-    if (registry.holderOf(name, peer) !== holder) return joinUnlessHeld(registry, name, peer, join);
-    return isAlive ? registry.refuse(name, "idInUse") : join(name, peer, { dead: holder });
+    if (registry.holderOf(name, peer) !== holder) return joinUnlessHeld(parts, name, peer);
+    return isAlive ? registry.refuse(name, "idInUse") : join(name, peer, holder);
   });
 }

@@ -155,6 +155,16 @@ Deno.test("claims: all names are claimed again a bounded number at a time, and m
   assertEquals(fixture.backplane.audits.length, 1);
 });
 
+Deno.test("claims: a name that is kept from now on is logged by the instance that is told so", async () => {
+  const fixture = startUp();
+  const answer = Promise.resolve(fixture.cluster.join("r", new FakePeer("a")));
+  fixture.grant(undefined, 1, "joined and kept");
+  assertEquals((await answer).outcome.kind, "joined");
+  await settle();
+  const warnings = fixture.logs.filter(({ level }) => level === "warn");
+  assertEquals(warnings.map(({ fields }) => fields), [{ room: "r", nodeId: "a" }]);
+});
+
 const HOLDER = { instance: "y", number: 7 };
 
 /** A peer that comes for a name that a member of another instance keeps, if that is alive. */
@@ -162,10 +172,10 @@ async function contest(fixture: ClusterFixture, peer = new FakePeer("a")) {
   const { backplane, cluster } = fixture;
   backplane.postReply = () => Promise.resolve({ reached: ["y"], isPartial: false });
   const contested: { outcome?: string } = {};
-  const answer = Promise.resolve(cluster.join("r", peer, {}));
+  const answer = Promise.resolve(cluster.join("r", peer));
   answer.then(({ outcome }) => contested.outcome = outcome.kind);
   const claim = backplane.claims.at(-1);
-  assertEquals(claim?.options.mode, "join if free");
+  assertEquals(claim?.options.mode, "join");
   claim?.answer.resolve({ keptBy: HOLDER });
   await settle();
   return contested;
@@ -208,7 +218,7 @@ Deno.test("claims: a holder that cannot be pinged keeps its name, one that is de
     const contested = await contest(fixture);
     await answer(fixture);
     const [, again] = fixture.backplane.claims;
-    assertEquals([again?.options.mode, again?.options.dead], ["join if free", HOLDER]);
+    assertEquals([again?.options.mode, again?.options.dead], ["join", HOLDER]);
     assertEquals(contested.outcome, undefined);
     fixture.grant();
     await settle();
@@ -245,7 +255,7 @@ Deno.test("claims: a newcomer joins here if the backplane fails while the holder
   fixture.listener.up("x2");
   await settle();
   const modes = fixture.backplane.claims.map(({ options }) => options.mode);
-  assertEquals(modes, ["join if free", "reclaim"]);
+  assertEquals(modes, ["join", "reclaim"]);
 });
 
 Deno.test("claims: many who come for one name ask once, and for many names a bounded number is asked", async () => {
@@ -255,7 +265,7 @@ Deno.test("claims: many who come for one name ask once, and for many names a bou
   await reply(fixture, "alive");
   assertEquals(contested.map(({ outcome }) => outcome), Array(3).fill("idInUse"));
   const answers = Array.from({ length: MAX_PINGS + 1 }, (_, number) => {
-    const answer = Promise.resolve(fixture.cluster.join("r", new FakePeer(`p${number}`), {}));
+    const answer = Promise.resolve(fixture.cluster.join("r", new FakePeer(`p${number}`)));
     fixture.backplane.claims.at(-1)?.answer.resolve({ keptBy: { instance: "y", number } });
     return answer;
   });
@@ -272,7 +282,7 @@ Deno.test("claims: a holder of this instance that is known to be dead loses its 
   const first = fixture.cluster.join("r", holder);
   fixture.grant();
   await first;
-  const second = fixture.cluster.join("r", new FakePeer("a"), { dead: holder });
+  const second = fixture.cluster.join("r", new FakePeer("a"), holder);
   const [before, claim] = fixture.backplane.claims;
   assertEquals(claim?.options.dead, { instance: "x", number: before?.member.number ?? 0 });
   fixture.grant();
@@ -287,7 +297,7 @@ Deno.test("claims: a holder of this instance is pinged without a question", asyn
   const first = fixture.cluster.join("r", holder);
   fixture.grant();
   await first;
-  const second = fixture.cluster.join("r", new FakePeer("a"), {});
+  const second = fixture.cluster.join("r", new FakePeer("a"));
   const { number } = fixture.backplane.claims[0]?.member ?? { number: 0 };
   fixture.backplane.claims[1]?.answer.resolve({ keptBy: { instance: "x", number } });
   await settle();

@@ -17,6 +17,7 @@ import { RemotePeer } from "../../src/cluster/remote_peer.ts";
 import type { Peer } from "../../src/rooms/peer.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
+import { TAKEOVER_WINDOW_MS } from "../../src/rooms/takeovers.ts";
 import { Session } from "../../src/sessions/session.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { generator } from "../helpers/random.ts";
@@ -42,13 +43,16 @@ interface ConnectedPeer {
 
 /** One instance, whose sessions join through a cluster. */
 class Instance {
+  /** The clock of the backplane. */
+  readonly shared: FakeClock;
   readonly backplane: SlowBackplane;
   readonly clock = new FakeClock();
   readonly context: SessionContext;
   readonly cluster: Cluster;
   #peers: ConnectedPeer[] = [];
 
-  constructor(memory: MemoryBackplane) {
+  constructor(memory: MemoryBackplane, shared: FakeClock) {
+    this.shared = shared;
     const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
     const { logger } = world.context;
     const { clock } = this;
@@ -166,6 +170,7 @@ function act(instance: Instance, saboteur: Backplane | undefined, random: Random
     case 5:
       return instance.backplane.recover();
     case 6:
+      instance.shared.tick(random(2) === 0 ? AUDIT_MS : TAKEOVER_WINDOW_MS);
       return instance.clock.tick(AUDIT_MS);
     case 7:
       if (saboteur === undefined) return;
@@ -200,9 +205,11 @@ function check(instances: Instance[], memory: MemoryBackplane): void {
 }
 
 async function run(random: Random, hasLosses: boolean): Promise<void> {
-  const memory = createMemoryBackplane();
+  const clock = new FakeClock();
+  const memory = createMemoryBackplane({ clock });
   const saboteur = hasLosses ? memory.connect() : undefined;
-  const instances = [new Instance(memory), new Instance(memory), new Instance(memory)] as const;
+  const create = () => new Instance(memory, clock);
+  const instances = [create(), create(), create()] as const;
   for (let n = 0; n < STEPS; n++) {
     act(instances[random(3)] as Instance, saboteur, random);
     await settle();

@@ -244,31 +244,68 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
   }],
 
   [
-    "a member keeps its name from a peer that joins only if it is free, unless it is dead",
+    "a name that was taken over three times, on whichever instance, stays with its holder",
     async (connect) => {
-      const [x, y] = [await connect(), await connect()];
-      const claim = (id: string, dead?: Member, more: Partial<Member> = {}) =>
-        y.backplane.join("r", y.member(id, more), {
-          mode: "join if free",
+      const instances = [await connect(), await connect(), await connect()] as const;
+      const [x, y, z] = instances;
+      const claim = (
+        on: ConnectedInstance,
+        member: Member,
+        dead?: Member,
+        mode: "join" | "reclaim" = "join",
+      ) =>
+        on.backplane.join("r", member, {
+          mode,
           limits: NO_LIMITS,
           ...(dead && { dead: { instance: dead.instance, number: dead.number } }),
         });
-      const a = await x.join("r", "a");
+      for (const on of [x, y, z]) assertEquals(await claim(on, on.member("a")), "joined");
+      const a = x.member("a");
+      assertEquals(await claim(x, a), "joined and kept");
       const keptBy = { instance: a.instance, number: a.number };
       const other = x.member("other");
-      assertEquals(await claim("a"), { keptBy });
-      assertEquals(await claim("a", other), { keptBy });
-      assertEquals(await claim("a", { ...a, instance: y.instance }), { keptBy });
-      assertEquals(await claim("a", a, { role: "consumer" }), "idInUse");
-      assertEquals(brief(await x.settle()), ["snapshot a"]);
-      assertEquals(await claim("a", a), "joined");
-      assertEquals(await claim("b", other), "joined");
-      await x.join("r", "c", { role: "consumer", consumerIdentity: "one" });
-      assertEquals(await claim("c", undefined, { role: "consumer" }), "idInUse");
-      assertEquals(await claim("c"), "joined");
-      assertEquals(brief(await x.settle()), ["joined a", "snapshot a,b,c", "joined c"]);
+      for (const on of instances) assertEquals(await claim(on, on.member("a")), { keptBy });
+      assertEquals(await claim(y, y.member("a"), other), { keptBy });
+      assertEquals(await claim(y, { ...y.member("a"), number: a.number }), { keptBy });
+      assertEquals(await claim(y, y.member("a", { role: "consumer" })), "idInUse");
+      assertEquals(await claim(x, a), "joined");
+      assertEquals(await claim(y, y.member("b")), "joined");
+      // One that is dead keeps nothing, and the next one does.
+      const next = y.member("a");
+      assertEquals(await claim(y, next, a), "joined");
+      assertEquals(await claim(z, z.member("a"), a), {
+        keptBy: { instance: next.instance, number: next.number },
+      });
+      const reclaimed = z.member("a", { joinedAt: next.joinedAt + 1000 });
+      assertEquals(await claim(z, reclaimed, undefined, "reclaim"), "joined");
+      z.backplane.leave("r", "a", reclaimed);
+      await z.settle();
+      assertEquals(await claim(x, x.member("a")), "joined");
+      assertEquals(brief(await y.settle()).at(-1), "joined a");
     },
   ],
+
+  ["only takeovers from a member of the same role that is not dead count", async (connect) => {
+    const [x, y] = [await connect(), await connect()];
+    const claim = (member: Member, dead?: Member) =>
+      y.backplane.join("r", member, { mode: "join", limits: NO_LIMITS, ...(dead && { dead }) });
+    let holder = await x.join("r", "a");
+    for (let n = 0; n < 5; n++) {
+      const newcomer = y.member("a");
+      assertEquals(await claim(newcomer, holder), "joined");
+      holder = newcomer;
+    }
+    for (let n = 0; n < 5; n++) {
+      y.backplane.leave("r", "a", holder);
+      holder = y.member("a");
+      assertEquals(await claim(holder), "joined");
+    }
+    for (let n = 0; n < 5; n++) {
+      const consumer = y.member(`c${n}`, { role: "consumer" });
+      assertEquals(await claim(consumer), "joined");
+      assertEquals(await claim(y.member(`c${n}`)), "joined");
+    }
+  }],
 
   ["each role has a limit of its own, and each identity", async (connect) => {
     const [x, y] = [await connect(), await connect()];
@@ -503,13 +540,14 @@ const SENTENCES: readonly [string, (connect: Connect) => Promise<void>][] = [
   ["an audit resolves after what had happened was reported", async (connect) => {
     const [x, y] = [await connect(), await connect()];
     for (let round = 0; round < 50; round++) {
-      const a = await x.join("r", "a");
+      const id = `a${round}`;
+      const a = await x.join("r", id);
       await x.settle();
-      const again = await y.join("r", "a");
-      y.backplane.leave("r", "a", again);
+      const again = await y.join("r", id);
+      y.backplane.leave("r", id, again);
       await y.settle();
       const { missing } = await x.backplane.audit([x.view("r", [a])]);
-      assertEquals([missing.length, x.received], [1, ["joined a"]]);
+      assertEquals([missing.length, x.received], [1, [`joined ${id}`]]);
     }
   }],
 

@@ -129,13 +129,17 @@ export class ClusterFixture {
   }
 
   /** The last claim, answered as the backplane does: by the event first. */
-  grant(claim = this.backplane.claims.at(-1), joinOrder = 1): void {
+  grant(
+    claim = this.backplane.claims.at(-1),
+    joinOrder = 1,
+    reply: "joined" | "joined and kept" = "joined",
+  ): void {
     if (claim === undefined) throw new Error("Nothing was claimed");
     const { room, member, options } = claim;
     const isReclaim = options.mode === "reclaim" || options.mode === "restore";
     const joined = { room, member: { ...member, joinOrder }, rotation: 0, isReclaim };
     this.listener.roomChanged({ kind: "joined", ...joined });
-    claim.answer.resolve("joined");
+    claim.answer.resolve(reply);
   }
 
   /** A member of another instance, which has joined a room. */

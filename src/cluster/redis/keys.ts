@@ -31,6 +31,11 @@ export class RedisKeys {
     return `${this.prefix}meta:${room}`;
   }
 
+  /** The takeovers of a name. */
+  takeovers(room: string, id: string): string {
+    return `${this.prefix}takeovers:${JSON.stringify([room, id])}`;
+  }
+
   /** The channel of an instance. */
   channel(instance: string): string {
     return `${this.prefix}to:${instance}`;

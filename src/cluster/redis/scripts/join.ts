@@ -4,6 +4,7 @@ import type { JoinOptions, JoinReply, Member } from "../../backplane.ts";
 import type { RedisKeys } from "../keys.ts";
 import { encodeMember, MESSAGE_KIND } from "../messages.ts";
 import { LIFETIME_SECONDS, ROOM_FUNCTIONS, type ScriptCall } from "./shared.ts";
+import { TAKEOVER_FUNCTIONS } from "./takeovers.ts";
 
 /** The reply of {@linkcode JOIN} when the other instances have removed the one that claims. */
 export const INSTANCE_REMOVED = "instance removed";
@@ -13,8 +14,8 @@ export const INSTANCE_REMOVED = "instance removed";
  * receives the whole room instead of the new member. Replies with a `JoinReply` or `INSTANCE_REMOVED`,
  * where a member keeps the name with its instance and its number.
  */
-export const JOIN = `${ROOM_FUNCTIONS}
-local members, meta, instances = KEYS[1], KEYS[2], KEYS[3]
+export const JOIN = `${ROOM_FUNCTIONS}${TAKEOVER_FUNCTIONS}
+local members, meta, instances, takeovers = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local prefix, room, id = ARGV[1], ARGV[2], ARGV[3]
 local instance, number, role, acceptsConsumers, joinedAt, identity = unpack(ARGV, 4, 9)
 local mode, oldJoinOrder, lifetime = ARGV[10], ARGV[11], ARGV[12]
@@ -55,7 +56,7 @@ end
 local isFirstHere = redis.call('HEXISTS', meta, 'i:' .. instance) == 0
 local needsSnapshot = isFirstHere and mode ~= 'restore'
 local old = redis.call('HGET', members, id)
-local oldInstance, joinOrder
+local oldInstance, joinOrder, isTakeover
 if old then
   local oldNumber, oldRole, oldJoinedAt, oldIdentity, _
   oldInstance, oldNumber, oldRole, _, oldJoinedAt, joinOrder, oldIdentity = decode(old)
@@ -69,9 +70,8 @@ if old then
     return isTaken and 'idInUse' or 'outdated'
   end
   local isDead = oldInstance == deadInstance and oldNumber == deadNumber
-  if not isSame and mode == 'join if free' and oldRole == role and not isDead then
-    return { oldInstance, oldNumber }
-  end
+  isTakeover = not isSame and mode == 'join' and oldRole == role and not isDead
+  if isTakeover and isKept(takeovers) then return { oldInstance, oldNumber } end
 end
 local limit = not isReclaim and exceededLimit(old)
 if limit then return limit end
@@ -93,7 +93,7 @@ publish(prefix, meta, { '${MESSAGE_KIND.joined}', room, id, value, rotation, isR
   needsSnapshot and instance or nil)
 if oldInstance then count(prefix, meta, room, oldInstance, -1) end
 if needsSnapshot then publishSnapshot(rotation) end
-return 'joined'
+return isTakeover and recordTakeover(takeovers) and 'joined and kept' or 'joined'
 `;
 
 /** A call of {@linkcode JOIN}. */
@@ -107,7 +107,12 @@ export function joinCall(
   const maxPeers = member.role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
   return {
     script: JOIN,
-    keys: [keys.members(room), keys.meta(room), keys.instances],
+    keys: [
+      keys.members(room),
+      keys.meta(room),
+      keys.instances,
+      keys.takeovers(room, member.id),
+    ],
     args: [
       keys.prefix,
       room,
@@ -136,6 +141,7 @@ export function decodeJoinReply(reply: unknown): JoinReply {
   }
   switch (reply) {
     case "joined":
+    case "joined and kept":
     case "idInUse":
     case "full":
     case "identityFull":
