@@ -6,6 +6,8 @@
 
 import { createSocket, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
+import { tlsFailure } from "../runtime/tls_failure.ts";
+import { untilAborted } from "../runtime/until_aborted.ts";
 import type { IceUrl } from "./ice_url.ts";
 import { decodeStun, HEADER_BYTES, stunLength, type StunMessage } from "./stun_message.ts";
 
@@ -63,22 +65,9 @@ export async function openLink(url: IceUrl, options: LinkOptions): Promise<StunL
   return new StreamLink(await connect(url, options), options.signal);
 }
 
-/** Waits for a promise, until the signal aborts. */
-async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
 async function resolve({ host }: IceUrl, signal: AbortSignal) {
   try {
-    const found = await until(lookup(host, { all: true }), signal);
+    const found = await untilAborted(lookup(host, { all: true }), signal);
     // IPv4 first: a machine without a route to IPv6 still finds such addresses.
     return found.find(({ family }) => family === 4) ?? found[0];
   } catch (error) {
@@ -153,7 +142,7 @@ class DatagramLink implements StunLink {
     };
     try {
       send(RTO_MS);
-      return await until(answer.promise, this.#signal);
+      return await untilAborted(answer.promise, this.#signal);
     } finally {
       clearTimeout(timer);
     }
@@ -183,7 +172,7 @@ class StreamLink implements StunLink {
   ): Promise<StunMessage> {
     try {
       for (let sent = 0; sent < request.length;) {
-        sent += await until(this.#conn.write(request.subarray(sent)), this.#signal);
+        sent += await untilAborted(this.#conn.write(request.subarray(sent)), this.#signal);
       }
       while (true) {
         const message = await this.#next();
@@ -210,7 +199,7 @@ class StreamLink implements StunLink {
   async #atLeast(length: number): Promise<void> {
     const chunk = new Uint8Array(4096);
     while (this.#bytes.length < length) {
-      const count = await until(this.#conn.read(chunk), this.#signal);
+      const count = await untilAborted(this.#conn.read(chunk), this.#signal);
       if (count === null) throw new LinkError(this.#bytes.length > 0 ? "not-stun" : "closed");
       const all = new Uint8Array(this.#bytes.length + count);
       all.set(this.#bytes);
@@ -238,22 +227,11 @@ async function connect(url: IceUrl, { signal, caCerts }: LinkOptions): Promise<D
   if (url.transport !== "tls") return conn;
   const secure = await Deno.startTls(conn, { hostname: url.host, caCerts });
   try {
-    await until(secure.handshake(), signal);
+    await untilAborted(secure.handshake(), signal);
     return secure;
   } catch (error) {
     secure.close();
     signal.throwIfAborted();
-    throw new LinkError("tls", reasonOf(error));
+    throw new LinkError("tls", tlsFailure(error));
   }
-}
-
-/** What is wrong with TLS, in words; the library's names are in its message. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : "";
-  if (/UnknownIssuer/.test(text)) return "its certificate is not signed by an authority we trust";
-  if (/CaUsedAsEndEntity/.test(text)) return "its certificate is signed by itself";
-  if (/NotValidForName/.test(text)) return "its certificate is for another name";
-  if (/Expired/.test(text)) return "its certificate has expired";
-  if (/corrupt message|InvalidContentType/.test(text)) return "this port does not speak TLS";
-  return "the handshake failed";
 }
