@@ -17,6 +17,8 @@ export interface Command {
   readonly summary: string;
   /** What its own help says below its usage. */
   readonly help: string;
+  /** The name of its one argument that is no option, as in `URL`; without it there is none. */
+  readonly operand?: string;
   /** Its options that have a value, as in `--port`. */
   readonly values?: readonly string[];
   /** Its options that have none. */
@@ -30,7 +32,7 @@ export interface Command {
   run(given: Given): Promise<number | undefined>;
 }
 
-/** The options that were given: an empty text for one without a value. */
+/** The options that were given: an empty text for one without a value; the operand by its name. */
 export type Given = ReadonlyMap<string, string>;
 
 /** The longest name of an unknown option that is shown. */
@@ -60,22 +62,27 @@ export async function runCommand(
 
 /** Reads options in either form, `--name value` and `--name=value`. */
 function readArguments(command: Command, args: readonly string[]): Given {
-  const { name: commandName, values = [], flags = [], usage } = command;
+  const { name: commandName, operand, values = [], flags = [], usage } = command;
   const given = new Map<string, string>();
   const wrong = (what: string) => wrongUsage(`${commandName}: ${what}. Try: ${usage}`);
   for (let index = 0; index < args.length; index++) {
     const [, name = "", equals, inline = ""] = /^([^=]*)(=?)([^]*)$/.exec(args[index] ?? "") ?? [];
     const isFlag = flags.includes(name);
+    if (operand !== undefined && !given.has(operand) && !name.startsWith("-")) {
+      given.set(operand, args[index] ?? "");
+      continue;
+    }
     if (!isFlag && !values.includes(name)) throw wrong(`unknown argument ${showArgument(name)}`);
     if (given.has(name)) throw wrong(`${name} is given twice`);
     if (isFlag && equals) throw wrong(`${name} has no value`);
     const value = isFlag || equals ? inline : args[++index] ?? "";
     if (!isFlag && value === "") throw wrong(`${name} needs a value`);
-    if (!isFlag && !equals && value.startsWith("-")) {
+    if (!isFlag && !equals && /^-./.test(value)) {
       throw wrong(`${name} needs a value; one that begins with - needs the form ${name}=VALUE`);
     }
     given.set(name, value);
   }
+  if (operand !== undefined && !given.has(operand)) throw wrong(`${operand} is missing`);
   return given;
 }
 

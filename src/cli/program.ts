@@ -6,6 +6,7 @@
 import metadata from "../../deno.json" with { type: "json" };
 import { CHECK } from "./check.ts";
 import { runCommand, showArgument } from "./command.ts";
+import { DOCTOR } from "./doctor.ts";
 import { EXIT } from "./failure.ts";
 import { mainHelp } from "./help.ts";
 import { KEYGEN } from "./keygen.ts";
@@ -14,7 +15,7 @@ import { print, printError } from "./terminal.ts";
 import { TOKEN } from "./token.ts";
 
 /** The commands, in the order of the help. */
-const COMMANDS = [SERVE, KEYGEN, TOKEN, CHECK];
+const COMMANDS = [SERVE, KEYGEN, TOKEN, CHECK, DOCTOR];
 
 /**
  * Runs a command.

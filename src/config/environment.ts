@@ -77,6 +77,18 @@ function readVariable(
   return true;
 }
 
+/**
+ * Reads any variable of the environment, or a setting of `.env`.
+ *
+ * @returns Its value; `undefined` if it is not set, is not valid UTF-8 or may not be read.
+ */
+export async function readNamed(name: string): Promise<string | undefined> {
+  if (NAMES.has(name)) return (await readEnvironment()).get(name);
+  const values = new Map<string, string>();
+  readVariable(name, values, new Map());
+  return values.get(name);
+}
+
 const NO_FILE: EnvFile = parseEnvFile("", NAMES);
 
 /** What `.env` says, or a sentence about why that is not known. */

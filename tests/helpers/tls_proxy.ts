@@ -22,6 +22,8 @@ export interface ProxyOptions {
   readonly folder: string;
   readonly certificate: Certificate;
   readonly port: number;
+  /** What else is changed, such as what people get wrong: texts of the file, each has to be there. */
+  readonly changes?: readonly (readonly [string, string])[];
 }
 
 export interface ProxyKind {
@@ -142,7 +144,7 @@ async function configure(
   options: ProxyOptions,
 ): Promise<string> {
   let text = await Deno.readTextFile(ROOT + kind.file);
-  for (const [from, to] of kind.replacements(options)) {
+  for (const [from, to] of [...options.changes ?? [], ...kind.replacements(options)]) {
     assert(text.includes(from), `${kind.file} has no ${from}`);
     text = text.replace(from, to);
   }

@@ -9,7 +9,7 @@ import { filesIn, ROOT } from "../helpers/command.ts";
  */
 const ROWS = [
   ["cli"],
-  ["http"],
+  ["http", "doctor"],
   ["sessions", "cluster", "config"],
   ["access", "ice", "rooms"],
   ["client", "metrics"],
