@@ -1,10 +1,9 @@
 /** The steps that need no token: `/health`, the upgrade of a WebSocket, and the rules for origins. */
 
 import { CLOSE } from "../protocol/messages.ts";
-import { untilAborted } from "../runtime/until_aborted.ts";
 import { errorOf, explainCommon, explainEnd, explainHandshake, readJson } from "./explain.ts";
+import { endWithin } from "./idle.ts";
 import { type Found, quote, StepFailure } from "./report.ts";
-import type { RawSocket, SocketEnd } from "./socket.ts";
 import type { Visit } from "./visit.ts";
 
 /** Whether the server wants tokens, as far as it has said. */
@@ -56,7 +55,7 @@ export async function tryUpgrade(
   const result = await visit.upgrade({ query }, signal);
   if (result.kind !== "socket") throw explainHandshake(result, visit.target);
   const { socket, ms } = result;
-  const end = await endWithin(socket, signal);
+  const end = await endWithin(socket.ended, REFUSAL_MS, signal);
   await socket.close();
   const { missingToken } = CLOSE;
   if (end?.code === missingToken.code) {
@@ -64,20 +63,6 @@ export async function tryUpgrade(
   }
   if (end !== undefined && (end.code ?? 0) < 4000) throw explainEnd(end);
   return { value: "unknown", seen: "101", ms };
-}
-
-/** How a WebSocket ends, `undefined` if it does not within a moment. */
-async function endWithin(
-  { ended }: RawSocket,
-  signal: AbortSignal,
-): Promise<SocketEnd | undefined> {
-  const pause = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => pause.resolve(undefined), REFUSAL_MS);
-  try {
-    return await untilAborted(Promise.race([ended, pause.promise]), signal);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Whether a page of this origin may connect. */

@@ -29,7 +29,7 @@ export async function watchIdle(
     end,
     seconds: (end.at - at) / 1000,
   });
-  const end = await Promise.race([socket.ended, pause(seconds * 1000, signal)]);
+  const end = await endWithin(socket.ended, seconds * 1000, signal);
   if (signal.aborted) return { kind: "interrupted" };
   if (end !== undefined) return ended(end);
   const timeout = new AbortController();
@@ -88,16 +88,21 @@ function explainEarly(end: SocketEnd, seconds: number): StepFailure {
   );
 }
 
-/** Resolves after a time, or when the signal aborts. */
-function pause(ms: number, signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    const finish = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", finish);
-      resolve(undefined);
-    };
-    const timer = setTimeout(finish, ms);
-    if (signal.aborted) finish();
-    else signal.addEventListener("abort", finish);
-  });
+/** How the socket ends, `undefined` if it does not within a time or before the signal aborts. */
+export async function endWithin(
+  ended: Promise<SocketEnd>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<SocketEnd | undefined> {
+  const over = Promise.withResolvers<undefined>();
+  const finish = () => over.resolve(undefined);
+  const timer = setTimeout(finish, ms);
+  signal.addEventListener("abort", finish);
+  if (signal.aborted) finish();
+  try {
+    return await Promise.race([over.promise, ended]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", finish);
+  }
 }
