@@ -104,8 +104,9 @@ function describe({ step, about, status, expected, seen, change, ms }: StepRepor
     ? ""
     : `, in ${ms < 10 ? ms : Math.round(ms)} ms`;
   const hasFailed = status === "fail" ? `expected: ${expected}; seen: ` : "";
-  const toChange = change === undefined ? "" : `. ${change}`;
-  return `${MARKS[status]}  ${name}: ${hasFailed}${seen}${time}${toChange}`;
+  const result = `${hasFailed}${seen}${time}`;
+  const toChange = change === undefined ? "" : `${/[.?!]$/.test(result) ? "" : "."} ${change}`;
+  return `${MARKS[status]}  ${name}: ${result}${toChange}`;
 }
 
 function summary(steps: readonly StepReport[], isGood: boolean): string {

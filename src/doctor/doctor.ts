@@ -185,7 +185,8 @@ async function examineTicket(
   });
   const probes = await report.run("ice-servers", {
     needs: { token },
-    run: (known, signal) => askIceServers(visit, known.token, signal),
+    run: (known, signal) =>
+      askIceServers(visit, { ticket: known.token, received: join?.[0].iceServers }, signal),
   });
   const reflexive = await examineIce(report, probes ?? [], caCerts);
   await report.run("address", {

@@ -19,10 +19,17 @@ export interface IceProbe {
   readonly credential?: string;
 }
 
+/** What the ICE servers are asked for with. */
+export interface IceQuestion {
+  readonly ticket: Ticket;
+  /** What came over a WebSocket: a mounted library has no other way. */
+  readonly received: unknown;
+}
+
 /** Asks for the ICE servers of a peer, as a client does. */
 export async function askIceServers(
   visit: Visit,
-  { room, token }: Ticket,
+  { ticket: { room, token }, received }: IceQuestion,
   signal: AbortSignal,
 ): Promise<Found<readonly IceProbe[]>> {
   const path = `/ice-servers?${new URLSearchParams({ room })}`;
@@ -31,12 +38,15 @@ export async function askIceServers(
   const { status, body, ms } = answer;
   const json = readJson(body);
   if (status !== 200 || json === undefined || !("iceServers" in json)) {
+    if (received !== undefined) return readServers(received);
     const failure = explainCommon(answer);
     if (failure !== undefined) throw failure;
     if (status === 401 || status === 403) {
       throw new StepFailure(`/ice-servers got ${status}`, "Give a token that the server accepts");
     }
-    throw new StepSkipped(`/ice-servers got ${status}: a mounted library has no such path`);
+    throw new StepSkipped(
+      `not known: /ice-servers got ${status}, and none came over the WebSocket`,
+    );
   }
   return { ...readServers(json["iceServers"]), ms };
 }

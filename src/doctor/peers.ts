@@ -27,6 +27,8 @@ export interface Peer {
   readonly socket: RawSocket;
   /** The `peers` of its list. */
   readonly list: readonly string[];
+  /** What the server has sent as its ICE servers, to the first peer alone; unchecked. */
+  readonly iceServers: unknown;
   /** `performance.now()` when it had joined. */
   readonly at: number;
 }
@@ -83,11 +85,16 @@ async function join(
   const result = await visit.upgrade({ query, headers }, signal);
   if (result.kind !== "socket") throw explainHandshake(result, visit.target);
   const { socket } = result;
-  await socket.send({ type: "register", nodeId, role: "normal", serveConsumers: false });
+  const register = { type: "register", nodeId, role: "normal", serveConsumers: false };
+  await socket.send({ ...register, iceServers: index === 0 });
+  let iceServers: unknown;
   try {
-    const { peers } = await socket.next(({ type }) => type === "peer-list", signal);
+    const { peers } = await socket.next((message) => {
+      if (message["type"] === "ice-servers") iceServers = message["iceServers"];
+      return message["type"] === "peer-list";
+    }, signal);
     const list = Array.isArray(peers) ? peers.map(String) : [];
-    return { nodeId, socket, list, at: performance.now() };
+    return { nodeId, socket, list, iceServers, at: performance.now() };
   } catch (error) {
     if (error instanceof SocketEnded) throw explainEnd(error.end);
     throw signal.aborted ? silent() : error;

@@ -189,6 +189,7 @@ Deno.test("doctor examines a mounted library, which has no /health, by the URL o
   await using signaling = await createSignalingHandler({
     ...await generateKeyPairJwk(),
     path: "/api/ws",
+    iceServers: [{ urls: "stun:127.0.0.1:1" }],
   });
   await using server = serve(async (request) => {
     return await signaling.fetch(request) ?? new Response("<h1>My page</h1>", { status: 200 });
@@ -196,9 +197,10 @@ Deno.test("doctor examines a mounted library, which has no /health, by the URL o
   const { token } = await signaling.issueToken({ ttl: "1h", subject: "todos" });
   const url = `ws://127.0.0.1:${server.addr.port}/api/ws`;
   const examined = await examineUrl(url, { token });
-  assertEquals([examined.ok, examined.failures], [true, []]);
+  assertEquals([examined.step("meet").status, examined.failures.length], ["ok", 1]);
   assertEquals(examined.step("health").status, "warn");
-  assertEquals(examined.step("ice-servers").status, "skipped");
+  assertEquals(examined.step("ice-servers").seen, "0 of TURN, 1 of STUN");
+  assertMatch(examined.failures[0] ?? "", /^ice: /);
   const minted = await examineUrl(url, { adminSecret: ADMIN_SECRET });
   assertMatch(minted.failures.join(), /^token: /);
 });
