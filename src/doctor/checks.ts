@@ -2,8 +2,8 @@
 
 import { CLOSE } from "../protocol/messages.ts";
 import { errorOf, explainCommon, explainEnd, explainHandshake, readJson } from "./explain.ts";
-import { endWithin } from "./idle.ts";
 import { type Found, quote, StepFailure } from "./report.ts";
+import { endWithin } from "./socket.ts";
 import type { Visit } from "./visit.ts";
 
 /** Whether the server wants tokens, as far as it has said. */

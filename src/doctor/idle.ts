@@ -3,7 +3,7 @@
 import { explainEnd } from "./explain.ts";
 import type { Peer } from "./peers.ts";
 import { type Found, StepFailure } from "./report.ts";
-import { type SocketEnd, SocketEnded } from "./socket.ts";
+import { endWithin, type SocketEnd, SocketEnded } from "./socket.ts";
 
 /** Milliseconds for the answer that shows that the socket still works. */
 const ANSWER_MS = 5000;
@@ -86,23 +86,4 @@ function explainEarly(end: SocketEnd, seconds: number): StepFailure {
     `${seen} ${after}`,
     "The server stops, or it gets no pongs: a proxy has to forward control frames, too",
   );
-}
-
-/** How the socket ends, `undefined` if it does not within a time or before the signal aborts. */
-export async function endWithin(
-  ended: Promise<SocketEnd>,
-  ms: number,
-  signal: AbortSignal,
-): Promise<SocketEnd | undefined> {
-  const over = Promise.withResolvers<undefined>();
-  const finish = () => over.resolve(undefined);
-  const timer = setTimeout(finish, ms);
-  signal.addEventListener("abort", finish);
-  if (signal.aborted) finish();
-  try {
-    return await Promise.race([over.promise, ended]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", finish);
-  }
 }

@@ -159,3 +159,22 @@ export class RawSocket {
     closeQuietly(this.conn);
   }
 }
+
+/** How the socket ends, `undefined` if it does not within a time or before the signal aborts. */
+export async function endWithin(
+  ended: Promise<SocketEnd>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<SocketEnd | undefined> {
+  const over = Promise.withResolvers<undefined>();
+  const finish = () => over.resolve(undefined);
+  const timer = setTimeout(finish, ms);
+  signal.addEventListener("abort", finish);
+  if (signal.aborted) finish();
+  try {
+    return await Promise.race([over.promise, ended]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", finish);
+  }
+}

@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import metadata from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/config/settings.ts";
+import { EXPECTED } from "../../src/doctor/report.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
 import { Client, until } from "../helpers/client.ts";
 import { filesIn, ROOT, runDeno, startDeno, temporaryFolder } from "../helpers/command.ts";
@@ -129,6 +130,11 @@ Deno.test("docs: the table of HTTP 429 quotes the texts of the code", async () =
   const rows = table("docs/troubleshooting.md", "Message");
   assert(rows.length > 4);
   for (const [text = ""] of rows) assertStringIncludes(sources.join(""), JSON.stringify(text));
+});
+
+Deno.test("docs: docs/doctor.md has every step and what it expects, in order", () => {
+  const rows = table("docs/doctor.md", "Step").map(([step, expects]) => [step, expects]);
+  assertEquals<unknown>(rows, Object.entries(EXPECTED));
 });
 
 Deno.test("docs: the server accepts every message of a normal that docs/protocol.md shows", async () => {
