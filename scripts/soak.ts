@@ -10,6 +10,7 @@ import { until } from "../tests/helpers/client.ts";
 import { BYSTANDERS, Phase } from "./soak/phase.ts";
 import { Random } from "../tests/helpers/random.ts";
 import { ServerProcess } from "./soak/server_process.ts";
+import { startScraping } from "./soak/scraper.ts";
 import { ENDED_WITHIN_MS, IDLE_TIMEOUT_SECONDS, REGISTER_TIMEOUT_MS } from "./soak/stalls.ts";
 import { type Counts, LABELS, Tally } from "./soak/tally.ts";
 import { type Check, check, isBack, measure, megabytes, settle } from "./soak/verdict.ts";
@@ -64,6 +65,7 @@ async function soak({ minutes, seed }: Options): Promise<boolean> {
   }
   const tokens = await requestTokens(server.url, adminSecret, provider.token);
   const durationMs = minutes * 60_000;
+  const scraper = startScraping(server.url, adminSecret);
 
   const warmUp = new World(server.url, tokens, new Tally());
   const warming = await Phase.start(warmUp, random);
@@ -92,6 +94,10 @@ async function soak({ minutes, seed }: Options): Promise<boolean> {
   await settle(server);
   const after = await measure(server, (figures) => isBack(before, figures, isWarm));
   const checks = check(before, after, isWarm, await server.sample(true));
+  await scraper.stop();
+  for (const problem of scraper.problems()) tally.problem(problem);
+  const scrapes = scraper.answered();
+  checks.push({ what: `the metrics were read ${scrapes} times`, isOk: scrapes > 0 });
   const code = await server.stop();
   checks.push({ what: `the server's exit code is ${code}`, isOk: code === 0 });
   return report(tally, checks);
