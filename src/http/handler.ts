@@ -40,7 +40,7 @@ import { type CountedParts, exportMetricsOf, metricsOf, statsOf } from "./server
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
 import { watchMemory } from "./watch_memory.ts";
 import { malformedRequest } from "./responses.ts";
-import { isValidHost, splitUrl } from "./url.ts";
+import { hasValidUrl, splitUrl } from "./url.ts";
 
 /** Milliseconds that clients have to answer their close when the handler stops. */
 const CLOSE_ANSWER_MS = 300;
@@ -211,7 +211,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     path,
     async fetch(request, info) {
       // With a malformed Host, not even the path of the URL is certain.
-      if (!isValidHost(request.headers.get("host"))) return malformedRequest();
+      if (!hasValidUrl(request)) return malformedRequest();
       if (!isOurs(splitUrl(request.url).pathname)) return null;
       const remote = remoteAddressOf(info);
       if (remote === undefined) warnOfNoAddresses(info === undefined ? NO_INFO : NO_ADDRESSES);

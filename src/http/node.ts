@@ -5,7 +5,7 @@
 
 import { malformedRequest, STATUS_CODE } from "./responses.ts";
 import type { UpgradeHandler } from "./upgrade.ts";
-import { isValidHost, splitUrl } from "./url.ts";
+import { hasValidUrl, splitUrl } from "./url.ts";
 
 /** What is read of a `node:http` request (`IncomingMessage`). */
 export interface NodeRequest {
@@ -47,7 +47,7 @@ function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request
     for (const [name, value] of Object.entries(headers)) {
       for (const one of [value ?? []].flat()) request.headers.append(name, one);
     }
-    return isValidHost(request.headers.get("host")) ? request : null;
+    return hasValidUrl(request) ? request : null;
   } catch {
     return null;
   }

@@ -21,7 +21,7 @@ import {
 } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { revokeRoute } from "./revoke_route.ts";
-import { isValidHost, splitUrl } from "./url.ts";
+import { hasValidUrl, splitUrl } from "./url.ts";
 
 /** Paths of a server with authentication, and the one that people try first. */
 const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json", "/"];
@@ -87,10 +87,7 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
     ),
     fetchInternal: answering(
       options,
-      (request, info) =>
-        isValidHost(request.headers.get("host"))
-          ? routeInternal(request, info)
-          : malformedRequest(),
+      (request, info) => hasValidUrl(request) ? routeInternal(request, info) : malformedRequest(),
     ),
   };
 }

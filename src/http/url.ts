@@ -6,12 +6,15 @@
 const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i;
 
 /**
- * Whether a `Host` header is a host, with or without a port (RFC 9112, section 3.2; RFC 3986, section
- * 3.2.2). Deno writes it into the URL as it is: `x/token?` there would replace the path of the request
- * line. Absent, as in HTTP/1.0 and HTTP/2, it is valid.
+ * Whether a request's `Host` is a host, with or without a port (RFC 9112, section 3.2), and its URL one
+ * that a URL parser accepts. Deno writes `Host` into the URL as it is: `x/token?` there would replace the
+ * path of the request line, and a copy of a request for `%` would throw. Absent, as in HTTP/1.0 and
+ * HTTP/2, or empty, it is valid.
  */
-export function isValidHost(host: string | null): boolean {
-  return host === null || HOST.test(host);
+export function hasValidUrl({ url, headers }: Pick<Request, "url" | "headers">): boolean {
+  const host = headers.get("host") || null;
+  return (host === null || (HOST.test(host) && URL.canParse(`http://${host}/`))) &&
+    URL.canParse(url);
 }
 
 /** The path of an absolute URL and its query without the question mark. */

@@ -3,7 +3,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createSignalingHandler, type SignalingHandler } from "../../mod.ts";
+import {
+  createLogger,
+  createSignalingHandler,
+  type SignalingHandler,
+  type SignalingHandlerOptions,
+} from "../../mod.ts";
 import { until, within } from "../helpers/client.ts";
 import { exchange, handshake } from "../helpers/raw.ts";
 import { startOpenServer, startServer } from "../helpers/server.ts";
@@ -22,8 +27,10 @@ async function closeEmpty(handler: SignalingHandler): Promise<void> {
 }
 
 /** A handler on `Deno.serve`; the host answers 404 to what is not the handler's. */
-async function mountOnDeno(): Promise<Mounted> {
-  const handler = await createSignalingHandler({ authEnabled: false });
+async function mountOnDeno(
+  options: SignalingHandlerOptions = { authEnabled: false },
+): Promise<Mounted> {
+  const handler = await createSignalingHandler(options);
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     async (request, info) => {
@@ -42,8 +49,10 @@ async function mountOnDeno(): Promise<Mounted> {
 }
 
 /** The same on `node:http`. */
-async function mountOnNode(): Promise<Mounted> {
-  const handler = await createSignalingHandler({ authEnabled: false });
+async function mountOnNode(
+  options: SignalingHandlerOptions = { authEnabled: false },
+): Promise<Mounted> {
+  const handler = await createSignalingHandler(options);
   const server = createServer((_, response) => response.writeHead(404).end());
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => {});
@@ -80,6 +89,12 @@ const BAD_HOSTS = [
   "[::1",
   "x y",
   "a:b",
+  "%",
+  "a%zz",
+  "[:::::]",
+  "x:99999999",
+  "1.2.3.4.5",
+  "xn--",
 ];
 
 for (const [name, mount] of [["Deno.serve", mountOnDeno], ["node:http", mountOnNode]] as const) {
@@ -93,6 +108,19 @@ for (const [name, mount] of [["Deno.serve", mountOnDeno], ["node:http", mountOnN
     for (const host of ["", "localhost", "EXAMPLE.com:8080", "[::1]:80", "1.2.3.4", "a_b.c~d"]) {
       assertEquals(await statusOf(mounted.port, withHost("/signal", host)), 101, host);
     }
+  });
+
+  Deno.test(`${name}: a Host that is no host is 400 before the host of the program is asked, without a log line`, async () => {
+    const lines: string[] = [];
+    const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
+    await using mounted = await mount({ authorize: () => null, logger });
+    for (const host of BAD_HOSTS) {
+      const head = withHost("/signal?token=secret", host);
+      assertEquals(await statusOf(mounted.port, head), 400, host);
+    }
+    const absolute = handshake("http://xn--/signal?token=secret");
+    assertEquals(await statusOf(mounted.port, absolute), 400);
+    assertEquals(lines.filter((line) => line.includes("secret")), []);
   });
 
   Deno.test(`${name}: an absolute target is for its path, whatever its scheme and host`, async () => {

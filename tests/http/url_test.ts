@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isValidHost, splitUrl } from "../../src/http/url.ts";
+import { hasValidUrl, splitUrl } from "../../src/http/url.ts";
 
 Deno.test("splitUrl() agrees with URL on what a server is asked for", () => {
   const urls = [
@@ -21,13 +21,38 @@ Deno.test("splitUrl() agrees with URL on what a server is asked for", () => {
   }
 });
 
-Deno.test("isValidHost() accepts a host with or without a port, and nothing that ends it in a URL", () => {
-  for (const host of [null, "", "h", "h:", "h:1", "[::1]", "[::1]:8080", "1.2.3.4", "a-b_c.d%20"]) {
-    assertEquals(isValidHost(host), true, String(host));
+function isValid(host: string | null, url = "http://localhost/signal"): boolean {
+  const headers = new Headers();
+  headers.get = () => host;
+  return hasValidUrl({ url, headers });
+}
+
+Deno.test("hasValidUrl() accepts a host with or without a port, and nothing that ends it in a URL", () => {
+  for (const host of [null, "", "h", "h:", "h:1", "[::1]", "[::1]:8080", "1.2.3.4", "a-b_c.d"]) {
+    assertEquals(isValid(host), true, String(host));
   }
   for (const end of ["/", "?", "#", "@", "\\", " ", "\t", "[", "]", ":", '"', "<", "ä", "\u0000"]) {
     for (const host of [`h${end}x`, `${end}x`, `h${end}:1`]) {
-      assertEquals(isValidHost(host), false, host);
+      assertEquals(isValid(host), false, host);
     }
   }
+});
+
+Deno.test("hasValidUrl() refuses a host or a URL that no URL parser accepts", () => {
+  for (
+    const host of [
+      "%",
+      "a%zz",
+      "a%20b",
+      "[:::::]",
+      "[::ffff:999.1.1.1]",
+      "h:65536",
+      "1.2.3.4.5",
+      "xn--",
+    ]
+  ) {
+    assertEquals(isValid(host), false, host);
+    assertEquals(isValid("localhost", `http://${host}/signal`), false, host);
+  }
+  assertEquals(isValid("localhost", "foo://h/signal"), true);
 });
