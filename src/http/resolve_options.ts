@@ -11,6 +11,7 @@ import type { IceConfig } from "../ice/ice_servers.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { checkInteger } from "../runtime/integer.ts";
+import { limitErrors } from "../runtime/limited_logger.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
 
@@ -69,7 +70,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     authEnabled,
     path: checkPath(path),
     clock,
-    logger: neverThrowing(logger),
+    logger: limitErrors(neverThrowing(logger), clock),
     limits: resolveLimits(options.limits),
     registerTimeoutMs: checkInteger("registerTimeoutMs", registerTimeoutMs),
     idleTimeoutSeconds: checkInteger("idleTimeoutSeconds", idleTimeoutSeconds, DAY_SECONDS),
