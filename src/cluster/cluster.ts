@@ -62,8 +62,8 @@ export class Cluster {
   #forgetTimer: Timer | undefined;
 
   constructor(given: ClusterOptions) {
-    const { registry, failures, clock, metrics = new Metrics() } = given;
-    const backplane = new MeasuredBackplane(given.backplane, { clock, metrics });
+    const { registry, failures, clock, logger, metrics = new Metrics() } = given;
+    const backplane = new MeasuredBackplane(given.backplane, { clock, metrics, logger });
     const options = { ...given, backplane, metrics };
     const parts = { ...options, localMembers: this.#localMembers };
     const router = this.#router = new MessageRouter(parts);

@@ -1,6 +1,7 @@
 /**
- * A backplane that counts what is asked of another one, what of that fails, and how long it takes. It
- * changes nothing: what the other one returns reaches the caller as it is.
+ * A backplane that counts what is asked of another one, what of that fails, and how long it takes. What
+ * the other one returns reaches the caller as it is. Where it returns nothing, a failure is logged: the
+ * other one may belong to a host, and throw or reject where it must not.
  */
 
 import type {
@@ -21,12 +22,15 @@ import type {
 import type { Revocation } from "../access/revocations.ts";
 import type { BackplaneOperation, Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
+import { callHost } from "../runtime/host_call.ts";
+import { failureFields, type Logger } from "../runtime/logger.ts";
 
 /** Options of {@linkcode MeasuredBackplane}. */
 export interface MeasuredBackplaneOptions {
   readonly clock: Clock;
   /** Where it counts. */
   readonly metrics: Metrics;
+  readonly logger: Logger;
 }
 
 /** Counts what is asked of a backplane. */
@@ -34,21 +38,24 @@ export class MeasuredBackplane implements Backplane {
   readonly #backplane: Backplane;
   readonly #clock: Clock;
   readonly #metrics: Metrics;
+  readonly #logger: Logger;
 
-  constructor(backplane: Backplane, { clock, metrics }: MeasuredBackplaneOptions) {
+  constructor(backplane: Backplane, { clock, metrics, logger }: MeasuredBackplaneOptions) {
     this.#backplane = backplane;
+    this.#logger = logger;
     this.#clock = clock;
     this.#metrics = metrics;
   }
 
   start(listener: BackplaneListener): void {
-    this.#backplane.start({
+    const started: unknown = this.#backplane.start({
       ...listener,
       up: (instance) => {
         this.#metrics.backplaneUps++;
         listener.up(instance);
       },
     });
+    callHost(() => started, (cause) => this.#failed("start", cause));
   }
 
   join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
@@ -56,13 +63,11 @@ export class MeasuredBackplane implements Backplane {
   }
 
   update(room: string, member: Member): void {
-    this.#metrics.backplaneCommands.update++;
-    this.#backplane.update(room, member);
+    this.#tell("update", () => this.#backplane.update(room, member));
   }
 
   leave(room: string, id: string, memberId: MemberId): void {
-    this.#metrics.backplaneCommands.leave++;
-    this.#backplane.leave(room, id, memberId);
+    this.#tell("leave", () => this.#backplane.leave(room, id, memberId));
   }
 
   send(envelope: Envelope): Promise<SendOutcome> {
@@ -70,8 +75,7 @@ export class MeasuredBackplane implements Backplane {
   }
 
   reportUndeliverable(envelope: EnvelopeHeader, reason: UndeliverableReason): void {
-    this.#metrics.backplaneCommands.report++;
-    this.#backplane.reportUndeliverable(envelope, reason);
+    this.#tell("report", () => this.#backplane.reportUndeliverable(envelope, reason));
   }
 
   audit(views: readonly RoomView[]): Promise<AuditReply> {
@@ -79,8 +83,7 @@ export class MeasuredBackplane implements Backplane {
   }
 
   authFailed(address: string): void {
-    this.#metrics.backplaneCommands.auth_failed++;
-    this.#backplane.authFailed(address);
+    this.#tell("auth_failed", () => this.#backplane.authFailed(address));
   }
 
   post(text: string, to?: string): Promise<PostReply> {
@@ -95,8 +98,25 @@ export class MeasuredBackplane implements Backplane {
     return this.#measure("load_revocations", () => this.#backplane.loadRevocations());
   }
 
-  close(): Promise<void> {
-    return this.#backplane.close();
+  /** Never rejects: what of it fails is logged. */
+  async close(): Promise<void> {
+    try {
+      await this.#backplane.close();
+    } catch (cause) {
+      this.#failed("close", cause);
+    }
+  }
+
+  #tell(operation: BackplaneOperation, run: () => unknown): void {
+    this.#metrics.backplaneCommands[operation]++;
+    callHost(run, (cause) => {
+      this.#metrics.backplaneErrors[operation]++;
+      this.#failed(operation, cause);
+    });
+  }
+
+  #failed(operation: BackplaneOperation | "start" | "close", cause: unknown): void {
+    this.#logger.error("The backplane failed", { operation, ...failureFields(cause) });
   }
 
   #measure<T>(operation: BackplaneOperation, run: () => Promise<T>): Promise<T> {

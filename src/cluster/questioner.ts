@@ -112,7 +112,7 @@ export class Questioner {
     this.#post(text, to).then((posted) => {
       pending.posted = posted;
       finishIfComplete(pending);
-    }, finish);
+    }).catch(finish);
     await promise;
     this.#options.clock.clearTimeout(timer);
     this.#pending.delete(id);
@@ -161,9 +161,11 @@ export class Questioner {
     return this.#answerers[question.kind]?.(question);
   }
 
-  /** Posts a text; a backplane that throws or has no such method rejects, too. */
-  #post(text: string, to: string | undefined): Promise<PostReply> {
-    return new Promise((resolve) => resolve(this.#options.backplane.post(text, to)));
+  /** Posts a text; a backplane that throws or replies with something else rejects, too. */
+  async #post(text: string, to: string | undefined): Promise<PostReply> {
+    const reply = await this.#options.backplane.post(text, to);
+    if (Array.isArray(reply?.reached)) return reply;
+    throw new TypeError("post() of the backplane must resolve to a PostReply");
   }
 }
 

@@ -4,6 +4,8 @@
 
 import { fitsHeader } from "../access/secrets.ts";
 import { systemClock } from "../runtime/clock.ts";
+import { callHost } from "../runtime/host_call.ts";
+import { failureFields } from "../runtime/logger.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
@@ -155,7 +157,9 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     if (fit < Infinity) {
       logger.error("Out of file descriptors: no more sockets for a minute", { fit });
     }
-    if (connections.neverOpened > connections.size) onExhausted?.();
+    if (connections.neverOpened > connections.size && onExhausted !== undefined) {
+      callHost(onExhausted, (cause) => logger.error("onExhausted() failed", failureFields(cause)));
+    }
   }
 
   async function stop(options?: { drainMs?: number }): Promise<void> {

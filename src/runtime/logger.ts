@@ -4,6 +4,7 @@
  */
 
 import { DEFAULTS } from "./defaults.ts";
+import { callHost } from "./host_call.ts";
 
 /** The variables of a log line. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
@@ -35,26 +36,40 @@ export const LOG_FORMATS: readonly LogFormat[] = ["pretty", "json"];
 /** A logger that writes nothing. */
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A logger that calls another and ignores what it throws: a lost log line must harm no peer. */
+/** A logger that calls another and ignores its failures: a lost log line must harm no peer. */
 export function neverThrowing(logger: Logger): Logger {
-  const guard = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) => {
-    try {
-      logger[name](message, fields);
-    } catch {
-      // There is no other place to report it.
-    }
-  };
+  const ignore = () => {}; // There is no other place to report it.
+  const guard = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) =>
+    callHost(() => logger[name](message, fields), ignore);
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
 }
 
+/** A token in a query, or a JWT anywhere. */
+const TOKEN = /([?&]token=)[^&#\s"']+|\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;
+
 /**
  * The fields that describe a failure: what was thrown as one text, and its stack when it is an error,
- * so that an operator can find the line.
+ * so that an operator can find the line. Tokens in them, such as in the URL that the message of a
+ * failed `fetch` contains, are replaced by `[token]`. It throws for no value.
  *
  * @param cause What was thrown.
  */
 export function failureFields(cause: unknown): LogFields {
-  return { cause: String(cause), stack: cause instanceof Error ? cause.stack : undefined };
+  const stack = cause instanceof Error && typeof cause.stack === "string" ? cause.stack : undefined;
+  return { cause: withoutTokens(textOf(cause)), stack: stack && withoutTokens(stack) };
+}
+
+/** Anything can be thrown, even what cannot be turned into a text. */
+function textOf(cause: unknown): string {
+  try {
+    return String(cause);
+  } catch {
+    return `A value of type ${typeof cause} that has no text`;
+  }
+}
+
+function withoutTokens(text: string): string {
+  return text.replace(TOKEN, (_, before = "") => `${before}[token]`);
 }
 
 /** Options of {@linkcode createLogger}. */

@@ -68,8 +68,33 @@ Deno.test("neverThrowing() swallows what a logger throws", () => {
   logger.info("Something else", { port: 8080 });
 });
 
+Deno.test("neverThrowing() swallows what the promise of an asynchronous logger rejects with", async () => {
+  const fail = () => Promise.reject(Object.create(null));
+  const logger = neverThrowing({ debug: fail, info: fail, warn: fail, error: fail });
+  for (const level of ["debug", "info", "warn", "error"] as const) logger[level]("Lost");
+  await new Promise((resolve) => setTimeout(resolve));
+});
+
 Deno.test("failureFields() describes an error by its message and stack, anything else by its text", () => {
   const error = new TypeError("broken");
   assertEquals(failureFields(error), { cause: "TypeError: broken", stack: error.stack });
   assertEquals(failureFields("broken"), { cause: "broken", stack: undefined });
+});
+
+Deno.test("failureFields() describes what cannot be turned into a text", () => {
+  const odd = [Object.create(null), { toString: () => ({}) }, Symbol("s"), undefined];
+  for (const cause of odd) assertEquals(typeof failureFields(cause).cause, "string");
+});
+
+Deno.test("failureFields() shows no token", () => {
+  const jwt = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJyIn0.c2ln-_";
+  const error = new TypeError(
+    `Invalid URL: 'http://h/signal?a=b&token=se.cr.et&room=r' "Bearer ${jwt}"`,
+  );
+  const { cause, stack } = failureFields(error);
+  assertEquals(
+    cause,
+    "TypeError: Invalid URL: 'http://h/signal?a=b&token=[token]&room=r' \"Bearer [token]\"",
+  );
+  for (const secret of ["se.cr.et", jwt]) assertEquals(String(stack).includes(secret), false);
 });
