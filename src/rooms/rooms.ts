@@ -7,6 +7,7 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { Director } from "./director.ts";
+import { mayTakeOver } from "./names.ts";
 import { Negotiations } from "./negotiations.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
 import type { Peer } from "./peer.ts";
@@ -99,7 +100,9 @@ function joinUnlessHeld(
   const { registry, takeovers, join } = parts;
   if (!takeovers.isHeld(name, peer.id)) return join(name, peer);
   const holder = registry.holderOf(name, peer);
-  if (holder === undefined || !holder.isLocal) return join(name, peer);
+  if (holder === undefined || !holder.isLocal || !mayTakeOver(peer, holder)) {
+    return join(name, peer);
+  }
   const answers = holder.answersWithin?.(PING_ANSWER_MS);
   if (answers === undefined) return registry.refuse(name, "idInUse");
   return answers.then((isAlive) => {

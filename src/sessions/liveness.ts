@@ -29,6 +29,9 @@ const EXTEND_SHARE = 2 / 3;
 /** A server that is too busy to read pongs waits for a client so many times its timeout. */
 const MAX_BUSY_TIMEOUTS = 4;
 
+/** For so many milliseconds the answer to a ping answers others as well. */
+const ANSWER_MS = 1000;
+
 /** Options of {@linkcode Liveness}. */
 export interface LivenessOptions {
   readonly socket: SocketLike;
@@ -53,6 +56,8 @@ export class Liveness implements FrameListener {
   #restartedAt = -Infinity;
   #windowEnd = 0;
   #controlFrames = 0;
+  /** When a ping was answered last, by `Clock.elapsed`. */
+  #answeredAt = -Infinity;
   /** The ping that is not answered yet. */
   #ping:
     | { readonly answer: Promise<boolean>; readonly settle: (isAlive: boolean) => void }
@@ -100,16 +105,20 @@ export class Liveness implements FrameListener {
 
   /**
    * Sends a ping and tells whether a frame came within so many milliseconds; Deno closes the socket
-   * if none did. `undefined` where a ping cannot be sent.
+   * if none did. One that was answered within the last second is enough. `undefined` where a ping
+   * cannot be sent.
    */
   ping(withinMs: number): Promise<boolean> | undefined {
     if (this.#ping !== undefined) return this.#ping.answer;
+    if (this.#clock.elapsed() - this.#answeredAt < ANSWER_MS) return Promise.resolve(true);
     const finish = pingAtOnce(this.#socket, withinMs / 1000);
     if (finish === undefined) return undefined;
+    this.#controlFrames--; // Its answer is no flood: others may cause many pings.
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const settle = (isAlive: boolean) => {
       this.#clock.clearTimeout(timer);
       this.#ping = undefined;
+      if (isAlive) this.#answeredAt = this.#clock.elapsed();
       finish(isAlive);
       resolve(isAlive);
     };

@@ -40,6 +40,13 @@ Deno.test("two tabs: after three takeovers the holder stays, and who comes gets 
   assertEquals((await holder.next("offer")).from, "other");
 });
 
+Deno.test("two tabs: however many come for a nodeId, its holder stays connected", async () => {
+  await using server = await startOpenServer();
+  await using holder = await takeOver(server, 3);
+  for (let n = 0; n < 150; n++) assertEquals(await attempt(server), IN_USE);
+  assertEquals(holder.socket.readyState, WebSocket.OPEN);
+});
+
 Deno.test("two tabs: a holder that has closed its socket keeps nothing", async () => {
   await using server = await startOpenServer();
   const holder = await takeOver(server, 3);

@@ -81,6 +81,18 @@ Deno.test("a holder that has left, is closed or answers no ping keeps no id", as
   }
 });
 
+Deno.test("a newcomer that may not have the id in any case has nobody pinged", async () => {
+  const fixture = new Fixture();
+  const consumer = (consumerIdentity: string) =>
+    Object.assign(new FakePeer("tab", "consumer"), { consumerIdentity });
+  for (let n = 0; n < 3; n++) await fixture.join(consumer("one"));
+  let pings = 0;
+  const answersWithin = () => Promise.resolve(++pings > 0);
+  await fixture.join(Object.assign(consumer("one"), { answersWithin }));
+  assertEquals([await fixture.join(consumer("two")), pings], ["idInUse", 0]);
+  assertEquals([await fixture.join(consumer("one")), pings], ["idInUse", 1]);
+});
+
 Deno.test("a newcomer that has left while the holder is asked joins nothing", async () => {
   const fixture = new Fixture();
   await fixture.joinAll(3, 100);

@@ -11,8 +11,8 @@ import { Client, within } from "../helpers/client.ts";
 import { RawClient } from "../helpers/raw_client.ts";
 import { FakeSocket } from "../helpers/socket.ts";
 
-function livenessOf(socket: WebSocket | FakeSocket): Liveness {
-  return new Liveness({ socket, clock: systemClock, idleTimeoutSeconds: 30, onFlood() {} });
+function livenessOf(socket: WebSocket | FakeSocket, onFlood = () => {}): Liveness {
+  return new Liveness({ socket, clock: systemClock, idleTimeoutSeconds: 30, onFlood });
 }
 
 /** A server with one socket, which a client has opened. */
@@ -65,6 +65,18 @@ Deno.test("Liveness.ping() finds a client that answers nothing, whose socket Den
   await withSocket(silent, async (socket, closed) => {
     assertEquals(await livenessOf(socket).ping(200), false);
     assertEquals((await within("close", closed)).code, 1001);
+  });
+});
+
+Deno.test("Liveness.ping() causes no flood: its answer does not count, and is good for a second", async () => {
+  await withSocket(live, async (socket) => {
+    let floods = 0;
+    const liveness = livenessOf(socket, () => floods++);
+    for (let n = 0; n < 100; n++) liveness.onFrame();
+    for (let n = 0; n < 5; n++) assertEquals(await liveness.ping(5000), true);
+    assertEquals(floods, 0);
+    liveness.onFrame();
+    assertEquals(floods, 1);
   });
 });
 
