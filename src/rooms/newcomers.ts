@@ -15,7 +15,7 @@ export interface Budget {
   left: number;
 }
 
-/** Called for a pair that is due, with the peer of the smaller id first; `false` if enough are. */
+/** Called for a pair that is due, with the peer of the smaller id first; `false` if it has to wait. */
 export type OnDue = (smaller: Participant, larger: Participant) => boolean;
 
 /** The newcomers of a room whose joins are equally old, and the peers that were in the room then. */
@@ -24,9 +24,12 @@ interface Batch {
   /** The same, in order of joining. */
   readonly order: readonly Participant[];
   readonly members: readonly Participant[];
-  /** The member whose pairs are looked at next. */
-  next: number;
+  /** The members whose pairs are still to be looked at, the next one last. */
+  remaining: Remaining[];
 }
+
+/** A member of a batch, and how many of its pairs have been looked at. */
+type Remaining = readonly [member: Participant, done: number];
 
 /** Options of {@linkcode Newcomers}. */
 export interface NewcomersOptions {
@@ -41,7 +44,7 @@ export class Newcomers {
   readonly #participantOf: NewcomersOptions["participantOf"];
   /** For each time in `afterMs` the peers whose join is not that old, oldest first. */
   readonly #stages: readonly Set<Participant>[];
-  readonly #batches: Batch[] = [];
+  #batches: Batch[] = [];
 
   constructor({ afterMs, participantOf }: NewcomersOptions) {
     this.#afterMs = afterMs;
@@ -73,14 +76,8 @@ export class Newcomers {
   /** Calls `onDue` for the pairs that are due now, as far as the budget allows. */
   sweep(now: number, budget: Budget, onDue: OnDue): void {
     this.#collect(now);
-    for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
-      for (; batch.next < batch.members.length; batch.next++) {
-        if (budget.left <= 0) return;
-        const member = batch.members[batch.next];
-        if (member?.canBeTold) findPairs(member, batch, budget, onDue);
-      }
-      this.#batches.shift();
-    }
+    for (const batch of this.#batches) sweepBatch(batch, budget, onDue);
+    this.#batches = this.#batches.filter(({ remaining }) => remaining.length > 0);
   }
 
   /** Puts the newcomers that are due into one batch for each room, and into the next stage. */
@@ -99,7 +96,8 @@ export class Newcomers {
       for (const [room, newcomers] of byRoom) {
         const members = room.normals().map(this.#participantOf)
           .filter((member) => member !== undefined);
-        this.#batches.push({ newcomers, order: [...newcomers], members, next: 0 });
+        const remaining = members.map((member): Remaining => [member, 0]).reverse();
+        this.#batches.push({ newcomers, order: [...newcomers], members, remaining });
       }
     }
   }
@@ -109,18 +107,38 @@ export class Newcomers {
   }
 }
 
-/** Calls `onDue` for the pairs of which this peer has the smaller id, and the later one is in the batch. */
-function findPairs(smaller: Participant, batch: Batch, budget: Budget, onDue: OnDue): void {
-  const { newcomers, order, members } = batch;
+/** Looks at the members that remain; those whose list is full remain for the next sweep. */
+function sweepBatch(batch: Batch, budget: Budget, onDue: OnDue): void {
+  const { remaining } = batch;
+  const waiting: Remaining[] = [];
+  while (budget.left > 0) {
+    const next = remaining.pop();
+    if (next === undefined) break;
+    const [member] = next;
+    const end = member.canBeTold ? findPairs(next, batch, budget, onDue) : undefined;
+    if (end !== undefined) waiting.push([member, end]);
+  }
+  batch.remaining = [...waiting.reverse(), ...remaining];
+}
+
+/**
+ * Calls `onDue` for the pairs of which this peer has the smaller id, and the later one is in the batch.
+ * Returns how many have been looked at when one has to wait, else `undefined`.
+ */
+function findPairs(
+  [smaller, done]: Remaining,
+  { newcomers, order, members }: Batch,
+  budget: Budget,
+  onDue: OnDue,
+): number | undefined {
   const isNewcomer = newcomers.has(smaller);
   const others = isNewcomer ? members : order;
-  // Where not all fit into one list, it begins with another one each time.
-  const start = others.length > MAX_DUE_IDS ? Math.floor(Math.random() * others.length) : 0;
-  for (let n = 0; n < others.length; n++) {
+  for (let n = done; n < others.length; n++) {
     budget.left--;
-    const larger = others[(start + n) % others.length];
+    const larger = others[n];
     if (larger === undefined || larger.id <= smaller.id || !larger.canBeNamed) continue;
     const isDue = larger.number < smaller.number ? isNewcomer : newcomers.has(larger);
-    if (isDue && !smaller.hasPairWith(larger) && !onDue(smaller, larger)) return;
+    if (isDue && !smaller.hasPairWith(larger) && !onDue(smaller, larger)) return n;
   }
+  return undefined;
 }

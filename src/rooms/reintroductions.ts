@@ -187,25 +187,26 @@ function findUnanswered(keeper: Participant, now: number, budget: Budget, onDue:
   for (const [other, pair] of keeper.pairs()) {
     budget.left--;
     const isOpen = !pair.isAnswered && keeper.id < other.id;
+    const forgetAt = pair.at + FORGET_AFTER_MS;
     if (isOpen && dueAfter(pair.at, pair.reintroductions) <= now) {
-      pair.reintroductions++;
-      if (keeper.canBeTold && other.canBeNamed) onDue(keeper, other);
+      const isNamed = !keeper.canBeTold || !other.canBeNamed || onDue(keeper, other);
+      if (isNamed) pair.reintroductions++; // Else the next list names it.
     }
-    const nextAt = isOpen ? examineAgainAt(pair) : pair.at + FORGET_AFTER_MS;
-    if (other.peer === undefined || nextAt <= now) keeper.forget(other);
-    else keeper.dueAt = Math.min(keeper.dueAt, nextAt);
+    if (other.peer === undefined || forgetAt <= now) keeper.forget(other);
+    else keeper.dueAt = Math.min(keeper.dueAt, isOpen ? examineAgainAt(pair) : forgetAt);
   }
 }
 
-/** Adds an id to the list of a peer; `false` if the list is full. */
+/** Adds an id to the list of a peer; `false` if the list is full, so that it has to wait. */
 function add(due: Due, smaller: Participant, larger: Participant, budget: Budget): boolean {
   let ids = due.get(smaller);
   if (ids === undefined) {
     due.set(smaller, ids = []);
     budget.left -= PAIRS_PER_LIST;
   }
-  if (ids.length < MAX_DUE_IDS) ids.push(larger.id);
-  return ids.length < MAX_DUE_IDS;
+  if (ids.length === MAX_DUE_IDS) return false;
+  ids.push(larger.id);
+  return true;
 }
 
 /** The larger ids of the room that follow those of the last list, in order of joining. */

@@ -79,7 +79,7 @@ Deno.test("an answer ends it, an offer starts over, a candidate changes nothing"
   }
 });
 
-Deno.test("all ids that are due come in one list, 64 at most and none twice", () => {
+Deno.test("all ids that are due come in one list, 64 at most, and the others in the lists that follow", () => {
   const fixture = new RoomFixture();
   const first = fixture.join("a");
   for (const id of ["b", "c", "d"]) fixture.join(id);
@@ -89,10 +89,43 @@ Deno.test("all ids that are due come in one list, 64 at most and none twice", ()
   const crowd = new RoomFixture();
   for (let n = 0; n < 200; n++) crowd.join(`peer ${n}`);
   const newcomer = crowd.join("a newcomer");
-  const lists = crowd.listsWithin(60, newcomer).map(([, ids]) => ids);
-  assertEquals(lists.map((ids) => ids.length), [MAX_DUE_IDS, MAX_DUE_IDS, MAX_DUE_IDS]);
-  for (const ids of lists) assertEquals(new Set(ids).size, MAX_DUE_IDS);
-  assert(new Set(lists.flat()).size > MAX_DUE_IDS, "not the same ids each time");
+  const lists = crowd.listsWithin(60, newcomer);
+  const sizes = [MAX_DUE_IDS, MAX_DUE_IDS, MAX_DUE_IDS, 200 - 3 * MAX_DUE_IDS];
+  assertEquals(lists.map(([, ids]) => ids.length), [...sizes, ...sizes, ...sizes]);
+  for (const [n, second] of SECONDS.entries()) {
+    const names = new Set(lists.slice(4 * n, 4 * n + 4).flatMap(([, ids]) => ids));
+    assertEquals([lists[4 * n]?.[0], names.size], [second, 200]);
+  }
+});
+
+Deno.test("of more unanswered offers than a list has room for, the next lists name the others", () => {
+  for (const isFromSmaller of [true, false]) {
+    const fixture = new RoomFixture();
+    const first = fixture.join("a");
+    const others = Array.from({ length: 100 }, (_, n) => fixture.join(`peer ${n}`));
+    for (const other of others) {
+      if (isFromSmaller) fixture.signal("offer", first, other);
+      else fixture.signal("offer", other, first);
+    }
+    const lists = fixture.listsWithin(120, first);
+    assertEquals(lists.map(([, { length }]) => length), [64, 36, 64, 36, 64, 36]);
+    for (const [n, second] of SECONDS.entries()) {
+      const names = new Set(lists.slice(2 * n, 2 * n + 2).flatMap(([, ids]) => ids));
+      assertEquals([lists[2 * n]?.[0], names.size], [second, 100]);
+    }
+    assertEquals(fixture.clock.pending, 0);
+  }
+});
+
+Deno.test("newcomers that are due at the same time as unanswered offers are named as well", () => {
+  const fixture = new RoomFixture();
+  const first = fixture.join("a");
+  for (let n = 0; n < 80; n++) fixture.signal("offer", first, fixture.join(`peer ${n}`));
+  const newcomers = Array.from({ length: 70 }, (_, n) => fixture.join(`quiet ${n}`));
+  const lists = fixture.listsWithin(9, first);
+  assertEquals(lists.map(([, { length }]) => length), [64, 64, 22]);
+  const names = new Set(lists.flatMap(([, ids]) => ids));
+  assertEquals([names.size, newcomers.every(({ id }) => names.has(id))], [150, true]);
 });
 
 Deno.test("nobody is told of a peer that has left, was replaced, is closed or is a consumer, nor such a peer of others", () => {
