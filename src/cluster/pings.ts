@@ -29,8 +29,9 @@ export class Pings {
   }
 
   /**
-   * Whether the client of a peer answers a ping within 2 s, or that cannot be found out. A peer whose
-   * instance does not answer, because it is dead or stalls, does not either. Never rejects.
+   * Whether the client of a peer answers a ping within 2 s, or that cannot be found out, because this
+   * instance or its own is pinging too many, or the backplane fails. A peer whose instance is dead or
+   * stalls does not answer. Never rejects.
    */
   async mayBeAlive(memberId: MemberId): Promise<boolean> {
     const { instance, number } = memberId;
@@ -69,7 +70,8 @@ export class Pings {
   async #ask({ instance, number }: MemberId): Promise<PingAnswer> {
     const timeoutMs = PING_ANSWER_MS + INSTANCE_ANSWER_MS;
     const question = { kind: "ping", number } as const;
-    const { answers: [found] } = await this.#questioner.ask(question, { to: instance, timeoutMs });
-    return found?.answer ?? "dead";
+    const reply = await this.#questioner.askOne(question, { to: instance, timeoutMs });
+    if (reply.kind === "answer") return reply.answer;
+    return reply.kind === "unanswered" ? "unknown" : "dead";
   }
 }

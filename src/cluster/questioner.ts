@@ -44,6 +44,15 @@ export interface Answers<K extends QuestionKind> {
   readonly isPartial: boolean;
 }
 
+/**
+ * What came of a question to one instance: its `answer`; `unanswered`, where it replied without one, or
+ * could not be asked; `silent`, where it was reached and has not replied in time; `gone`, where there is
+ * no such instance any more.
+ */
+export type Reply<K extends QuestionKind> =
+  | { readonly kind: "answer"; readonly answer: Answer<K> }
+  | { readonly kind: "unanswered" | "silent" | "gone" };
+
 /** Answers questions, by kind; what a function throws counts as no answer. */
 export type Answerers = {
   readonly [K in QuestionKind]?: (question: Question<K>) => Answer<K> | Promise<Answer<K>>;
@@ -89,21 +98,37 @@ export class Questioner {
     question: Question<K>,
     options: AskOptions,
   ): Promise<Answers<K>> {
-    const answers = await this.#ask(question, options);
-    const { metrics } = this.#options;
-    if (metrics !== undefined) metrics.asks[answers.isPartial ? "partial" : "complete"]++;
-    return answers;
+    const pending = await this.#ask(question, options);
+    const answers = pending && collect(question.kind, pending);
+    this.#count(answers?.isPartial ?? true);
+    return answers ?? { answers: [], isPartial: true };
   }
 
-  async #ask<K extends QuestionKind>(
+  /** Asks one other instance. Never rejects. */
+  async askOne<K extends QuestionKind>(
     question: Question<K>,
+    options: AskOptions & { readonly to: string },
+  ): Promise<Reply<K>> {
+    const reply = replyOf(question.kind, options.to, await this.#ask(question, options));
+    this.#count(reply.kind !== "answer");
+    return reply;
+  }
+
+  #count(isPartial: boolean): void {
+    const { metrics } = this.#options;
+    if (metrics !== undefined) metrics.asks[isPartial ? "partial" : "complete"]++;
+  }
+
+  /** Asks, and resolves once all have replied, or the time is over; `undefined` where it cannot. */
+  async #ask(
+    question: { readonly kind: QuestionKind },
     { to, timeoutMs }: AskOptions,
-  ): Promise<Answers<K>> {
+  ): Promise<Pending | undefined> {
     const id = ++this.#lastId;
     const text = encodeQuestion(id, question);
     const isUp = this.#options.localMembers.instance !== undefined;
     if (!isUp || this.#pending.size >= MAX_PENDING || text.length > MAX_TEXT) {
-      return { answers: [], isPartial: true };
+      return undefined;
     }
     const { promise, resolve: finish } = Promise.withResolvers<void>();
     const timer = this.#options.clock.setTimeout(finish, timeoutMs);
@@ -116,7 +141,7 @@ export class Questioner {
     await promise;
     this.#options.clock.clearTimeout(timer);
     this.#pending.delete(id);
-    return collect(question.kind, pending);
+    return pending;
   }
 
   /** Takes a text from another instance. */
@@ -171,6 +196,18 @@ export class Questioner {
 
 function finishIfComplete({ replies, posted, finish }: Pending): void {
   if (posted?.reached.every((instance) => replies.has(instance))) finish();
+}
+
+function replyOf<K extends QuestionKind>(
+  kind: K,
+  instance: string,
+  pending: Pending | undefined,
+): Reply<K> {
+  const answer = decodeAnswer(kind, pending?.replies.get(instance));
+  if (answer !== undefined) return { kind: "answer", answer };
+  const { posted, replies } = pending ?? {};
+  if (posted === undefined || replies?.has(instance)) return { kind: "unanswered" };
+  return { kind: posted.reached.includes(instance) ? "silent" : "gone" };
 }
 
 function collect<K extends QuestionKind>(kind: K, { replies, posted }: Pending): Answers<K> {

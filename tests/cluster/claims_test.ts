@@ -2,6 +2,8 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { AUDIT_MS } from "../../src/cluster/auditor.ts";
+import type { PostReply } from "../../src/cluster/backplane.ts";
+import { MAX_PENDING } from "../../src/cluster/questioner.ts";
 import { MAX_PINGS } from "../../src/cluster/pings.ts";
 import { encodeAnswer, type PingAnswer } from "../../src/cluster/question.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
@@ -168,9 +170,13 @@ Deno.test("claims: a name that is kept from now on is logged by the instance tha
 const HOLDER = { instance: "y", number: 7 };
 
 /** A peer that comes for a name that a member of another instance keeps, if that is alive. */
-async function contest(fixture: ClusterFixture, peer = new FakePeer("a")) {
+async function contest(
+  fixture: ClusterFixture,
+  postReply = (): Promise<PostReply> => Promise.resolve({ reached: ["y"], isPartial: false }),
+  peer = new FakePeer("a"),
+) {
   const { backplane, cluster } = fixture;
-  backplane.postReply = () => Promise.resolve({ reached: ["y"], isPartial: false });
+  backplane.postReply = postReply;
   const contested: { outcome?: string } = {};
   const answer = Promise.resolve(cluster.join("r", peer));
   answer.then(({ outcome }) => contested.outcome = outcome.kind);
@@ -201,21 +207,40 @@ Deno.test("claims: the holder of a kept name is pinged by its own instance", asy
 });
 
 Deno.test("claims: a holder that cannot be pinged keeps its name, one that is dead does not", async () => {
-  const unknown = startUp();
-  const kept = await contest(unknown);
-  await reply(unknown, "unknown");
-  assertEquals(kept.outcome, "idInUse");
-  const dead: ((fixture: ClusterFixture) => Promise<void>)[] = [
-    (fixture) => reply(fixture, "dead"),
-    (fixture) => reply(fixture),
-    (fixture) => {
-      fixture.clock.tick(2500);
-      return settle();
-    },
+  const nobody = { reached: [], isPartial: true };
+  const alive: ((fixture: ClusterFixture) => Promise<void>)[] = [
+    (fixture) => reply(fixture, "unknown"),
+    (fixture) => reply(fixture), // As an instance does that is asked too much.
   ];
-  for (const answer of dead) {
+  for (const answer of alive) {
     const fixture = startUp();
     const contested = await contest(fixture);
+    await answer(fixture);
+    assertEquals([contested.outcome, fixture.backplane.claims.length], ["idInUse", 1]);
+  }
+  const failing = startUp();
+  assertEquals(
+    (await contest(failing, () => Promise.reject(new Error("told to")))).outcome,
+    "idInUse",
+  );
+  const busy = startUp();
+  for (let n = 0; n < MAX_PENDING; n++) {
+    busy.cluster.ask({ kind: "ping", number: n }, { to: "z", timeoutMs: 60_000 });
+  }
+  assertEquals((await contest(busy)).outcome, "idInUse");
+  busy.listener.down("told to");
+
+  const dead: [(fixture: ClusterFixture) => Promise<void>, PostReply?][] = [
+    [(fixture) => reply(fixture, "dead")],
+    [(fixture) => {
+      fixture.clock.tick(2500);
+      return settle();
+    }],
+    [settle, nobody],
+  ];
+  for (const [answer, posted] of dead) {
+    const fixture = startUp();
+    const contested = await contest(fixture, posted && (() => Promise.resolve(posted)));
     await answer(fixture);
     const [, again] = fixture.backplane.claims;
     assertEquals([again?.options.mode, again?.options.dead], ["join", HOLDER]);
@@ -240,7 +265,7 @@ Deno.test("claims: another newcomer that was faster keeps the name, if it is ali
 Deno.test("claims: a newcomer that leaves while the holder is asked claims nothing more", async () => {
   const fixture = startUp();
   const peer = new FakePeer("a");
-  const contested = await contest(fixture, peer);
+  const contested = await contest(fixture, undefined, peer);
   fixture.cluster.cancelJoin(peer);
   await reply(fixture, "dead");
   assertEquals([contested.outcome, fixture.backplane.claims.length], [undefined, 1]);
