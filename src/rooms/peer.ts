@@ -72,6 +72,8 @@ export interface Peer {
   readonly servingState: ServingState;
   /** The peer's place in the room's order of joining; the room sets it. */
   joinOrder: number;
+  /** When a peer of this instance came for its id, by `Clock.elapsed`: it may join later. */
+  readonly claimedAt?: number;
   /** Whether the peer is connected to this instance. */
   readonly isLocal: boolean;
   /** Whether the peer's connection has ended. */

@@ -79,6 +79,12 @@ export class SignalingRegistry {
     return holder?.role === role && !holder.isClosed ? holder : undefined;
   }
 
+  /** Whether a peer here that came for the id later than this newcomer has it: the newcomer waited. */
+  isOvertaken(name: string, peer: Peer): boolean {
+    const { claimedAt = 0 } = this.holderOf(name, peer) ?? {};
+    return claimedAt > (peer.claimedAt ?? 0);
+  }
+
   /** Adds a peer to the room of that name, and creates the room if there is none; see `Room.join`. */
   join(name: string, peer: Peer): JoinResult {
     const room = this.#roomOf(name);

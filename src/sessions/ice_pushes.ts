@@ -39,8 +39,6 @@ const MAX_RENEWING = 16;
 export class IcePushes {
   readonly #find: IcePushesOptions["find"];
   readonly #queue: DueQueue<IceSession>;
-  /** What was found for those that register, until it is sent; `undefined` while it is looked for. */
-  readonly #found = new Map<IceSession, FoundIceServers | undefined>();
   /** Those whose list is due, in order. */
   readonly #due = new Set<IceSession>();
   /** Those whose list is being found. */
@@ -58,20 +56,16 @@ export class IcePushes {
     });
   }
 
-  /** Finds the ICE servers that a session is sent once it has registered in this role. */
-  async find(session: IceSession, role: Role): Promise<void> {
-    const { room, nodeId } = session.identity;
-    this.#found.set(session, undefined);
-    const found = await this.#find({ room, nodeId, role });
-    if (this.#found.has(session)) this.#found.set(session, found); // It has not ended.
+  /** Finds the ICE servers of a session that has asked, in its role of now. */
+  find({ identity: { room, nodeId }, role }: IceSession): Promise<FoundIceServers> {
+    return this.#find({ room, nodeId, role });
   }
 
   /**
    * Sends a session that has registered what was found for it, and fresh ones in time; nothing more if
    * it has not asked this time.
    */
-  registered(session: IceSession): void {
-    const found = this.#found.get(session);
+  registered(session: IceSession, found: FoundIceServers | undefined): void {
     this.end(session);
     if (found === undefined) return;
     this.#schedule(session, found); // Before the answer, which may end the session.
@@ -80,7 +74,6 @@ export class IcePushes {
 
   /** Sends a session nothing more. */
   end(session: IceSession): void {
-    this.#found.delete(session);
     this.#queue.delete(session);
     this.#due.delete(session);
     this.#renewing.delete(session);
@@ -104,8 +97,7 @@ export class IcePushes {
     this.#renewing.set(session, renewal);
     this.#running++;
     try {
-      const { identity: { room, nodeId }, role } = session;
-      const found = await this.#find({ room, nodeId, role });
+      const found = await this.find(session);
       if (this.#renewing.get(session) !== renewal) return;
       this.#renewing.delete(session);
       this.#schedule(session, found);

@@ -4,7 +4,9 @@
  * them, is decided by the session, the room and what found the ICE servers.
  */
 
+import type { FoundIceServers } from "../ice/ice_servers.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import { JOIN_REFUSALS } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { Room } from "../rooms/room.ts";
 import type { SessionContext } from "./context.ts";
@@ -12,24 +14,73 @@ import type { IceSession } from "./ice_pushes.ts";
 import type { ExpiringSession } from "./refreshes.ts";
 
 /** A session that has joined. */
-export type JoinedSession = Peer & ExpiringSession & IceSession;
+export type JoinedSession = Peer & ExpiringSession & IceSession & {
+  /** Whether the last `register` has asked for ICE servers. */
+  readonly wantsIceServers: boolean;
+};
+
+/** What an answer is made with. */
+type AnswerContext = Pick<SessionContext, "director" | "refreshes" | "icePushes">;
+
+/** What a `register` has come to. */
+export interface Registered {
+  readonly room: Room;
+  /** The ICE servers to send, for who has asked. */
+  readonly found?: FoundIceServers | undefined;
+  /** How many consumers have joined the room on all instances, where that is counted. */
+  readonly rotation?: number | undefined;
+}
 
 /**
  * Answers a `register`; a client that has not read so much that there is no room for the answer is
  * closed.
- *
- * @param rotation How many consumers have joined the room on all instances, where that is counted.
  */
 export function answerRegister(
-  { director, refreshes, icePushes }: Pick<
-    SessionContext,
-    "director" | "refreshes" | "icePushes"
-  >,
+  context: AnswerContext,
+  session: JoinedSession,
+  { room, found, rotation }: Registered,
+): void {
+  context.icePushes.registered(session, found);
+  sendList(context, session, room, rotation);
+}
+
+/**
+ * Answers a `register` of a peer that has joined before, perhaps in another role, unless the room has
+ * no place for it in that role: then it is closed.
+ */
+export function answerAgain(
+  context: AnswerContext & Pick<SessionContext, "registry">,
+  session: JoinedSession,
+  room: Room,
+): void {
+  const limit = room.exceededLimit(session);
+  if (limit !== undefined) return session.close(JOIN_REFUSALS[limit]);
+  context.registry.update(room, session);
+  if (session.wantsIceServers) answerLater(context, session, room);
+  else answerRegister(context, session, { room });
+}
+
+/**
+ * Answers once the ICE servers are found; what the peer sends and gets meanwhile goes on. A later
+ * `register` may have another answer first: it decides about the ICE servers, and this one is answered
+ * with the list alone.
+ */
+function answerLater(context: AnswerContext, session: JoinedSession, room: Room): void {
+  const { role } = session;
+  context.icePushes.find(session).then((found) => {
+    if (session.isClosed) return;
+    const isLatest = session.wantsIceServers && session.role === role;
+    if (isLatest) answerRegister(context, session, { room, found });
+    else sendList(context, session, room);
+  }).catch((cause) => session.connection.fail(cause));
+}
+
+function sendList(
+  { director, refreshes }: AnswerContext,
   session: JoinedSession,
   room: Room,
   rotation?: number,
 ): void {
-  icePushes.registered(session);
   const isSent = session.connection.answer(
     session.role === "normal"
       ? { type: "peer-list", peers: room.otherNormalIds(session) }

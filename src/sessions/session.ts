@@ -27,7 +27,8 @@
  * ```
  *
  * `verifying` and `joining` await one promise each and are left out where the answer is known at once.
- * Who asks for ICE servers is in `verifying` once more, while they are found, before it joins.
+ * Who asks for ICE servers is in `verifying` once more, while they are found, before it joins; one that
+ * has joined gets them later, with the list that answers its `register`.
  * In them the connection keeps the client's frames, so that the session awaits at most one thing at a
  * time and no frame overtakes another. A `refresh` changes no state: the verdict on the new token is
  * awaited beside them (refreshes.ts), and what the client sends meanwhile is handled at once. It
@@ -46,6 +47,7 @@ import {
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
+import type { FoundIceServers } from "../ice/ice_servers.ts";
 import { parseClientMessage } from "../protocol/parse.ts";
 import { isNews } from "../rooms/director.ts";
 import {
@@ -63,7 +65,7 @@ import { Connection, type Receiver } from "./connection.ts";
 import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
 import { recordJoin } from "./record_join.ts";
-import { answerRegister, refuseConsumer } from "./register_answer.ts";
+import { answerAgain, answerRegister, refuseConsumer } from "./register_answer.ts";
 import { type Awaiting, ENDED, NO_IDENTITY, type State, UNREGISTERED } from "./session_state.ts";
 
 /** The session of one connection. */
@@ -75,6 +77,7 @@ export class Session implements Peer, Receiver {
   consumerIdentity = "";
   servingState: ServingState = DEFAULT_SERVING_STATE;
   joinOrder = 0;
+  claimedAt = 0;
   identity = NO_IDENTITY;
   wantsRefresh = false;
   hasRegistered = false;
@@ -129,9 +132,8 @@ export class Session implements Peer, Receiver {
     if (this.#state.kind !== "unopened") return;
     const { admission } = this.#state;
     if (!(admission instanceof Promise)) return this.#onAdmission(admission);
-    this.#await({ kind: "verifying", room: undefined }, admission, (settled) => {
-      this.#onAdmission(settled);
-    });
+    const act = (settled: Admission) => this.#onAdmission(settled);
+    this.#await({ kind: "verifying", room: undefined }, admission, act);
   }
 
   onMessage(text: string): void {
@@ -191,7 +193,7 @@ export class Session implements Peer, Receiver {
     this.identity = admission.identity;
     this.#state = UNREGISTERED;
     if (!this.identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
-    else this.#deadline.set(this.#silentJoinMs, () => this.#join("normal", undefined));
+    else this.#deadline.set(this.#silentJoinMs, () => this.#enter("normal", undefined));
   }
 
   #closeAfterRegisterTimeout(): void {
@@ -238,7 +240,7 @@ export class Session implements Peer, Receiver {
       if (!this.identity.canJoinAsNormal) {
         return void this.connection.sendMessage(invalidMessage("Register first"));
       }
-      this.#join("normal", undefined);
+      this.#enter("normal", undefined);
       if (this.isAwaiting) return this.connection.requeue(text);
     }
     if (this.#state.kind !== "joined") return;
@@ -247,32 +249,32 @@ export class Session implements Peer, Receiver {
     else if (outcome === "busy") this.connection.sendMessage(peerBusy(message.to));
   }
 
-  /** Joins once the ICE servers are found, if the client asks for them: they come before its list. */
-  #enter(role: Role, room: Room | undefined): void {
-    if (!this.wantsIceServers) return this.#join(role, room);
-    const found = this.#context.icePushes.find(this, role);
-    this.#await({ kind: "verifying", room }, found, () => this.#join(role, room));
-    this.#deadline.clear(); // Finding them has a time limit of its own.
-  }
-
-  /** Joins the room in a role, or changes the role of a peer that has joined it. */
-  #join(role: Role, joined: Room | undefined): void {
+  /** Joins in a role, once the ICE servers are found where they come before the list. */
+  #enter(role: Role, joined: Room | undefined): void {
     this.#deadline.clear();
     this.role = role;
     if (role === "normal") this.consumerIdentity = "";
     if (joined !== undefined) {
       this.#state = { kind: "joined", room: joined };
-      const limit = joined.exceededLimit(this);
-      if (limit !== undefined) return this.connection.close(JOIN_REFUSALS[limit]);
-      this.#context.registry.update(joined, this);
-      return answerRegister(this.#context, this, joined);
+      return answerAgain(this.#context, this, joined);
     }
-    const result = this.#context.join(this.identity.room, this);
-    if (!(result instanceof Promise)) return this.#onJoined(result);
-    this.#await({ kind: "joining" }, result, (settled) => this.#onJoined(settled));
+    this.claimedAt = this.#context.clock.elapsed();
+    if (!this.wantsIceServers) return this.#join();
+    const found = this.#context.icePushes.find(this);
+    this.#await({ kind: "verifying", room: undefined }, found, (servers) => this.#join(servers));
+    this.#deadline.clear(); // Finding them has a time limit of its own.
   }
 
-  #onJoined({ room, outcome, rotation }: JoinResult): void {
+  /** Joins, unless a newer connection of the same name has joined while the ICE servers were found. */
+  #join(found?: FoundIceServers): void {
+    const { room } = this.identity;
+    if (this.#context.registry.isOvertaken(room, this)) return this.close(CLOSE.replaced);
+    const result = this.#context.join(room, this);
+    if (!(result instanceof Promise)) return this.#onJoined(result, found);
+    this.#await({ kind: "joining" }, result, (settled) => this.#onJoined(settled, found));
+  }
+
+  #onJoined({ room, outcome, rotation }: JoinResult, found: FoundIceServers | undefined): void {
     if (outcome.kind !== "joined" && outcome.kind !== "replaced") {
       return this.connection.close(JOIN_REFUSALS[outcome.kind]);
     }
@@ -280,6 +282,6 @@ export class Session implements Peer, Receiver {
     this.connection.markJoined();
     if (outcome.kind === "replaced") closeLoser(outcome.old, this);
     recordJoin(this.#context, this, { room, outcome });
-    answerRegister(this.#context, this, room, rotation);
+    answerRegister(this.#context, this, { room, found, rotation });
   }
 }

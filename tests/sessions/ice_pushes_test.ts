@@ -172,3 +172,80 @@ Deno.test("IcePushes lets a register with iceServers that is no boolean be inval
   }
   assertEquals([sent(ada), calls.length], [["error", "error", "error", "error"], 0]);
 });
+
+Deno.test("IcePushes lets a newer connection keep its name while an older one waits for servers", async () => {
+  const { fixture, calls } = createFixture();
+  const older = fixture.open("ada");
+  older.session.receive(ASK);
+  fixture.clock.tick(300);
+  const newer = fixture.join("ada");
+  await calls[0]?.answer("first");
+  assertEquals(older.socket.closedWith?.code, 1000);
+  assertEquals([sent(older), newer.socket.closedWith, fixture.registry.peers], [[], undefined, 1]);
+});
+
+Deno.test("IcePushes lets the newer of two connections that wait for servers have the name", async () => {
+  for (const answered of [[0, 1], [1, 0]]) {
+    const { fixture, calls } = createFixture();
+    const [older, newer] = [fixture.open("ada"), fixture.open("ada")];
+    older.session.receive(ASK);
+    fixture.clock.tick(1);
+    newer.session.receive(ASK);
+    for (const call of answered) await calls[call]?.answer("first");
+    assertEquals(older.socket.closedWith?.code, 1000);
+    assertEquals([newer.socket.closedWith, sent(newer)], [undefined, ["stun:first", "peer-list"]]);
+  }
+});
+
+Deno.test("IcePushes lets a normal peer that waited for servers have the name of a consumer", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = fixture.open("ada");
+  ada.session.receive(ASK);
+  fixture.clock.tick(1);
+  const consumer = fixture.open("ada");
+  consumer.session.receive('{"type":"register","role":"consumer"}');
+  await calls[0]?.answer("first");
+  assertEquals(consumer.socket.closedWith?.code, 4409);
+  assertEquals(sent(ada), ["stun:first", "peer-list"]);
+});
+
+Deno.test("IcePushes keeps nothing of a joined peer waiting while its servers are found again", async () => {
+  const { fixture, calls } = createFixture();
+  const ben = fixture.join("ben");
+  const ada = await join(fixture, calls, "ada");
+  ada.session.receive(ASK);
+  for (let count = 0; count < 90; count++) {
+    ada.session.receive(`{"type":"offer","to":"ben","sdp":"${"x".repeat(800)}"}`);
+    fixture.clock.tick(100);
+  }
+  assertEquals([sent(ben).filter((type) => type === "offer").length, sent(ada)], [90, []]);
+  await calls.at(-1)?.answer("second");
+  assertEquals(sent(ada), ["stun:second", "peer-list"]);
+});
+
+Deno.test("IcePushes answers each register of a joined peer, and the last decides about servers", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  ada.session.receive(ASK);
+  ada.session.receive('{"type":"register","role":"consumer","iceServers":true}');
+  await calls[2]?.answer("consumer");
+  assertEquals(sent(ada), ["stun:consumer", "server-list"]);
+  await calls[1]?.answer("normal");
+  assertEquals(sent(ada), ["server-list"]);
+  ada.session.receive('{"type":"register","iceServers":true}');
+  ada.session.receive('{"type":"register"}');
+  assertEquals(sent(ada), ["peer-list"]);
+  await calls[3]?.answer("late");
+  assertEquals(sent(ada), ["peer-list"]);
+  fixture.clock.tick(TTL_SECONDS * 2000);
+  assertEquals(calls.length, 4);
+});
+
+Deno.test("IcePushes sends a joined peer that has left nothing of what is found for it", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  ada.session.receive(ASK);
+  ada.session.handleEvent(new Event("close"));
+  await calls.at(-1)?.answer("second");
+  assertEquals([sent(ada), fixture.errors, fixture.clock.pending], [[], [], 0]);
+});
