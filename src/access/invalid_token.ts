@@ -17,8 +17,9 @@ import { SignalingError } from "../runtime/errors.ts";
 
 /**
  * What is wrong with a token: its form, its signature (or the algorithm or key of it), one of its
- * claims, or nothing but its age. The signature of an `expired` token is valid; an `unknown key` may be
- * one that has been in use elsewhere since the key set here was read or fetched.
+ * claims, or nothing but its age. The signature of a token that is `expired` or wrong in its `claims` is
+ * valid; an `unknown key` may be one that has been in use elsewhere since the key set here was read or
+ * fetched.
  */
 export type InvalidTokenReason = "expired" | "unknown key" | "malformed" | "signature" | "claims";
 

@@ -45,8 +45,8 @@ export interface Limits {
   /** Consumers in one room with tokens of one issuer and subject. Beyond: close 1013. */
   readonly maxConsumersPerIdentity: number;
   /**
-   * Invalid tokens from one address in a minute, and wrong secrets, counted apart; a token that has
-   * expired does not count. Beyond: HTTP 429.
+   * Invalid tokens from one address in a minute, and wrong secrets, counted apart; a token whose
+   * signature is valid does not count. Beyond: HTTP 429.
    */
   readonly maxFailedAuthPerMinute: number;
   /** Megabytes (2^20 bytes) that the process may have resident. Beyond: HTTP 503. */

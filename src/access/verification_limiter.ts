@@ -17,6 +17,8 @@ export type Verdict<T> =
   | { readonly kind: "valid"; readonly value: T }
   /** Nobody guessed this token, since its signature is valid: it counts against no limit. */
   | { readonly kind: "expired"; readonly error: InvalidTokenError }
+  /** The same of a token that is for another room or audience, or valid too early or for too long. */
+  | { readonly kind: "unfit"; readonly error: InvalidTokenError }
   /** The token may be valid by a key that is not known here yet: it counts against no limit. */
   | { readonly kind: "unverified"; readonly error: InvalidTokenError }
   | { readonly kind: "invalid"; readonly error: InvalidTokenError };
@@ -31,10 +33,20 @@ export interface Throttled {
 /** What became of an attempt with a token. */
 export type Attempt<T> = Verdict<T> | Throttled;
 
+/** The verdict for each reason: claims are looked at only once the signature is valid. */
+const KINDS = {
+  expired: "expired",
+  claims: "unfit",
+  "unknown key": "unverified",
+  malformed: "invalid",
+  signature: "invalid",
+} as const;
+
 /** What a verdict is counted as. */
 const RESULTS = {
   valid: "ok",
   expired: "expired",
+  unfit: "invalid",
   unverified: "unknown_key",
   invalid: "invalid",
 } as const;
@@ -63,7 +75,7 @@ export class VerificationLimiter {
    * @param verify Finds out whether it is valid. What it throws says nothing about the client: it is
    * not counted and reaches the caller.
    */
-  async attempt<V extends { readonly kind: "valid" | "expired" | "unverified" | "invalid" }>(
+  async attempt<V extends { readonly kind: keyof typeof RESULTS }>(
     address: Address,
     verify: () => Promise<V>,
   ): Promise<V | Throttled> {
@@ -92,7 +104,6 @@ export async function verdictOf<T>(verification: Promise<T>): Promise<Verdict<T>
   } catch (cause) {
     const error = toInvalidTokenError(cause);
     if (error === undefined) throw cause;
-    if (error.reason === "expired") return { kind: "expired", error };
-    return { kind: error.reason === "unknown key" ? "unverified" : "invalid", error };
+    return { kind: KINDS[error.reason], error };
   }
 }

@@ -58,8 +58,8 @@ function parseRegister(value: Record<string, unknown>): ParsedRegister | Unusabl
   if (typeof serveConsumers !== "boolean") return invalid("`serveConsumers` must be a boolean");
   const capacity = value["capacity"] ?? undefined;
   if (!isCountOrAbsent(capacity)) return invalid("`capacity` must be a number, zero or more");
-  // One that is no string is as good as none: a consumer has to be told so before it is closed.
-  const token = toText(value["token"]);
+  // One that is no string, or empty, is as good as none: a consumer has to be told so before it is closed.
+  const token = toText(value["token"]) || undefined;
   const refresh = value["refresh"] ?? false;
   if (typeof refresh !== "boolean") return invalid("`refresh` must be a boolean");
   const iceServers = value["iceServers"] ?? false;

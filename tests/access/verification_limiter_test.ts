@@ -122,5 +122,7 @@ Deno.test("verdictOf() takes an InvalidTokenError for a verdict, and nothing els
   assertEquals(await verdictOf(Promise.reject(expired)), { kind: "expired", error: expired });
   const forged = new InvalidTokenError("Forged", { reason: "signature" });
   assertEquals(await verdictOf(Promise.reject(forged)), { kind: "invalid", error: forged });
+  const unfit = new InvalidTokenError("For another audience", { reason: "claims", claim: "aud" });
+  assertEquals(await verdictOf(Promise.reject(unfit)), { kind: "unfit", error: unfit });
   await assertRejects(() => verdictOf(Promise.reject(new TypeError("a bug"))), TypeError, "a bug");
 });

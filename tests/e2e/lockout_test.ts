@@ -53,6 +53,49 @@ Deno.test("lockout: tokens that have expired lock nobody out", async () => {
   assertEquals(client.peers, []);
 });
 
+Deno.test("lockout: room tokens whose signature is valid lock nobody out, whatever they say", async () => {
+  await using server = await start({ maxTokenTtl: "2h" });
+  const { privateKey } = await loadKeyPair(server.privateKeyJwk);
+  const now = Math.floor(Date.now() / 1000);
+  const right = { sub: "room", iss: TOKEN_ISSUER, aud: TOKEN_AUDIENCE, iat: now, exp: now + 600 };
+  const unfit = [
+    { exp: now + 86_400 },
+    { nbf: now + 120 },
+    { aud: "else" },
+    { aud: "else", exp: now - 1 },
+    { iss: "else" },
+    { sub: "" },
+  ];
+  for (const claims of unfit) {
+    const token = await new SignJWT({ ...right, ...claims }).setProtectedHeader({ alg: "EdDSA" })
+      .sign(privateKey);
+    for (let n = 0; n <= MAX; n++) {
+      assertEquals(await closeCodeOf(server.signal({ token })), 4003, JSON.stringify(claims));
+    }
+  }
+  await using client = await Client.join(server.signal({ token: await server.token("room") }));
+  assertEquals(client.peers, []);
+});
+
+Deno.test("lockout: consumer tokens whose signature is valid, and none at all, lock nobody out", async () => {
+  const provider = await newProvider();
+  const consumerAuth = { jwks: provider.jwks, audience: "app", roomClaim: "rooms" };
+  await using server = await start({ consumerAuth });
+  const right = { aud: "app", rooms: ["room"], exp: 1e10 };
+  const unfit = [{ aud: "else" }, { rooms: ["else"] }, { nbf: 1e10 - 1 }, { exp: 1 }];
+  const tokens: unknown[] = [undefined, 5, ""];
+  for (const claims of unfit) tokens.push(await provider.token({ ...right, ...claims }));
+  for (const token of tokens) {
+    for (let n = 0; n <= MAX; n++) {
+      const register = { type: "register", role: "consumer", token };
+      const url = server.signal({ room: "room", nodeId: "c" });
+      assertEquals(await closeCodeOf(url, register), 4003);
+    }
+  }
+  await using client = await Client.join(server.signal({ token: await server.token("room") }));
+  assertEquals(client.peers, []);
+});
+
 Deno.test("lockout: tokens of a key that is not known here lock nobody out, of a known one they do", async () => {
   await using server = await start();
   const { kid } = await loadKeyPair(server.privateKeyJwk);
