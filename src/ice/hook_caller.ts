@@ -1,13 +1,14 @@
 /**
  * Calls the host's function that finds ICE servers: not too many calls at once, none that waits too
- * long, one for several questions about one peer, and nothing in its answer that a browser would
- * refuse. It never rejects: a failure is logged, and the answer is `undefined`.
+ * long, one for several questions about one peer, none for a while after it has let clients wait, and
+ * nothing in its answer that a browser would refuse. It never rejects: a failure is logged, and the answer is `undefined`.
  */
 
 import type { Clock } from "../runtime/clock.ts";
 import { deadline } from "../runtime/deadline.ts";
 import { failureFields, type LogFields, type Logger } from "../runtime/logger.ts";
 import { Semaphore } from "../runtime/semaphore.ts";
+import { HookPause } from "./hook_pause.ts";
 import { checkIceList, type IcePeer, type IceServersHook, MAX_ICE_SERVERS } from "./ice_options.ts";
 import type { IceServer } from "./ice_url.ts";
 
@@ -45,6 +46,7 @@ export class HookCaller {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #running = new Semaphore(MAX_HOOK_CALLS);
+  readonly #pause = new HookPause();
   /** By peer, the oldest first. */
   readonly #kept = new Map<string, { readonly found: Promise<Found>; readonly until: number }>();
   readonly #loggedAt = new Map<string, number>();
@@ -68,7 +70,12 @@ export class HookCaller {
     const kept = this.#kept.get(key);
     if (kept !== undefined && kept.until > now) return kept.found;
     this.#kept.delete(key);
-    const found = deadline(this.#call(peer, now), HOOK_TIMEOUT_MS, this.#clock).catch((cause) => {
+    if (this.#pause.isOn(now)) return Promise.resolve(undefined);
+    const found = deadline(this.#call(peer, now), HOOK_TIMEOUT_MS, this.#clock).then((servers) => {
+      this.#pause.succeeded(this.#clock.elapsed());
+      return servers;
+    }).catch((cause) => {
+      this.#pause.failed(now, this.#clock.elapsed());
       if (this.#kept.get(key)?.found === found) this.#kept.delete(key);
       this.#log("Finding ICE servers failed", failureFields(asError(cause)));
       return undefined;

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { HOOK_TIMEOUT_MS, MAX_HOOK_CALLS } from "../../src/ice/hook_caller.ts";
+import { HOOK_PAUSE_MS } from "../../src/ice/hook_pause.ts";
 import type { IceServersHook } from "../../src/ice/ice_options.ts";
 import { type IceConfig, IceServers } from "../../src/ice/ice_servers.ts";
 import type { IceServer } from "../../src/ice/ice_url.ts";
@@ -109,6 +110,7 @@ Deno.test("IceServers waits for a function that never answers 3 s, however many 
   assertEquals(calls.length, MAX_HOOK_CALLS); // Nobody waits for the others any more.
   assertEquals([lines.length, clock.pending], [1, 0]);
   // The calls that never end keep no later one from being made.
+  clock.tick(HOOK_PAUSE_MS);
   const later = ice.find({ ...ADA, nodeId: "later" });
   await settle();
   calls.at(-1)?.answer([TURN]);
@@ -163,4 +165,63 @@ Deno.test("IceServers bounds what a function returns", async () => {
   const urls = Array(30).fill(STUN.urls);
   const many = await create({ iceServers: () => [{ urls }, { urls }, STUN] });
   assertEquals((await many.ice.find(ADA)).answer.iceServers, [{ urls }, STUN]);
+});
+
+Deno.test("IceServers lets nobody else wait for a function that did not answer, until it answers one", async () => {
+  const { calls, hook } = createHook();
+  const { ice, clock, lines } = await create({ iceServers: hook, turn: SHARED });
+  const find = (nodeId: string) => ice.find({ ...ADA, nodeId });
+  for (let time = 1; time <= 2; time++) {
+    const waiting = find("ada"); // The first after a pause tries it; nobody waits with it.
+    await settle();
+    assertEquals(calls.length, time);
+    clock.tick(HOOK_TIMEOUT_MS);
+    assertEquals((await waiting).isComplete, false);
+    const { answer, isComplete } = await find("ben");
+    assertEquals([answer.iceServers.length, answer.ttl, isComplete], [1, 60, false]);
+    clock.tick(HOOK_PAUSE_MS - 1);
+    await find("ada");
+    assertEquals([calls.length, lines.length], [time, 1]);
+    clock.tick(1);
+  }
+  const trying = find("ada");
+  await settle();
+  assertEquals((await find("ben")).isComplete, false);
+  calls.at(-1)?.answer([TURN]);
+  assertEquals((await trying).isComplete, true);
+  const later = find("ben");
+  await settle();
+  calls.at(-1)?.answer([TURN]);
+  assertEquals([(await later).isComplete, calls.length, clock.pending], [true, 4, 0]);
+});
+
+Deno.test("IceServers goes on to ask a function that fails for one peer alone, slowly or at once", async () => {
+  const { calls, hook } = createHook();
+  const failing: IceServersHook = (peer) => peer.nodeId === "quick" ? Promise.reject() : hook(peer);
+  const { ice, clock } = await create({ iceServers: failing });
+  const slow = ice.find({ ...ADA, nodeId: "slow" });
+  clock.tick(HOOK_TIMEOUT_MS - 1);
+  const good = ice.find(ADA);
+  await settle();
+  calls.at(-1)?.answer([TURN]);
+  assertEquals((await good).isComplete, true);
+  clock.tick(1);
+  assertEquals((await slow).isComplete, false);
+  assertEquals((await ice.find({ ...ADA, nodeId: "quick" })).isComplete, false);
+  const another = ice.find({ ...ADA, nodeId: "ben" });
+  await settle();
+  calls.at(-1)?.answer([TURN]);
+  assertEquals((await another).isComplete, true);
+});
+
+Deno.test("IceServers pauses a function that fails after a long wait, too", async () => {
+  let calls = 0;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const { ice, clock } = await create({ iceServers: () => (calls++, promise) });
+  const found = ice.find(ADA);
+  await settle();
+  clock.tick(2500);
+  reject(new Error("the provider did not answer"));
+  assertEquals((await found).isComplete, false);
+  assertEquals([(await ice.find({ ...ADA, nodeId: "ben" })).isComplete, calls], [false, 1]);
 });
