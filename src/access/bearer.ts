@@ -58,7 +58,11 @@ export async function admitBearer(
     address,
     request,
   });
-  if (admission.kind === "rejected") return admission;
+  if (admission.kind === "rejected") {
+    // Without a token there is no consumer whose room could be missing.
+    const isMissing = token === undefined && admission.close === CLOSE.missingRoom;
+    return isMissing ? { kind: "rejected", close: CLOSE.missingToken } : admission;
+  }
   const { room, nodeId, canJoinAsNormal } = admission.identity;
   if (canJoinAsNormal) return { kind: "accepted", speaker: { room, nodeId, role: "normal" } };
   if (token === undefined) return { kind: "rejected", close: CLOSE.missingToken };

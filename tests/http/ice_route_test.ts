@@ -110,6 +110,19 @@ Deno.test("GET /ice-servers refuses a token that /signal refuses, and none at al
   assertEquals(await refusal(await ask(server, { token, query: "?room=other" })), 403);
 });
 
+Deno.test("GET /ice-servers asks for a token before it asks for a consumer's room", async () => {
+  const provider = await newProvider();
+  await using server = await startServer({ consumerAuth: { jwks: provider.jwks } });
+  for (const token of [undefined, ""]) {
+    for (const query of ["", "?room=todos", "?nodeId=ada"]) {
+      const response = await ask(server, { token, query });
+      assertEquals(response.headers.get("www-authenticate"), "Bearer");
+      assertEquals(await refusal(response), 401, query);
+    }
+  }
+  assertEquals(await refusal(await ask(server, { token: await provider.token() })), 400);
+});
+
 Deno.test("GET /ice-servers refuses a token that is revoked", async () => {
   await using server = await startServer({ turn });
   const { token, jti } = await (await requestToken(server, { subject: "todos" })).json();
