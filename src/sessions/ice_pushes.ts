@@ -37,7 +37,10 @@ const MAX_RENEWING = 16;
 
 /** The peers of one handler that have asked for ICE servers. */
 export class IcePushes {
+  readonly #clock: Clock;
   readonly #find: IcePushesOptions["find"];
+  /** When the list that a session was sent last is over, by `Clock.elapsed`. */
+  readonly #endsAt = new Map<IceSession, number>();
   readonly #queue: DueQueue<IceSession>;
   /** Those whose list is due, in order. */
   readonly #due = new Set<IceSession>();
@@ -46,6 +49,7 @@ export class IcePushes {
   #running = 0;
 
   constructor({ clock, find }: IcePushesOptions) {
+    this.#clock = clock;
     this.#find = find;
     this.#queue = new DueQueue({
       clock,
@@ -68,7 +72,8 @@ export class IcePushes {
   registered(session: IceSession, found: FoundIceServers | undefined): void {
     this.end(session);
     if (found === undefined) return;
-    this.#schedule(session, found); // Before the answer, which may end the session.
+    this.#schedule(session, found);
+    this.#sends(session, found); // Both before the answer, which may end the session.
     session.connection.answer(toMessage(found));
   }
 
@@ -77,6 +82,21 @@ export class IcePushes {
     this.#queue.delete(session);
     this.#due.delete(session);
     this.#renewing.delete(session);
+    this.#endsAt.delete(session);
+  }
+
+  #sends(session: IceSession, { answer: { ttl } }: FoundIceServers): void {
+    this.#endsAt.set(session, this.#clock.elapsed() + ttl * 1000);
+  }
+
+  /**
+   * Whether a list should replace the one that a session has. One that lacks something should only if
+   * that one would be over before the next is found, and if it has anything at all.
+   */
+  #isBetter(session: IceSession, { answer, isComplete }: FoundIceServers): boolean {
+    if (isComplete) return true;
+    const nextAt = this.#clock.elapsed() + answer.ttl * 1000 * RENEW_AFTER;
+    return answer.iceServers.length > 0 && nextAt >= (this.#endsAt.get(session) ?? 0);
   }
 
   #schedule(session: IceSession, { answer: { ttl } }: FoundIceServers): void {
@@ -101,8 +121,9 @@ export class IcePushes {
       if (this.#renewing.get(session) !== renewal) return;
       this.#renewing.delete(session);
       this.#schedule(session, found);
-      // A list that lacks something would replace one that is still good.
-      if (found.isComplete) session.connection.sendMessage(toMessage(found));
+      if (!this.#isBetter(session, found)) return;
+      this.#sends(session, found);
+      session.connection.sendMessage(toMessage(found));
     } catch (cause) {
       session.connection.fail(cause);
     } finally {

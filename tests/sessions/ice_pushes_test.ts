@@ -9,7 +9,7 @@ const ASK = '{"type":"register","iceServers":true}';
 interface Call {
   readonly peer: IcePeer;
   /** Answers with a list of this name. */
-  answer(name: string, more?: { isComplete?: boolean; ttl?: number }): Promise<void>;
+  answer(name: string | undefined, more?: { isComplete?: boolean; ttl?: number }): Promise<void>;
 }
 
 /** A fixture whose ICE servers are found when the test says so. */
@@ -22,7 +22,11 @@ function createFixture() {
       peer,
       async answer(name, { isComplete = true, ttl = TTL_SECONDS } = {}) {
         resolve({
-          answer: { iceServers: [{ urls: `stun:${name}` }], ttl, expiresAt: `end of ${name}` },
+          answer: {
+            iceServers: name === undefined ? [] : [{ urls: `stun:${name}` }],
+            ttl,
+            expiresAt: `end of ${name}`,
+          },
           isComplete,
         });
         await settle();
@@ -248,4 +252,26 @@ Deno.test("IcePushes sends a joined peer that has left nothing of what is found 
   ada.session.handleEvent(new Event("close"));
   await calls.at(-1)?.answer("second");
   assertEquals([sent(ada), fixture.errors, fixture.clock.pending], [[], [], 0]);
+});
+
+Deno.test("IcePushes sends what is left before the old ones are over, if finding fresh ones goes on to fail", async () => {
+  const { fixture, calls } = createFixture();
+  const ada = await join(fixture, calls, "ada");
+  const left = { isComplete: false, ttl: 60 };
+  fixture.clock.tick(TTL_SECONDS * 750);
+  for (let secondsLeft = 250; secondsLeft > 45; secondsLeft -= 45) {
+    await calls.at(-1)?.answer("left", left);
+    assertEquals(sent(ada).filter((type) => type !== "peer-list"), []);
+    fixture.clock.tick(45_000);
+  }
+  for (let count = 0; count < 3; count++) { // In 25 s the first list is over, and then each in 60 s.
+    await calls.at(-1)?.answer("left", left);
+    assertEquals(sent(ada), ["stun:left"]);
+    fixture.clock.tick(45_000);
+    await calls.at(-1)?.answer(undefined, left);
+    assertEquals(sent(ada), []);
+    fixture.clock.tick(45_000);
+  }
+  await calls.at(-1)?.answer("fresh");
+  assertEquals(sent(ada), ["stun:fresh"]);
 });
