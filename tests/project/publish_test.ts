@@ -67,7 +67,7 @@ Deno.test("publish: the sources import the genuine packages, not the stand-ins",
     .filter(([path]) => path.endsWith(".ts"))
     .flatMap(([, bytes]) => importsOf(new TextDecoder().decode(bytes)))
     .map((specifier) => specifier.replace(/^npm:\//, "npm:"))
-    .filter((specifier) => !specifier.startsWith("."));
+    .filter((specifier) => !/^(\.|node:)/.test(specifier));
   const isGenuine = (specifier: string) => genuine.some((name) => specifier.startsWith(name));
   assertEquals(imported.filter((specifier) => !isGenuine(specifier)), []);
   for (const name of genuine) {
