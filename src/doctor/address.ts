@@ -9,7 +9,7 @@ import { readJson } from "./explain.ts";
 import { CLAIMED_ADDRESS, type Peers } from "./peers.ts";
 import { type Found, StepFailure, StepSkipped } from "./report.ts";
 import { isLoopback } from "./target.ts";
-import type { Visit } from "./visit.ts";
+import type { Deployment } from "./deployment.ts";
 
 const TRUST_PROXY =
   "Let the proxy set X-Forwarded-For to the client's address, and name the proxy in TRUSTED_PROXIES";
@@ -31,12 +31,12 @@ export interface AddressOptions {
 
 /** Compares the address that the server sees with what is known of this machine. */
 export async function compareAddress(
-  visit: Visit,
+  deployment: Deployment,
   options: AddressOptions,
   signal: AbortSignal,
 ): Promise<Found<true>> {
   const { peers: [first, second], reflexive } = options;
-  const addresses = await askAddresses(visit, options, signal);
+  const addresses = await askAddresses(deployment, options, signal);
   const seen = addresses.get(first.nodeId);
   if (seen === undefined) throw new StepSkipped("not known: /admin/peers does not say it");
   if (addresses.get(second.nodeId) === CLAIMED_ADDRESS) {
@@ -66,7 +66,7 @@ export async function compareAddress(
 
 /** The addresses of the room's peers, by name. */
 async function askAddresses(
-  visit: Visit,
+  deployment: Deployment,
   { adminSecret, adminBase = "", room }: AddressOptions,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
@@ -75,7 +75,7 @@ async function askAddresses(
   }
   const path = `${adminBase}/admin/peers?${new URLSearchParams({ room })}`;
   const headers = { "x-admin-secret": adminSecret };
-  const { status, body } = await visit.ask(path, { headers }, signal);
+  const { status, body } = await deployment.ask(path, { headers }, signal);
   if (status !== 200) {
     throw new StepSkipped(
       `not known: /admin/peers got ${status}. Where it has a port of its own, use --admin-url`,

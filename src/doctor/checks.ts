@@ -4,7 +4,7 @@ import { CLOSE } from "../protocol/messages.ts";
 import { errorOf, explainCommon, explainEnd, explainHandshake, readJson } from "./explain.ts";
 import { type Found, quote, StepFailure } from "./report.ts";
 import { endWithin } from "./socket.ts";
-import type { Visit } from "./visit.ts";
+import type { Deployment } from "./deployment.ts";
 
 /** Whether the server wants tokens, as far as it has said. */
 export type Auth = "enabled" | "disabled" | "unknown";
@@ -16,8 +16,8 @@ const OTHER_ORIGIN = "https://doctor.invalid";
 const REFUSAL_MS = 1500;
 
 /** Asks `/health`, which a mounted library does not have. */
-export async function askHealth(visit: Visit, signal: AbortSignal): Promise<Found<Auth>> {
-  const answer = await visit.ask("/health", {}, signal);
+export async function askHealth(deployment: Deployment, signal: AbortSignal): Promise<Found<Auth>> {
+  const answer = await deployment.ask("/health", {}, signal);
   const { status, body, ms } = answer;
   const { status: condition, auth, peers } = readJson(body) ?? {};
   if (typeof condition === "string" && (auth === "enabled" || auth === "disabled")) {
@@ -48,16 +48,20 @@ export async function askHealth(visit: Visit, signal: AbortSignal): Promise<Foun
 
 /** Opens a WebSocket without a token, in a room of its own. */
 export async function tryUpgrade(
-  visit: Visit,
+  deployment: Deployment,
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Found<Auth>> {
-  const result = await visit.upgrade({ query }, signal);
-  if (result.kind !== "socket") throw explainHandshake(result, visit.target);
+  const result = await deployment.upgrade({ query }, signal);
+  const { missingToken } = CLOSE;
+  // A server with too many refused sockets says it by an HTTP status.
+  if (result.kind === "answer" && errorOf(result.body) === missingToken.reason) {
+    return { value: "enabled", seen: `${result.status} without a token, as it should` };
+  }
+  if (result.kind !== "socket") throw explainHandshake(result, deployment.target);
   const { socket, ms } = result;
   const end = await endWithin(socket.ended, REFUSAL_MS, signal);
   await socket.close();
-  const { missingToken } = CLOSE;
   if (end?.code === missingToken.code) {
     return { value: "enabled", seen: "101, and without a token 4001 as it should", ms };
   }
@@ -67,11 +71,11 @@ export async function tryUpgrade(
 
 /** Whether a page of this origin may connect. */
 export async function tryOrigin(
-  visit: Visit,
+  deployment: Deployment,
   { origin, query }: { readonly origin: string; readonly query: Readonly<Record<string, string>> },
   signal: AbortSignal,
 ): Promise<Found<true>> {
-  const status = await statusFor(visit, origin, query, signal);
+  const status = await statusFor(deployment, origin, query, signal);
   if (status === 101) return { value: true, seen: `${origin} may connect` };
   throw new StepFailure(
     `${origin} got ${status}`,
@@ -83,11 +87,11 @@ export async function tryOrigin(
 
 /** Whether a page of an origin that nobody knows may connect. */
 export async function tryOtherOrigin(
-  visit: Visit,
+  deployment: Deployment,
   { auth, query }: { readonly auth: Auth; readonly query: Readonly<Record<string, string>> },
   signal: AbortSignal,
 ): Promise<Found<true>> {
-  const status = await statusFor(visit, OTHER_ORIGIN, query, signal);
+  const status = await statusFor(deployment, OTHER_ORIGIN, query, signal);
   if (status !== 101) return { value: true, seen: `an unknown origin got ${status}` };
   if (auth !== "disabled") {
     return { value: true, seen: "any origin may connect, and tokens decide who joins" };
@@ -100,14 +104,14 @@ export async function tryOtherOrigin(
 }
 
 async function statusFor(
-  visit: Visit,
+  deployment: Deployment,
   origin: string,
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<number> {
-  const result = await visit.upgrade({ query, headers: { Origin: origin } }, signal);
+  const result = await deployment.upgrade({ query, headers: { Origin: origin } }, signal);
   if (result.kind === "answer") return result.status;
-  if (result.kind !== "socket") throw explainHandshake(result, visit.target);
+  if (result.kind !== "socket") throw explainHandshake(result, deployment.target);
   await result.socket.close();
   return 101;
 }

@@ -11,8 +11,8 @@ import { explainIdle, watchIdle } from "./idle.ts";
 import { joinAll, measureRelay, meet, peerName } from "./peers.ts";
 import { Report, type StepReport, StepSkipped } from "./report.ts";
 import type { Target } from "./target.ts";
-import { findTicket, type Ticket } from "./token.ts";
-import { Visit } from "./visit.ts";
+import { type Credentials, findCredentials } from "./token.ts";
+import { Deployment } from "./deployment.ts";
 
 /** Milliseconds for everything but waiting for idle WebSockets. */
 const TOTAL_TIMEOUT_MS = 90_000;
@@ -70,8 +70,8 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
   const report = new Report({ signal: bounded, timeoutMs, onStep });
   for (const secret of [options.token, options.adminSecret, target.token]) report.hide(secret);
   try {
-    await using visit = new Visit({ target, caCerts: options.caCerts ?? [] });
-    await runSteps({ ...options, signal: bounded }, report, visit);
+    await using deployment = new Deployment({ target, caCerts: options.caCerts ?? [] });
+    await runSteps({ ...options, signal: bounded }, report, deployment);
   } finally {
     clearTimeout(timer);
   }
@@ -81,7 +81,11 @@ export async function examine(options: DoctorOptions): Promise<Examination> {
   return { url: target.shown, ok, steps };
 }
 
-async function runSteps(options: DoctorOptions, report: Report, visit: Visit): Promise<void> {
+async function runSteps(
+  options: DoctorOptions,
+  report: Report,
+  deployment: Deployment,
+): Promise<void> {
   const { target, caCerts = [], origin } = options;
   const id = crypto.randomUUID().slice(0, 8);
   const ownRoom = `doctor-${id}`;
@@ -113,28 +117,28 @@ async function runSteps(options: DoctorOptions, report: Report, visit: Visit): P
   });
   const health = await report.run("health", {
     needs: { tls },
-    run: (_, signal) => askHealth(visit, signal),
+    run: (_, signal) => askHealth(deployment, signal),
   });
   const upgrade = await report.run("upgrade", {
     needs: { tls },
-    run: (_, signal) => tryUpgrade(visit, query, signal),
+    run: (_, signal) => tryUpgrade(deployment, query, signal),
   });
   const auth: Auth = health === undefined || health === "unknown" ? upgrade ?? "unknown" : health;
   await report.run("origin", {
     needs: { upgrade },
     run(_, signal) {
       if (origin === undefined) throw new StepSkipped("--origin names none");
-      return tryOrigin(visit, { origin, query }, signal);
+      return tryOrigin(deployment, { origin, query }, signal);
     },
   });
   await report.run("other-origin", {
     needs: { upgrade },
-    run: (_, signal) => tryOtherOrigin(visit, { auth, query }, signal),
+    run: (_, signal) => tryOtherOrigin(deployment, { auth, query }, signal),
   });
-  const ticket = await report.run("token", {
+  const credentials = await report.run("token", {
     needs: { upgrade },
     run: (_, signal) =>
-      findTicket(visit, {
+      findCredentials(deployment, {
         token: options.token ?? target.token,
         adminSecret: options.adminSecret,
         room: options.room ?? target.room,
@@ -142,29 +146,29 @@ async function runSteps(options: DoctorOptions, report: Report, visit: Visit): P
         auth,
       }, signal),
   });
-  report.hide(ticket?.token);
-  await examineTicket({ options, report, visit, id }, ticket);
+  report.hide(credentials?.token);
+  await examineRoom({ options, report, deployment, id }, credentials);
 }
 
 /** What an examination goes on with once it has a token. */
 interface Examining {
   readonly options: DoctorOptions;
   readonly report: Report;
-  readonly visit: Visit;
+  readonly deployment: Deployment;
   /** In the names of its peers. */
   readonly id: string;
 }
 
-async function examineTicket(
-  { options, report, visit, id }: Examining,
-  token: Ticket | undefined,
+async function examineRoom(
+  { options, report, deployment, id }: Examining,
+  token: Credentials | undefined,
 ): Promise<void> {
   const { idleSeconds, caCerts = [], adminSecret, adminBase } = options;
   const join = await report.run("join", {
     needs: { token },
     run: (known, signal) =>
-      joinAll(visit, {
-        ticket: known.token,
+      joinAll(deployment, {
+        credentials: known.token,
         id,
         count: 2 + idleSeconds.length,
         claimsAddress: adminSecret !== undefined,
@@ -186,13 +190,17 @@ async function examineTicket(
   const probes = await report.run("ice-servers", {
     needs: { token },
     run: (known, signal) =>
-      askIceServers(visit, { ticket: known.token, received: join?.[0].iceServers }, signal),
+      askIceServers(
+        deployment,
+        { credentials: known.token, received: join?.[0].iceServers },
+        signal,
+      ),
   });
   const reflexive = await examineIce(report, probes ?? [], caCerts);
   await report.run("address", {
     needs: { join, token },
     run: ({ join: peers, token: { room } }, signal) =>
-      compareAddress(visit, { adminSecret, adminBase, room, peers, reflexive }, signal),
+      compareAddress(deployment, { adminSecret, adminBase, room, peers, reflexive }, signal),
   });
   for (const { seconds, result } of idle) {
     await report.run("idle", {

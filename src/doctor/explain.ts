@@ -8,7 +8,7 @@ import type { HandshakeResult } from "./handshake.ts";
 import { quote, StepFailure } from "./report.ts";
 import type { SocketEnd } from "./socket.ts";
 import type { Target } from "./target.ts";
-import type { HttpAnswer } from "./visit.ts";
+import type { HttpAnswer } from "./deployment.ts";
 
 /** An answer of HTTP. */
 type Answer = Pick<HttpAnswer, "status" | "headers" | "body">;

@@ -6,8 +6,8 @@ import { probeIceServer } from "../ice/probe.ts";
 import type { IceProbeResult } from "../ice/probe_result.ts";
 import { explainCommon, readJson } from "./explain.ts";
 import { type Found, StepFailure, StepSkipped } from "./report.ts";
-import type { Ticket } from "./token.ts";
-import type { Visit } from "./visit.ts";
+import type { Credentials } from "./token.ts";
+import type { Deployment } from "./deployment.ts";
 
 /** Milliseconds for each server. */
 const TIMEOUT_MS = 5000;
@@ -21,20 +21,20 @@ export interface IceProbe {
 
 /** What the ICE servers are asked for with. */
 export interface IceQuestion {
-  readonly ticket: Ticket;
+  readonly credentials: Credentials;
   /** What came over a WebSocket: a mounted library has no other way. */
   readonly received: unknown;
 }
 
 /** Asks for the ICE servers of a peer, as a client does. */
 export async function askIceServers(
-  visit: Visit,
-  { ticket: { room, token }, received }: IceQuestion,
+  deployment: Deployment,
+  { credentials: { room, token }, received }: IceQuestion,
   signal: AbortSignal,
 ): Promise<Found<readonly IceProbe[]>> {
   const path = `/ice-servers?${new URLSearchParams({ room })}`;
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const answer = await visit.ask(path, { headers }, signal);
+  const answer = await deployment.ask(path, { headers }, signal);
   const { status, body, ms } = answer;
   const json = readJson(body);
   if (status !== 200 || json === undefined || !("iceServers" in json)) {

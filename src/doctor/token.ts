@@ -8,19 +8,19 @@ import type { Auth } from "./checks.ts";
 import { errorOf, explainCommon, readJson } from "./explain.ts";
 import { type Found, quote, StepFailure } from "./report.ts";
 import { isLoopback } from "./target.ts";
-import type { Visit } from "./visit.ts";
+import type { Deployment } from "./deployment.ts";
 
 /** Longer than any examination. */
 const TTL = "30m";
 
 /** What peers join with. */
-export interface Ticket {
+export interface Credentials {
   readonly room: string;
   readonly token: string | undefined;
 }
 
 /** What an operator gave. */
-export interface TicketOptions {
+export interface CredentialOptions {
   readonly token: string | undefined;
   readonly adminSecret: string | undefined;
   /** The room that was named. */
@@ -31,21 +31,21 @@ export interface TicketOptions {
 }
 
 /** Finds a token for a room. */
-export async function findTicket(
-  visit: Visit,
-  options: TicketOptions,
+export async function findCredentials(
+  deployment: Deployment,
+  options: CredentialOptions,
   signal: AbortSignal,
-): Promise<Found<Ticket>> {
+): Promise<Found<Credentials>> {
   const { token, adminSecret, auth, room = options.ownRoom } = options;
   if (auth === "disabled") {
     const seen = "none is needed, since authentication is off";
-    const change = isLoopback(visit.target.hostname)
+    const change = isLoopback(deployment.target.hostname)
       ? {}
       : { change: "Unset AUTH_DISABLED, unless everybody may join every room" };
     return { value: { room, token: undefined }, seen, ...change };
   }
   if (token !== undefined) return readGiven(token, options);
-  if (adminSecret !== undefined) return await mint(visit, { room, adminSecret }, signal);
+  if (adminSecret !== undefined) return await mint(deployment, { room, adminSecret }, signal);
   if (auth === "unknown") {
     return { value: { room, token: undefined }, seen: "none was given; the server may want none" };
   }
@@ -56,7 +56,7 @@ export async function findTicket(
 }
 
 /** A given token, by what it says about itself. */
-function readGiven(token: string, { room, ownRoom }: TicketOptions): Found<Ticket> {
+function readGiven(token: string, { room, ownRoom }: CredentialOptions): Found<Credentials> {
   const { sub, exp, nodeId } = readClaims(token);
   if (typeof sub !== "string" || typeof exp !== "number") {
     const seen = "one was given, which is no room token of this server";
@@ -98,11 +98,11 @@ function readClaims(token: string): Record<string, unknown> {
 }
 
 async function mint(
-  visit: Visit,
+  deployment: Deployment,
   { room, adminSecret }: { readonly room: string; readonly adminSecret: string },
   signal: AbortSignal,
-): Promise<Found<Ticket>> {
-  const answer = await visit.ask("/token", {
+): Promise<Found<Credentials>> {
+  const answer = await deployment.ask("/token", {
     method: "POST",
     headers: { "content-type": "application/json", "x-admin-secret": adminSecret },
     body: JSON.stringify({ ttl: TTL, subject: room }),

@@ -273,6 +273,13 @@ Deno.test("doctor says when another WebSocket server answers, or messages are ke
   }
 });
 
+Deno.test("doctor goes on where a busy server refuses clients without a token by an HTTP status", async () => {
+  await using server = serve(() => Response.json({ error: "missing token" }, { status: 401 }));
+  const examined = await examineUrl(urlOf(server));
+  assertMatch(examined.step("upgrade").seen, /^401 without a token/);
+  assertMatch(examined.failures.join("\n"), /^token: the server wants a token/);
+});
+
 Deno.test("doctor never repeats a secret, even if the server does", async () => {
   await using server = serve(async (request) => {
     const secret = request.headers.get("x-admin-secret") ?? "";

@@ -35,7 +35,7 @@ export interface Attempt {
 }
 
 /** Asks one deployment. */
-export class Visit implements AsyncDisposable {
+export class Deployment implements AsyncDisposable {
   readonly target: Target;
   readonly #route: Route;
   readonly #client: Deno.HttpClient;
