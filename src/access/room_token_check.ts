@@ -21,6 +21,11 @@ export interface RoomTokenPolicy {
   readonly limiter: VerificationLimiter;
   readonly cache: TokenCache;
   readonly revocations: Pick<Revocations, "has">;
+  /**
+   * What has to be waited for before `revocations` are those of all instances, while this one starts;
+   * it never rejects.
+   */
+  readonly revocationsKnown?: () => Promise<void> | undefined;
 }
 
 /** What a room token says, or why it is refused. */
@@ -43,7 +48,10 @@ export const REVOKED_MESSAGE = "The token has been revoked";
 const REVOKED: RoomTokenVerdict = refused(CLOSE.revokedToken, REVOKED_MESSAGE);
 const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)");
 
-/** Checks a room token; a promise, which never rejects, only where it has to be verified. */
+/**
+ * Checks a room token; a promise, which never rejects, only where it has to be verified, or where it is
+ * not known yet what is revoked.
+ */
 export function checkRoomToken(
   policy: RoomTokenPolicy,
   token: string,
@@ -53,8 +61,10 @@ export function checkRoomToken(
   const known = policy.cache.get(token);
   if (known === "expired") return EXPIRED;
   // Behind the cache, which knows a token as valid that has been revoked since.
-  const decide = (claims: TokenClaims): RoomTokenVerdict => {
-    if (!policy.revocations.has(claims)) return { kind: "valid", claims };
+  const decide = (claims: TokenClaims): RoomTokenVerdict | Promise<RoomTokenVerdict> => {
+    if (!policy.revocations.has(claims)) {
+      return policy.revocationsKnown?.()?.then(() => decide(claims)) ?? { kind: "valid", claims };
+    }
     policy.limiter.counts.revoked++;
     refusals.logRevoked(claims, address);
     return REVOKED;

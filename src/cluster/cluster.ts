@@ -100,6 +100,7 @@ export class Cluster {
 
   /** Starts to take part. */
   start(): void {
+    this.revocations.start();
     this.#options.backplane.start({
       up: (instance) => this.#guard(() => this.#up(instance)),
       down: (reason) => this.#guard(() => this.#down(reason)),
@@ -124,6 +125,7 @@ export class Cluster {
     this.#auditor.close();
     this.#localMembers.instance = undefined;
     this.#questioner.abort();
+    this.revocations.close();
     await this.#options.backplane.close();
   }
 

@@ -16,6 +16,7 @@ import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Backplane } from "./backplane.ts";
 import type { LocalMembers } from "./local_members.ts";
 import type { Questioner } from "./questioner.ts";
+import { RevocationGate } from "./revocation_gate.ts";
 
 /** Keeps the revocations of this instance. */
 export interface RevocationKeeper {
@@ -54,9 +55,11 @@ export class RevocationSync {
   readonly #unannounced = new Map<string, Revocation>();
   /** The name of the instance that has read what the backplane had. */
   #readAs: string | undefined;
+  readonly #gate: RevocationGate;
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options;
+    this.#gate = new RevocationGate(options);
     options.questioner.answer({
       revoke: ({ revocations }) => this.#keeper?.apply(revocations) ?? 0,
     });
@@ -73,6 +76,24 @@ export class RevocationSync {
   }
 
   /**
+   * What a client with a room token has to wait for while this instance starts: until the revocations
+   * have been read, within a bound. `undefined` from then on. Never rejects.
+   */
+  get whenKnown(): Promise<void> | undefined {
+    return this.#gate.whenOpen;
+  }
+
+  /** The backplane is about to start. */
+  start(): void {
+    this.#gate.start();
+  }
+
+  /** Nothing is read any more: nobody waits for it. */
+  close(): void {
+    this.#gate.open();
+  }
+
+  /**
    * Stores a revocation for instances that come later, and tells those that there are. Rejects if that
    * fails or takes long; what takes long is done all the same.
    */
@@ -84,11 +105,13 @@ export class RevocationSync {
   async up(instance: string): Promise<void> {
     const { localMembers, logger } = this.#options;
     const isOver = () => localMembers.instance !== instance;
+    this.#gate.reading();
     try {
       const stored = await this.#load();
       if (isOver()) return;
       this.#keeper?.apply(stored);
       this.#readAs = instance;
+      this.#gate.open();
       const unshared = this.#unsharedBeside(stored);
       for (let n = 0; n < unshared.length && !isOver(); n += BATCH) {
         await this.#share(unshared.slice(n, n + BATCH));
@@ -96,6 +119,7 @@ export class RevocationSync {
     } catch (cause) {
       if (isOver()) return; // It is done again once the backplane works again.
       this.#readAs = instance;
+      this.#gate.open();
       logger.error("Revocations cannot be shared with other instances", failureFields(cause));
     }
   }

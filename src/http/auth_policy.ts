@@ -23,9 +23,11 @@ export function createPolicy(
     failures: FailureLimiter;
     metrics: Metrics;
     revocations: Revocations;
+    revocationsKnown: () => Promise<void> | undefined;
   },
 ): AuthPolicy {
-  const { authEnabled, clock, registerTimeoutMs, failures, revocations } = options;
+  const { authEnabled, clock, registerTimeoutMs, failures, revocations, revocationsKnown } =
+    options;
   const { roomTokens } = options.metrics;
   if (!authEnabled) return { kind: "none" };
   if (authorize !== undefined) {
@@ -40,6 +42,7 @@ export function createPolicy(
     limiter: new VerificationLimiter(failures, roomTokens),
     cache: new TokenCache(clock, roomTokens),
     revocations,
+    revocationsKnown,
   };
 }
 

@@ -145,6 +145,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     failures,
     metrics,
     revocations,
+    revocationsKnown: () => cluster?.revocations.whenKnown,
   });
   const share = cluster && ((one: Revocation) => cluster.revocations.share(one));
   const revoker = new Revoker({ ...options, connections, revocations, share });

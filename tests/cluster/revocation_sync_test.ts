@@ -109,3 +109,45 @@ Deno.test("RevocationSync lets nobody wait longer than 4 s, and shares what is s
   await settle();
   assertEquals(backplane.posts.length, 1);
 });
+
+Deno.test("RevocationSync lets clients wait while an instance starts, until it has read all", async () => {
+  const { fixture, clock, sync } = start([]);
+  const waiting = sync.whenKnown;
+  fixture.listener.up("me");
+  assertEquals(sync.whenKnown, waiting);
+  await settle();
+  await waiting;
+  assertEquals([sync.whenKnown, fixture.logged("warn")], [undefined, []]);
+  fixture.listener.down("told to");
+  fixture.listener.up("me again");
+  assertEquals(sync.whenKnown, undefined);
+  clock.tick(10_000);
+  assertEquals(fixture.logged("warn"), []);
+});
+
+Deno.test("RevocationSync lets no client wait for longer than the bounds, and says so", async () => {
+  const never = start([]);
+  never.clock.tick(2999);
+  assertEquals(never.sync.whenKnown instanceof Promise, true);
+  never.clock.tick(1);
+  assertEquals(never.sync.whenKnown, undefined);
+  assertEquals(never.fixture.logged("warn").length, 1);
+
+  const slow = start([]);
+  slow.backplane.loadRevocations = () => new Promise(() => {});
+  slow.clock.tick(2999);
+  for (const instance of ["one", "two"]) {
+    slow.fixture.listener.up(instance);
+    slow.clock.tick(2499);
+    slow.fixture.listener.down("told to");
+  }
+  assertEquals(slow.sync.whenKnown instanceof Promise, true);
+  slow.clock.tick(2);
+  assertEquals([slow.sync.whenKnown, slow.fixture.logged("warn").length], [undefined, 1]);
+
+  const closed = start([]);
+  const waiting = closed.sync.whenKnown;
+  await closed.fixture.cluster.close();
+  await waiting;
+  assertEquals([closed.clock.pending, closed.fixture.logged("warn")], [0, []]);
+});

@@ -154,6 +154,36 @@ Deno.test("revoke: it holds on every instance and on those that start later", as
   for (const server of [one, two, three]) assertEquals(await closeOf(server, token), AT_CONNECT);
 });
 
+Deno.test("revoke: an instance that starts admits nobody by a token that was revoked before", async () => {
+  const memory = createMemoryBackplane();
+  const start = await group();
+  await using one = await start({ backplane: memory.connect() });
+  const [revoked, good] = [await mint(one), await mint(one)];
+  await revoke(one, { jti: revoked.jti });
+
+  const backplane = memory.connect();
+  const { promise: mayRead, resolve } = Promise.withResolvers<void>();
+  const load = backplane.loadRevocations.bind(backplane);
+  backplane.loadRevocations = () => mayRead.then(load);
+  await using two = await start({ backplane });
+  const late = await Client.connect(two.signal({ token: revoked.token, nodeId: "late" }));
+  const other = await Client.connect(two.signal({ token: good.token, nodeId: "a" }));
+  for (const client of [late, other]) client.send({ type: "register" });
+  const headers = { authorization: `Bearer ${revoked.token}` };
+  const answer = fetch(`${two.url}/ice-servers`, { headers });
+  await using _ = await join(one, good.token, "b");
+  await until("both to wait", () => two.stats().pending === 2);
+  assertEquals(two.stats().peers, 0);
+  resolve();
+  assertEquals(await late.closed, AT_CONNECT);
+  const { status, body } = await answer;
+  await body?.cancel();
+  assertEquals(status, 401);
+  await other.next("peer-list");
+  await other.close();
+  assertEquals(await closeOf(two, revoked.token), AT_CONNECT);
+});
+
 function redisTest(name: string, run: (redis: TestRedis) => Promise<void>): void {
   Deno.test({
     name: hasRedis ? name : `${name} (skipped: there is no redis-server)`,
