@@ -72,6 +72,25 @@
  * @module
  */
 
+export { AdminRequestError } from "./src/admin/request_error.ts";
+export type { OnPeer, PeerEvent } from "./src/admin/presence.ts";
+export type {
+  DisconnectAnswer,
+  DisconnectRequest,
+  PairReport,
+  PeersAnswer,
+  PeersRequest,
+  RoomsPage,
+  RoomsRequest,
+} from "./src/admin/requests.ts";
+export type {
+  PartnerReport,
+  PeerReport,
+  RefusalReport,
+  RoomCount,
+  SentCount,
+  SignalCount,
+} from "./src/rooms/report.ts";
 export {
   InvalidTokenError,
   type InvalidTokenErrorOptions,

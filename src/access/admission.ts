@@ -5,7 +5,12 @@
 
 import type { JWTPayload } from "jose";
 import type { Address } from "./address.ts";
-import { checkRoomToken, type RoomTokenPolicy, type RoomTokenVerdict } from "./room_token_check.ts";
+import {
+  checkRoomToken,
+  revokedDetail,
+  type RoomTokenPolicy,
+  type RoomTokenVerdict,
+} from "./room_token_check.ts";
 import type { TokenClaims } from "./room_tokens.ts";
 import { type Attempt, verdictOf, type VerificationLimiter } from "./verification_limiter.ts";
 import type { ConsumerVerifier } from "./consumer_tokens.ts";
@@ -17,7 +22,8 @@ import {
   MAX_ROOM_LENGTH,
 } from "../protocol/messages.ts";
 import { askHost, expiryIn, type HostPolicy } from "./host.ts";
-import type { RefusalLog } from "./refusal_log.ts";
+import type { LogFields } from "../runtime/logger.ts";
+import { causeOf, type RefusalLog } from "./refusal_log.ts";
 import type { Revocations } from "./revocations.ts";
 import { ExpiredTokens } from "./token_cache.ts";
 
@@ -52,7 +58,12 @@ export type Admission =
 export interface Rejection {
   readonly kind: "rejected";
   readonly close: CloseReason;
+  /** What it asked for and why it is refused, as fields of a log line. */
+  readonly detail?: RefusalDetail;
 }
+
+/** Fields of a log line about a client that is refused. */
+export type RefusalDetail = LogFields & Partial<Pick<Identity, "room" | "nodeId">>;
 
 /** How clients are authenticated. */
 export type AuthPolicy =
@@ -108,24 +119,26 @@ export function admit(
   // Clients append their own to whatever the app's URL contains: the last one counts.
   const room = query.getAll("room").at(-1) || undefined;
   const nodeId = query.getAll("nodeId").at(-1) || undefined;
+  const refuse = (close: CloseReason, detail: RefusalDetail = {}) =>
+    rejected(close, { ...namesIn(query), ...detail });
   const unauthenticated = (reason: CloseReason) => {
-    if (!allowsConsumers) return rejected(reason);
-    return room ? identify(room, nodeId, false) : rejected(CLOSE.missingRoom);
+    if (!allowsConsumers) return refuse(reason);
+    return room ? identify(room, nodeId, false) : refuse(CLOSE.missingRoom);
   };
   const member = (own: string, name: string | undefined, basis: IdentityBasis): Admission =>
     room === undefined || room === own
       ? identify(own, name, true, basis)
-      : rejected(CLOSE.wrongRoom);
+      : refuse(CLOSE.wrongRoom, { subject: own });
   switch (policy.kind) {
     case "none":
       return identify(room ?? "default", nodeId, true);
     case "room token": {
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
       const decide = (verdict: RoomTokenVerdict) => {
-        if (verdict.kind === "refused") return rejected(verdict.close);
+        if (verdict.kind === "refused") return refuse(verdict.close, verdict.detail);
         const { sub, nodeId: bound } = verdict.claims;
         if (bound !== undefined && nodeId !== undefined && nodeId !== bound) {
-          return rejected(CLOSE.wrongNodeId);
+          return refuse(CLOSE.wrongNodeId, { bound });
         }
         return member(sub, bound ?? nodeId ?? sub, { token: verdict.claims });
       };
@@ -137,7 +150,7 @@ export function admit(
         found === null
           ? unauthenticated(CLOSE.notAuthorized)
           : member(found.room, found.nodeId || nodeId, { request, ...expiryIn(found) })
-      ).catch((cause) => rejected(refusals.logFailure("authorize() failed", cause)));
+      ).catch((cause) => refuse(refusals.logFailure("authorize() failed", cause)));
   }
 }
 
@@ -147,7 +160,24 @@ export function recheckAdmission(
   revocations: Pick<Revocations, "has">,
 ): Admission {
   const token = admission.kind === "accepted" ? admission.identity.token : undefined;
-  return token !== undefined && revocations.has(token) ? rejected(CLOSE.revokedToken) : admission;
+  if (admission.kind === "rejected" || token === undefined || !revocations.has(token)) {
+    return admission;
+  }
+  const { room, nodeId } = admission.identity;
+  return rejected(CLOSE.revokedToken, { room, nodeId, ...revokedDetail(token) });
+}
+
+/**
+ * The names that a client asks for, as a log line shows them: without one that is longer than any that
+ * is accepted. Clients append their own to whatever the app's URL contains: the last one counts.
+ */
+export function namesIn(query: URLSearchParams): { room?: string; nodeId?: string } {
+  const room = query.getAll("room").at(-1);
+  const nodeId = query.getAll("nodeId").at(-1);
+  return {
+    ...(!room || isLongerThan(room, MAX_ROOM_LENGTH) ? {} : { room }),
+    ...(!nodeId || isLongerThan(nodeId, MAX_NODE_ID_LENGTH) ? {} : { nodeId }),
+  };
 }
 
 /** Options of {@linkcode createConsumerAuthorizer}. */
@@ -159,6 +189,8 @@ export interface ConsumerAuthorizerOptions {
   readonly refusals: RefusalLog;
 }
 
+const EXPIRED = { cause: "The token has expired (exp)", claim: "exp" };
+
 /** Creates the function that decides which consumers are admitted. */
 export function createConsumerAuthorizer(
   { verify, isOpen, limiter, refusals }: ConsumerAuthorizerOptions,
@@ -168,12 +200,14 @@ export function createConsumerAuthorizer(
   }
   const expired = new ExpiredTokens(limiter.counts);
   return (token, room, address) => {
-    if (token === undefined || expired.has(token)) return rejected(CLOSE.invalidConsumerToken);
+    if (token === undefined) {
+      return rejected(CLOSE.invalidConsumerToken, { cause: "There is no token" });
+    }
+    if (expired.has(token)) return rejected(CLOSE.invalidConsumerToken, EXPIRED);
     return limiter.attempt(address, () => verdictOf(verify(token, room))).then(async (attempt) => {
       if (attempt.kind === "valid") return accepted(await identityOf(attempt.value, token));
       if (attempt.kind === "expired") expired.add(token);
-      refusals.log("Consumer token refused", attempt, address);
-      return rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken));
+      return rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken), causeOf(attempt));
     }).catch((cause) => rejected(refusals.logFailure("Verifying a consumer token failed", cause)));
   };
 }
@@ -182,8 +216,8 @@ function accepted(identity: string): ConsumerVerdict {
   return { kind: "accepted", identity };
 }
 
-function rejected(close: CloseReason): Rejection {
-  return { kind: "rejected", close };
+function rejected(close: CloseReason, detail: RefusalDetail = {}): Rejection {
+  return { kind: "rejected", close, detail };
 }
 
 /** A token without a subject does not say whom it was issued to: only the same token is the same. */
@@ -204,7 +238,8 @@ function identify(
   basis: IdentityBasis = {},
 ): Admission {
   const name = nodeId ?? crypto.randomUUID();
+  // A name that is too long is in no line.
   if (isLongerThan(room, MAX_ROOM_LENGTH)) return rejected(CLOSE.roomTooLong);
-  if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return rejected(CLOSE.nodeIdTooLong);
+  if (isLongerThan(name, MAX_NODE_ID_LENGTH)) return rejected(CLOSE.nodeIdTooLong, { room });
   return { kind: "accepted", identity: { room, nodeId: name, canJoinAsNormal, ...basis } };
 }

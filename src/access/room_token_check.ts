@@ -6,7 +6,8 @@
 
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Address } from "./address.ts";
-import type { RefusalLog } from "./refusal_log.ts";
+import type { LogFields } from "../runtime/logger.ts";
+import { causeOf, type RefusalLog } from "./refusal_log.ts";
 import type { Revocations } from "./revocations.ts";
 import { type TokenClaims, type TokenOptions, verifyToken } from "./room_tokens.ts";
 import type { TokenCache } from "./token_cache.ts";
@@ -37,16 +38,19 @@ export type RoomTokenVerdict =
     readonly close: CloseReason;
     /** A sentence for the client. */
     readonly message: string;
+    /** Why, as fields of a log line. */
+    readonly detail: LogFields;
   };
 
-/** Where refusals are logged. */
-type Refusals = Pick<RefusalLog, "log" | "logFailure" | "logRevoked">;
+/** Where failures are logged. */
+type Refusals = Pick<RefusalLog, "logFailure">;
 
 /** What a client is told whose token is revoked. */
 export const REVOKED_MESSAGE = "The token has been revoked";
 
-const REVOKED: RoomTokenVerdict = refused(CLOSE.revokedToken, REVOKED_MESSAGE);
-const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)");
+const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)", {
+  claim: "exp",
+});
 
 /**
  * Checks a room token; a promise, which never rejects, only where it has to be verified, or where it is
@@ -66,19 +70,22 @@ export function checkRoomToken(
       return policy.revocationsKnown?.()?.then(() => decide(claims)) ?? { kind: "valid", claims };
     }
     policy.limiter.counts.revoked++;
-    refusals.logRevoked(claims, address);
-    return REVOKED;
+    return refused(CLOSE.revokedToken, REVOKED_MESSAGE, revokedDetail(claims));
   };
   if (known !== undefined) return decide(known);
-  return verify(policy, token, address).then((attempt) => {
-    refusals.log("Room token refused", attempt, address);
-    return attempt.kind === "valid" ? decide(attempt.value) : refusalFor(attempt);
-  }).catch((cause) =>
+  return verify(policy, token, address).then((attempt) =>
+    attempt.kind === "valid" ? decide(attempt.value) : refusalFor(attempt)
+  ).catch((cause) =>
     refused(
       refusals.logFailure("Verifying a token failed", cause),
       "The server failed to check the token: try again",
     )
   );
+}
+
+/** Why a revoked token is refused, as fields of a log line. */
+export function revokedDetail({ jti, sub: subject }: TokenClaims): LogFields {
+  return { cause: REVOKED_MESSAGE, jti, subject };
 }
 
 /** Verifies a token and remembers it, so that it is not verified again. */
@@ -99,12 +106,15 @@ async function verify(
 function refusalFor(
   attempt: Exclude<Attempt<TokenClaims>, { readonly kind: "valid" }>,
 ): RoomTokenVerdict {
-  if (attempt.kind !== "throttled") return refused(CLOSE.invalidToken, attempt.error.message);
+  const detail = causeOf(attempt);
+  if (attempt.kind !== "throttled") {
+    return refused(CLOSE.invalidToken, attempt.error.message, detail);
+  }
   const message =
     `Too many tokens from your address were invalid: try again in ${attempt.seconds} s`;
-  return refused(CLOSE.tooManyFailures, message);
+  return refused(CLOSE.tooManyFailures, message, detail);
 }
 
-function refused(close: CloseReason, message: string): RoomTokenVerdict {
-  return { kind: "refused", close, message };
+function refused(close: CloseReason, message: string, detail: LogFields = {}): RoomTokenVerdict {
+  return { kind: "refused", close, message, detail: { cause: message, ...detail } };
 }

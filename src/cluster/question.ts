@@ -5,6 +5,23 @@
  */
 
 import { readRevocation, type Revocation } from "../access/revocations.ts";
+import type {
+  DisconnectTarget,
+  InstancePeers,
+  InstanceReport,
+  InstanceRooms,
+  PeersQuestion,
+  RoomsQuestion,
+} from "../rooms/report.ts";
+import {
+  isCount,
+  readDisconnectTarget,
+  readInstancePeers,
+  readInstanceReport,
+  readInstanceRooms,
+  readPeersQuestion,
+  readRoomsQuestion,
+} from "./report_codec.ts";
 
 /** UTF-16 units that a question or an answer has at most: as many as envelopes under way. */
 export const MAX_TEXT = 262_144;
@@ -24,6 +41,14 @@ export interface Exchanges {
     readonly question: { readonly revocations: readonly Revocation[] };
     readonly answer: number;
   };
+  /** Who is the asked instance? */
+  readonly info: { readonly question: object; readonly answer: InstanceReport };
+  /** Which rooms have peers of the asked instance? */
+  readonly rooms: { readonly question: RoomsQuestion; readonly answer: InstanceRooms };
+  /** Which peers of a room are connected to the asked instance? */
+  readonly peers: { readonly question: PeersQuestion; readonly answer: InstancePeers };
+  /** Disconnect these; how many were there? */
+  readonly disconnect: { readonly question: DisconnectTarget; readonly answer: number };
 }
 
 /** The kinds of questions. */
@@ -59,10 +84,27 @@ const CODECS: { readonly [K in QuestionKind]: Codec<K> } = {
       Array.isArray(revocations)
         ? { kind: "revoke", revocations: revocations.flatMap((one) => readRevocation(one) ?? []) }
         : undefined,
-    answer: (value) =>
-      typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : undefined,
+    answer: (value) => isCount(value) ? value : undefined,
+  },
+  info: { question: () => ({ kind: "info" }), answer: readInstanceReport },
+  rooms: { question: as("rooms", readRoomsQuestion), answer: readInstanceRooms },
+  peers: { question: as("peers", readPeersQuestion), answer: readInstancePeers },
+  disconnect: {
+    question: as("disconnect", readDisconnectTarget),
+    answer: (value) => isCount(value) ? value : undefined,
   },
 };
+
+/** Reads the fields of a question of one kind by what reads them alone. */
+function as<K extends QuestionKind, T extends object>(
+  kind: K,
+  read: (value: unknown) => T | undefined,
+) {
+  return (fields: Readonly<Record<string, unknown>>) => {
+    const found = read(fields);
+    return found === undefined ? undefined : { ...found, kind };
+  };
+}
 
 /** A text that one instance sends another. */
 export type QuestionMessage =

@@ -6,19 +6,25 @@
 import { remoteAddressOf } from "../access/address.ts";
 import { createSecretCheck } from "../access/secrets.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
-import type { HandlerParts } from "./handler.ts";
+import type { HandlerParts } from "./handler_parts.ts";
 import { errorResponse, NO_STORE, STATUS_CODE } from "./responses.ts";
 import { splitUrl } from "./url.ts";
 
 /** Answers requests; `info` is what `Deno.serve` gave along. */
 export type Route = (request: Request, info: unknown) => Response | Promise<Response>;
 
+/** What the guard depends on. */
+export type AdminGuardParts = Pick<
+  HandlerParts,
+  "addressOf" | "failures" | "metrics" | "refusals"
+>;
+
 /**
  * Creates the function that puts the check of the admin secret in front of a route. It checks the
  * secret first: a client without it learns nothing, and its body is not read.
  */
 export async function createAdminGuard(
-  { addressOf, failures, metrics }: Pick<HandlerParts, "addressOf" | "failures" | "metrics">,
+  { addressOf, failures, metrics, refusals }: AdminGuardParts,
   adminSecret: string,
 ): Promise<(route: Route) => Route> {
   const isAdminSecret = await createSecretCheck(adminSecret);
@@ -28,7 +34,12 @@ export async function createAdminGuard(
     await isAdminSecret(secret) ? { kind: "valid" as const } : { kind: "invalid" as const };
   const checked = async (route: Route, request: Request, info: unknown) => {
     const address = addressOf(remoteAddressOf(info), request.headers);
-    const attempt = await limiter.attempt(address, () => verify(presentedSecret(request.headers)));
+    const secret = presentedSecret(request.headers);
+    const attempt = await limiter.attempt(address, () => verify(secret));
+    if (attempt.kind !== "valid") {
+      const cause = attempt.kind === "throttled" ? "too many" : secret === "" ? "missing" : "wrong";
+      refusals.refusedSecret(address, { path: splitUrl(request.url).pathname, cause });
+    }
     switch (attempt.kind) {
       case "valid":
         return await route(request, info);

@@ -3,9 +3,15 @@
  * host. It checks no token itself.
  */
 
-import type { AuthPolicy } from "../access/admission.ts";
+import {
+  type AuthPolicy,
+  type ConsumerAuthorizer,
+  createConsumerAuthorizer,
+} from "../access/admission.ts";
+import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import { type KeyPair, loadKeyPair } from "../access/keys.ts";
+import type { RefusalLog } from "../access/refusal_log.ts";
 import type { Revocations } from "../access/revocations.ts";
 import { TokenCache } from "../access/token_cache.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
@@ -44,6 +50,34 @@ export function createPolicy(
     revocations,
     revocationsKnown,
   };
+}
+
+/** How consumers are admitted. */
+export interface ConsumerPolicy {
+  readonly authorizeConsumer: ConsumerAuthorizer;
+  /** Whether their tokens are verified, so that clients without a room token may come as consumers. */
+  readonly areVerified: boolean;
+}
+
+/** Decides how consumers are admitted, as a handler's options say. */
+export function createConsumerPolicy(
+  { consumerAuth }: SignalingHandlerOptions,
+  options: ResolvedOptions & {
+    readonly failures: FailureLimiter;
+    readonly metrics: Metrics;
+    readonly refusals: RefusalLog;
+  },
+): ConsumerPolicy {
+  const { authEnabled, clock, logger, clockToleranceSeconds, failures, metrics } = options;
+  const verify = consumerAuth &&
+    makeConsumerVerifier({ clockToleranceSeconds, ...consumerAuth }, { clock, logger });
+  const authorizeConsumer = createConsumerAuthorizer({
+    verify,
+    isOpen: !authEnabled,
+    limiter: new VerificationLimiter(failures, metrics.consumerTokens),
+    refusals: options.refusals,
+  });
+  return { authorizeConsumer, areVerified: verify !== undefined };
 }
 
 /** Loads the keys of room tokens. */

@@ -4,23 +4,18 @@
  * and decides nothing by itself.
  */
 
-import { type AddressReader, remoteAddressOf } from "../access/address.ts";
-import { createConsumerAuthorizer, recheckAdmission } from "../access/admission.ts";
-import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
+import { remoteAddressOf } from "../access/address.ts";
+import { recheckAdmission } from "../access/admission.ts";
 import { FailureLimiter } from "../access/failure_limiter.ts";
 import { decodePublicJwk } from "../access/keys.ts";
-import type { BearerOptions } from "../access/bearer.ts";
 import { issueToken } from "../access/room_tokens.ts";
-import type { OriginCheck } from "../access/origins.ts";
 import { createRefresher } from "../access/refresh.ts";
 import { RefusalLog } from "../access/refusal_log.ts";
 import { type Revocation, Revocations } from "../access/revocations.ts";
 import { createVerificationKeys } from "../access/verification_keys.ts";
-import { VerificationLimiter } from "../access/verification_limiter.ts";
 import { countingLogger } from "../metrics/counting_logger.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import { toPrometheus } from "../metrics/prometheus.ts";
-import type { Logger } from "../runtime/logger.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { Connections } from "../sessions/connections.ts";
 import type { SessionContext } from "../sessions/context.ts";
@@ -29,12 +24,14 @@ import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Refreshes } from "../sessions/refreshes.ts";
 import { Revoker } from "../sessions/revoker.ts";
 import { IceServers } from "../ice/ice_servers.ts";
-import { createPolicy, loadKeys } from "./auth_policy.ts";
-import { readAddresses } from "./addresses.ts";
+import { createConsumerPolicy, createPolicy, loadKeys } from "./auth_policy.ts";
+import { ClientAddresses } from "./client_addresses.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
+import type { HandlerParts } from "./handler_parts.ts";
 import { loadCluster } from "./load_cluster.ts";
 import { createNodeUpgrade } from "./node.ts";
+import { createOperation, newInstanceId } from "./operation.ts";
 import { resolveOptions } from "./resolve_options.ts";
 import { type CountedParts, exportMetricsOf, metricsOf, statsOf } from "./server_state.ts";
 import { createUpgradeHandler, upgradeOnDeno } from "./upgrade.ts";
@@ -50,9 +47,6 @@ const TICK_MS = 1000;
 
 /** A socket is looked at this often within its idle timeout, in case its client stopped reading. */
 const CHECKS_PER_IDLE_TIMEOUT = 2;
-
-const NO_INFO = "Limits per address are off: fetch(request, info) needs the info of Deno.serve";
-const NO_ADDRESSES = "Limits per address are off: the listener's socket tells no client addresses";
 
 /**
  * Creates a signaling handler.
@@ -84,35 +78,17 @@ export async function createSignalingHandler(
   return (await createHandlerParts(options)).handler;
 }
 
-/** A handler, with the parts that a standalone server uses beside it. */
-export interface HandlerParts {
-  readonly handler: SignalingHandler;
-  readonly addressOf: AddressReader;
-  readonly failures: FailureLimiter;
-  readonly connections: Connections;
-  readonly metrics: Metrics;
-  /** Counts the lines that it writes. */
-  readonly logger: Logger;
-  readonly isAllowedOrigin: OriginCheck;
-  /** How a request other than that for a socket is admitted. */
-  readonly access: BearerOptions;
-  /** Says in the log, once, that clients have no address. */
-  readonly warnOfNoAddresses: () => void;
-}
-
 /** Builds a signaling handler: this is the wiring of the server. */
 export async function createHandlerParts(given: SignalingHandlerOptions): Promise<HandlerParts> {
   const metrics = new Metrics();
   const resolved = resolveOptions(given);
   const options = { ...resolved, logger: countingLogger(resolved.logger, metrics) };
-  const { authEnabled, clock, clockToleranceSeconds, limits, logger, path } = options;
+  const { authEnabled, clock, limits, logger, path } = options;
   const { closeExpired, idleTimeoutSeconds } = options;
-  const addressOf = readAddresses(options);
+  const { addressOf, remoteOf, warnOfNoAddresses } = new ClientAddresses(options);
   const keys = authEnabled && given.authorize === undefined ? await loadKeys(given) : null;
   const publicJwk = keys && decodePublicJwk(keys.publicKeyJwk);
   const verificationKeys = keys && await createVerificationKeys(keys, given.verifyKeysJwk);
-  const verifyConsumer = given.consumerAuth &&
-    makeConsumerVerifier({ clockToleranceSeconds, ...given.consumerAuth }, { clock, logger });
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
   const refusals = new RefusalLog({ clock, logger });
   const rooms = createRooms({
@@ -124,7 +100,9 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   });
   const { registry, negotiations } = rooms;
   const cluster = await loadCluster(given, { ...options, registry, failures, metrics });
+  const instance = newInstanceId();
   const connections = new Connections({
+    instance,
     clock,
     limits,
     checkMs: idleTimeoutSeconds * 1000 / CHECKS_PER_IDLE_TIMEOUT,
@@ -133,12 +111,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   });
   const memory = watchMemory(options, connections);
   const ice = await IceServers.create({ ...options.ice, clock, logger, metrics });
-  const authorizeConsumer = createConsumerAuthorizer({
-    verify: verifyConsumer,
-    isOpen: !authEnabled,
-    limiter: new VerificationLimiter(failures, metrics.consumerTokens),
-    refusals,
-  });
+  const consumers = createConsumerPolicy(given, { ...options, failures, metrics, refusals });
   const revocations = new Revocations(clock);
   const policy = createPolicy(given, verificationKeys, {
     ...options,
@@ -156,14 +129,16 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     join: (room, peer) => rooms.join(room, peer, cluster && ((...of) => cluster.join(...of))),
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
-    authorizeConsumer,
+    authorizeConsumer: consumers.authorizeConsumer,
     refreshes: new Refreshes({
       clock,
       closeExpired,
       check: createRefresher({ policy, refusals }),
       revocations,
       metrics,
+      refusals,
     }),
+    refusals,
     recheck: (admission) => recheckAdmission(admission, revocations),
     icePushes: new IcePushes({ clock, find: (peer) => ice.find(peer) }),
     clock,
@@ -175,10 +150,20 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     idleTimeoutSeconds,
     isClosing: () => isClosing,
   };
+  const operation = createOperation({
+    ...options,
+    instance,
+    onPeer: given.onPeer,
+    registry,
+    connections,
+    cluster,
+    refusals,
+    isClosing: () => isClosing,
+  });
   const admission = {
     policy,
     refusals,
-    allowsConsumers: verifyConsumer !== undefined,
+    allowsConsumers: consumers.areVerified,
   };
   const { isAllowedOrigin } = options;
   const upgrade = createUpgradeHandler({
@@ -189,11 +174,6 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     failures,
     memory,
   });
-  let hasWarned = false;
-  const warnOfNoAddresses = (message = NO_ADDRESSES) => {
-    if (!hasWarned) logger.warn(message);
-    hasWarned = true;
-  };
   const idleTimeout = denoIdleTimeout(idleTimeoutSeconds);
   const isOurs = (pathname: string) => path === null || pathname === path;
 
@@ -208,29 +188,33 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     isClosing: () => isClosing,
   };
   const endExport = exportMetricsOf(parts);
+  const refuseMalformed = (remote: string | undefined, headers = new Headers()) =>
+    malformedRequest(refusals, addressOf(remote, headers));
+
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
       // With a malformed Host, not even the path of the URL is certain.
-      if (!hasValidUrl(request)) return malformedRequest();
+      if (!hasValidUrl(request)) return refuseMalformed(remoteAddressOf(info), request.headers);
       if (!isOurs(splitUrl(request.url).pathname)) return null;
-      const remote = remoteAddressOf(info);
-      if (remote === undefined) warnOfNoAddresses(info === undefined ? NO_INFO : NO_ADDRESSES);
-      return await upgrade(request, remote, upgradeOnDeno(request, idleTimeout));
+      return await upgrade(request, remoteOf(info), upgradeOnDeno(request, idleTimeout));
     },
-    handleUpgrade: createNodeUpgrade({ upgrade, isOurs, idleTimeout }),
+    handleUpgrade: createNodeUpgrade({ upgrade, refuseMalformed, isOurs, idleTimeout }),
     async issueToken(request) {
       if (keys === null) {
         throw new TypeError("This handler has no key to sign with: it does not use room tokens");
       }
       const issued = await issueToken(keys.privateKey, request, options);
       metrics.tokensIssued++;
+      const { token: _, ...fields } = issued;
+      logger.info("Token issued", fields);
       return issued;
     },
     async revoke(request) {
       if (keys === null) throw new TypeError("This handler does not use room tokens");
       return await revoker.revoke(request);
     },
+    ...operation.methods,
     iceServers: (peer) => answerIceServers(ice, peer),
     publicJwk: () => publicJwk,
     publicKeys: () => verificationKeys?.jwks ?? null,
@@ -244,13 +228,14 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
       negotiations.close();
       rooms.director.close();
       await cluster?.close();
+      operation.close();
     },
     [Symbol.asyncDispose]() {
       return this.close();
     },
   };
   cluster?.start();
-  const access = { ...admission, authorizeConsumer };
+  const access = { ...admission, authorizeConsumer: consumers.authorizeConsumer };
   return {
     handler,
     addressOf,
@@ -260,6 +245,9 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     logger,
     isAllowedOrigin,
     access,
+    refusals,
+    refuseMalformed,
+    describe: () => operation.describe(handler.stats()),
     warnOfNoAddresses,
   };
 }

@@ -1,5 +1,14 @@
 /** The public interface of a handler: its options, its methods and its numbers. */
 
+import type { OnPeer } from "../admin/presence.ts";
+import type {
+  DisconnectAnswer,
+  DisconnectRequest,
+  PeersAnswer,
+  PeersRequest,
+  RoomsPage,
+  RoomsRequest,
+} from "../admin/requests.ts";
 import type { Authorize } from "../access/host.ts";
 import type { RevokeRequest, RevokeResponse } from "../access/revoke_request.ts";
 import type { IssueTokenRequest, IssueTokenResponse } from "../access/room_tokens.ts";
@@ -132,6 +141,11 @@ export interface SignalingHandlerOptions {
    * @default {"/signal"}
    */
   path?: string | null;
+  /**
+   * Called for every peer that joins or leaves on this instance, shortly after it has happened, in
+   * order. What it throws, or rejects with, is logged and has no other effect.
+   */
+  onPeer?: OnPeer;
   /** Where the handler reports what happens; silent when absent. */
   logger?: Logger;
   /** The time; the machine's when absent. */
@@ -213,6 +227,30 @@ export interface SignalingHandler extends AsyncDisposable {
    * @throws {TypeError} The handler does not use room tokens: then `authorize` has to refuse.
    */
   revoke(request: RevokeRequest): Promise<RevokeResponse>;
+  /**
+   * Lists rooms with their numbers of peers on every instance of the backplane, page by page.
+   *
+   * @param request Which ones; the first 100 when absent.
+   * @returns A page. Over all pages, each room that exists throughout is listed once.
+   * @throws {AdminRequestError} The request is not possible.
+   */
+  rooms(request?: RoomsRequest): Promise<RoomsPage>;
+  /**
+   * Lists the peers of a room on every instance of the backplane, with what each has sent and received,
+   * and who was refused lately.
+   *
+   * @param request The room, or the room and one or two names.
+   * @throws {AdminRequestError} The request is not possible.
+   */
+  peers(request: string | PeersRequest): Promise<PeersAnswer>;
+  /**
+   * Closes a peer, or every peer of a room, with 4403, on every instance of the backplane. This keeps
+   * nobody out: a client that comes back with a valid token joins again; see `revoke`.
+   *
+   * @param request The room, and the name of one peer.
+   * @throws {AdminRequestError} The request is not possible.
+   */
+  disconnect(request: DisconnectRequest): Promise<DisconnectAnswer>;
   /** The public key that verifies room tokens, or `null` when there are none. */
   publicJwk(): PublicJwk | null;
   /**

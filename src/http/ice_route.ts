@@ -7,14 +7,14 @@ import { remoteAddressOf } from "../access/address.ts";
 import { admitBearer } from "../access/bearer.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Route } from "./admin_guard.ts";
-import type { HandlerParts } from "./handler.ts";
+import type { HandlerParts } from "./handler_parts.ts";
 import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
 import { splitUrl } from "./url.ts";
 
 /** What the route depends on. */
 export type IceRouteOptions = Pick<
   HandlerParts,
-  "handler" | "addressOf" | "failures" | "isAllowedOrigin" | "access"
+  "handler" | "addressOf" | "failures" | "isAllowedOrigin" | "access" | "refusals"
 >;
 
 /** How long a browser may rely on the answer to a preflight, in seconds: Chromium's maximum. */
@@ -50,7 +50,7 @@ function preflight(): Response {
 }
 
 async function answer(
-  { handler, addressOf, failures, access }: IceRouteOptions,
+  { handler, addressOf, failures, access, refusals }: IceRouteOptions,
   request: Request,
   info: unknown,
 ): Promise<Response> {
@@ -60,7 +60,11 @@ async function answer(
   const query = new URLSearchParams(splitUrl(request.url).query);
   const admission = await admitBearer(access, { query, address, request });
   if (admission.kind === "rejected") {
-    return refuseConnect(admission.close, failures.retryAfter(address));
+    const { close, detail } = admission;
+    const { status: code, reason } = close;
+    const path = splitUrl(request.url).pathname;
+    refusals.refused("Request refused", { path, address, code, reason, ...detail });
+    return refuseConnect(close, failures.retryAfter(address));
   }
   return json(await handler.iceServers(admission.speaker), STATUS_CODE.OK, NO_STORE);
 }

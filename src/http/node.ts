@@ -3,7 +3,7 @@
  * structures, and how an `upgrade` event becomes a request like any other.
  */
 
-import { malformedRequest, STATUS_CODE } from "./responses.ts";
+import { STATUS_CODE } from "./responses.ts";
 import type { UpgradeHandler } from "./upgrade.ts";
 import { hasValidUrl, splitUrl } from "./url.ts";
 
@@ -82,6 +82,8 @@ function release(socket: NodeSocket): void {
 /** Options of {@linkcode createNodeUpgrade}. */
 export interface NodeUpgradeOptions {
   readonly upgrade: UpgradeHandler;
+  /** Answers a request whose head is malformed. */
+  readonly refuseMalformed: (remote: string | undefined) => Response;
   /** Whether the handler answers this pathname. */
   readonly isOurs: (pathname: string) => boolean;
   /** Seconds without a sign of life after which Deno closes a socket. */
@@ -90,7 +92,7 @@ export interface NodeUpgradeOptions {
 
 /** Creates the function that answers the `upgrade` event of a `node:http` server. */
 export function createNodeUpgrade(
-  { upgrade, isOurs, idleTimeout }: NodeUpgradeOptions,
+  { upgrade, refuseMalformed, isOurs, idleTimeout }: NodeUpgradeOptions,
 ): (req: NodeRequest, socket: NodeSocket, head: Uint8Array) => boolean {
   return (req, socket, head) => {
     if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
@@ -98,7 +100,7 @@ export function createNodeUpgrade(
     socket.on("error", () => {}); // Or a client's reset ends the process.
     socket.pause(); // Or Deno loses the client's first message.
     const response = request === null
-      ? malformedRequest()
+      ? refuseMalformed(socket.remoteAddress)
       : upgrade(request, socket.remoteAddress, (protocol) => {
         // One name alone: Deno reads a list only with a space after each comma.
         if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);

@@ -3,7 +3,7 @@
  * the numbers are, and when they change, is not decided here.
  */
 
-import type { HandlerParts } from "./handler.ts";
+import type { HandlerParts } from "./handler_parts.ts";
 import { json, NO_STORE, STATUS_CODE } from "./responses.ts";
 
 /** What the probes depend on. */

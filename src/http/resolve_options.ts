@@ -63,8 +63,12 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
   checkMethods("logger", logger, ["debug", "info", "warn", "error"]);
   if (options.backplane !== undefined) checkMethods("backplane", options.backplane, ["start"]);
-  if (options.authorize !== undefined && typeof options.authorize !== "function") {
-    throw new TypeError("authorize must be a function");
+  for (
+    const [name, value] of Object.entries({ authorize: options.authorize, onPeer: options.onPeer })
+  ) {
+    if (value !== undefined && typeof value !== "function") {
+      throw new TypeError(`${name} must be a function`);
+    }
   }
   return {
     authEnabled,

@@ -1,5 +1,7 @@
 /** HTTP answers: JSON bodies, one shape for every error. */
 
+import type { Address } from "../access/address.ts";
+import type { RefusalLog } from "../access/refusal_log.ts";
 import { STATUS_CODE } from "@std/http/status";
 
 export { STATUS_CODE };
@@ -19,9 +21,14 @@ export function errorResponse(status: number, error: string, headers?: HeadersIn
   return json({ error }, status, headers);
 }
 
-/** The answer to a request whose head is malformed. */
-export function malformedRequest(): Response {
-  return errorResponse(STATUS_CODE.BadRequest, "The request is malformed");
+/** The answer to a request whose head is malformed; it leaves a line in the log. */
+export function malformedRequest(
+  refusals: Pick<RefusalLog, "refusedRequest">,
+  address: Address,
+): Response {
+  const [code, reason] = [STATUS_CODE.BadRequest, "The request is malformed"];
+  refusals.refusedRequest("Request refused", { address, code, reason }, () => ({}));
+  return errorResponse(code, reason);
 }
 
 /** The answer to a method that a path does not accept. */

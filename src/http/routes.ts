@@ -4,21 +4,17 @@
  * but for the metrics.
  */
 
+import { remoteAddressOf } from "../access/address.ts";
 import { createAdminGuard, type Route } from "./admin_guard.ts";
-import type { HandlerParts } from "./handler.ts";
+import type { HandlerParts } from "./handler_parts.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import { PROMETHEUS_TYPE } from "../metrics/prometheus.ts";
 import { failureFields } from "../runtime/logger.ts";
+import { createAdminRoutes } from "./admin_routes.ts";
 import { createIceRoute } from "./ice_route.ts";
 import { createKeyRoutes } from "./key_routes.ts";
 import { createProbes } from "./probes.ts";
-import {
-  errorResponse,
-  malformedRequest,
-  methodNotAllowed,
-  NO_STORE,
-  STATUS_CODE,
-} from "./responses.ts";
+import { errorResponse, methodNotAllowed, NO_STORE, STATUS_CODE } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { revokeRoute } from "./revoke_route.ts";
 import { hasValidUrl, splitUrl } from "./url.ts";
@@ -76,6 +72,11 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
       routes.set("/revoke", { POST: guard((request) => revokeRoute(request, handler)) });
     }
     if (!hasInternalPort) routes.set("/metrics", get(guard(metrics)));
+    const operatorRoutes = hasInternalPort ? internal : routes;
+    for (const [path, methods] of createAdminRoutes(endpoint)) {
+      const guarded = Object.entries(methods).map(([method, one]) => [method, guard(one)]);
+      operatorRoutes.set(path, Object.fromEntries(guarded));
+    }
   }
   const notFoundHere = (pathname: string) => notFound(pathname, options);
   const route = dispatch(routes, notFoundHere);
@@ -87,7 +88,10 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
     ),
     fetchInternal: answering(
       options,
-      (request, info) => hasValidUrl(request) ? routeInternal(request, info) : malformedRequest(),
+      (request, info) =>
+        hasValidUrl(request)
+          ? routeInternal(request, info)
+          : endpoint.refuseMalformed(remoteAddressOf(info), request.headers),
     ),
   };
 }
@@ -137,6 +141,8 @@ function notFound(
     ? `Authentication is off, so there are no tokens and keys: connect to ${handler.path}?room=...`
     : pathname === "/metrics" && !hasInternalPort
     ? "Not found: metrics need ADMIN_SECRET, or INTERNAL_PORT"
+    : pathname.startsWith("/admin/") && !hasInternalPort
+    ? "Not found: /admin/info, rooms, peers and disconnect need ADMIN_SECRET"
     : pathname.endsWith(String(handler.path))
     ? `Not found: the path is ${shorten(pathname)}, not ${handler.path}. ` +
       "Let the proxy in front remove its prefix"

@@ -15,6 +15,9 @@ import type { SignalingRegistry } from "../rooms/registry.ts";
 import type { Connections } from "../sessions/connections.ts";
 import type { SignalingStats } from "./handler_options.ts";
 
+/** The version of this package. */
+export const VERSION: string = metadata.version;
+
 /** The parts of a handler that know numbers. */
 export interface CountedParts {
   readonly authEnabled: boolean;
@@ -63,13 +66,13 @@ export function metricsOf(parts: CountedParts): readonly Family[] {
     revocations: revocations.size,
     backplane: backplaneOf(cluster),
     backplaneCorrections: cluster?.corrections ?? 0,
-    version: metadata.version,
+    version: VERSION,
   });
 }
 
 /** Exports them by OpenTelemetry where the runtime does that; returns what ends it. */
 export function exportMetricsOf(parts: CountedParts): () => void {
-  return exportMetrics(() => metricsOf(parts), metadata.version);
+  return exportMetrics(() => metricsOf(parts), VERSION);
 }
 
 function backplaneOf(cluster: CountedParts["cluster"]): SignalingStats["backplane"] {

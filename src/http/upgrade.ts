@@ -4,17 +4,26 @@
  */
 
 import type { Address, AddressReader } from "../access/address.ts";
-import { type Admission, admit, type AuthPolicy } from "../access/admission.ts";
+import { type Admission, admit, type AuthPolicy, namesIn } from "../access/admission.ts";
 import { readCredentials } from "../access/credentials.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
-import type { ExceededLimit } from "../sessions/connections.ts";
 import type { UpgradeResult } from "../metrics/metrics.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { failureFields } from "../runtime/logger.ts";
 import type { MemoryWatch } from "../runtime/memory_watch.ts";
-import type { CloseReason } from "../protocol/messages.ts";
-import { errorResponse, methodNotAllowed, STATUS_CODE } from "./responses.ts";
+import { errorResponse, STATUS_CODE } from "./responses.ts";
+import {
+  checkHandshake,
+  type HttpRefusal,
+  LIMIT_REFUSALS,
+  MALFORMED_HANDSHAKE,
+  OUT_OF_MEMORY,
+  SHUTTING_DOWN,
+  tooManyFailures,
+  toResponse,
+  WRONG_ORIGIN,
+} from "./upgrade_refusals.ts";
 import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
 import { splitUrl } from "./url.ts";
@@ -47,47 +56,25 @@ export type UpgradeHandler = (
   upgrade: Upgrade,
 ) => Response | Promise<Response>;
 
+/** Who wants a socket, for the log. */
+interface Applicant {
+  readonly url: string;
+  readonly address: Address;
+  readonly origin: string | null;
+}
+
 /** A request that has passed all checks but that of its token. */
 interface AcceptedRequest {
   /** Verifies the token. */
   readonly admit: () => Admission | Promise<Admission>;
   readonly upgrade: () => Deno.WebSocketUpgrade;
-  readonly address: Address;
+  readonly applicant: Applicant;
   /** Whether the URL names a room. */
   readonly namesRoom: boolean;
 }
 
-/** RFC 6455, section 4.4. */
-const WEBSOCKET_VERSION = "13";
-
-/** Seconds after which a client that was rejected because of a limit may try again. */
-const RETRY_AFTER_SECONDS = 5;
-
-const LIMIT_RESPONSES: Record<
-  ExceededLimit,
-  { result: UpgradeResult; status: number; message: string }
-> = {
-  server: {
-    result: "full",
-    status: STATUS_CODE.ServiceUnavailable,
-    message: "The server is full",
-  },
-  pending: {
-    result: "pending",
-    status: STATUS_CODE.ServiceUnavailable,
-    message: "Too many clients are connecting at the moment",
-  },
-  address: {
-    result: "address",
-    status: STATUS_CODE.TooManyRequests,
-    message: "Your address has too many connections",
-  },
-  "pending of address": {
-    result: "address",
-    status: STATUS_CODE.TooManyRequests,
-    message: "Too many clients of your address are connecting at the moment",
-  },
-};
+/** Characters of an origin that a log line shows. */
+const MAX_ORIGIN_SHOWN = 100;
 
 /**
  * Creates the function that answers requests for sockets.
@@ -98,7 +85,7 @@ const LIMIT_RESPONSES: Record<
  * so that a refused client gets no socket.
  */
 export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHandler {
-  const { context, policy, isAllowedOrigin, addressOf, failures, memory } = options;
+  const { context, policy, isAllowedOrigin, addressOf, failures, memory, refusals } = options;
   const { connections, limits, logger, metrics: { upgrades } } = context;
   /** Requests whose token is verified before they are upgraded. */
   let verifying = 0;
@@ -120,21 +107,21 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
   }
 
   function handle(...[request, remote, upgrade]: Parameters<UpgradeHandler>) {
-    const rejection = checkHandshake(request);
-    if (rejection !== undefined) return counted("malformed", rejection);
-    memory.start();
-    const { headers } = request;
+    const { url, headers } = request;
     const address = addressOf(remote, headers);
-    const refusal = checkLimits(address);
+    const origin = headers.get("origin");
+    const applicant: Applicant = { url, address, origin };
+    const malformed = checkHandshake(request);
+    if (malformed !== undefined) return refuse("malformed", applicant, malformed);
+    memory.start();
+    const refusal = checkLimits(applicant);
     if (refusal !== undefined) return refusal;
-    if (!isAllowedOrigin(headers.get("origin"))) {
-      const message = "Pages of this origin may not connect";
-      return counted("origin", errorResponse(STATUS_CODE.Forbidden, message));
-    }
-    const query = new URLSearchParams(splitUrl(request.url).query);
+    if (!isAllowedOrigin(origin)) return refuse("origin", applicant, WRONG_ORIGIN);
+    const query = new URLSearchParams(splitUrl(url).query);
     const credentials = readCredentials(query, headers, policy.kind === "room token");
     if ("problem" in credentials) {
-      return counted("malformed", errorResponse(STATUS_CODE.BadRequest, credentials.problem));
+      const { problem: message } = credentials;
+      return refuse("malformed", applicant, { status: STATUS_CODE.BadRequest, message });
     }
     const { token, protocol } = credentials;
     // Once it is upgraded, a request can no longer be read.
@@ -143,61 +130,62 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
     const accepted: AcceptedRequest = {
       admit: () => admit(options, connectRequest),
       upgrade: () => upgrade(protocol),
-      address,
+      applicant,
       namesRoom: Boolean(query.getAll("room").at(-1)),
     };
     return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
   }
 
-  function counted(result: UpgradeResult, response: Response): Response {
+  /** Counts and logs a refusal, and answers it. */
+  function refuse(result: UpgradeResult, applicant: Applicant, refusal: HttpRefusal): Response {
     upgrades[result]++;
-    return response;
+    const { status, message } = refusal;
+    const { address, url, origin } = applicant;
+    refusals.refusedRequest(
+      "Connection refused",
+      { address, code: status, reason: message },
+      () => ({
+        ...namesIn(new URLSearchParams(splitUrl(url).query)),
+        ...(origin === null ? {} : { origin: origin.slice(0, MAX_ORIGIN_SHOWN) }),
+      }),
+    );
+    return toResponse(refusal);
   }
 
-  function checkLimits(address: Address): Response | undefined {
-    if (context.isClosing()) {
-      const message = "The server is shutting down";
-      return counted("draining", retryLater(STATUS_CODE.ServiceUnavailable, message));
-    }
-    if (memory.isExceeded) {
-      const message = "The server is short of memory";
-      return counted("memory", retryLater(STATUS_CODE.ServiceUnavailable, message));
-    }
+  function checkLimits(applicant: Applicant): Response | undefined {
+    const { address } = applicant;
+    if (context.isClosing()) return refuse("draining", applicant, SHUTTING_DOWN);
+    if (memory.isExceeded) return refuse("memory", applicant, OUT_OF_MEMORY);
     const seconds = failures.retryAfter(address);
-    if (seconds > 0) {
-      const message = "Too many tokens from your address were invalid";
-      options.refusals.log("Connection refused", { kind: "throttled", seconds }, address);
-      return counted("limited", retryLater(STATUS_CODE.TooManyRequests, message, seconds));
-    }
+    if (seconds > 0) return refuse("limited", applicant, tooManyFailures(seconds));
     const exceeded = verifying >= limits.maxPendingConnections
       ? "pending"
       : connections.exceededLimit(address);
     if (exceeded === undefined) return undefined;
-    const { result, status, message } = LIMIT_RESPONSES[exceeded];
-    return counted(result, retryLater(status, message));
+    const { result, ...refusal } = LIMIT_REFUSALS[exceeded];
+    return refuse(result, applicant, refusal);
   }
 
-  function startSession({ admit, upgrade, address, namesRoom }: AcceptedRequest): Response {
+  function startSession({ admit, upgrade, applicant, namesRoom }: AcceptedRequest): Response {
     let upgraded: Deno.WebSocketUpgrade;
     try {
       upgraded = upgrade();
     } catch (cause) {
-      return upgradeFailed(cause);
+      return upgradeFailed(cause, applicant);
     }
     const { socket, response } = upgraded;
+    const { address } = applicant;
     const { connection } = new Session({ socket, admission: admit(), namesRoom, context, address });
     connections.add(connection);
     socket.addEventListener("open", connection);
     socket.addEventListener("message", connection);
     socket.addEventListener("close", connection);
-    return counted("accepted", response);
+    upgrades.accepted++;
+    return response;
   }
 
-  function upgradeFailed(cause: unknown): Response {
-    if (cause instanceof TypeError) {
-      const message = "The WebSocket handshake is malformed";
-      return counted("malformed", errorResponse(STATUS_CODE.BadRequest, message));
-    }
+  function upgradeFailed(cause: unknown, applicant: Applicant): Response {
+    if (cause instanceof TypeError) return refuse("malformed", applicant, MALFORMED_HANDSHAKE);
     const needsDeno = cause instanceof ReferenceError;
     if (!needsDeno || !hasLoggedRuntime) {
       const message = needsDeno
@@ -206,15 +194,22 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       logger.error(message, failureFields(cause));
     }
     hasLoggedRuntime ||= needsDeno;
+    upgrades.failed++;
     const message = "The server cannot open a WebSocket";
-    return counted("failed", errorResponse(STATUS_CODE.InternalServerError, message));
+    return errorResponse(STATUS_CODE.InternalServerError, message);
   }
 
   async function verifyFirst(request: AcceptedRequest): Promise<Response> {
     verifying++;
     const admission = await Promise.try(request.admit).finally(() => verifying--);
-    if (admission.kind === "rejected") return counted("refused", toHttpResponse(admission.close));
-    return checkLimits(request.address) ?? startSession({ ...request, admit: () => admission });
+    if (admission.kind === "rejected") {
+      upgrades.refused++;
+      const { close: { status, reason }, detail } = admission;
+      const { address } = request.applicant;
+      refusals.refused("Connection refused", { address, code: status, reason, ...detail });
+      return toResponse({ status, message: reason });
+    }
+    return checkLimits(request.applicant) ?? startSession({ ...request, admit: () => admission });
   }
 }
 
@@ -226,30 +221,6 @@ export function upgradeOnDeno(request: Request, idleTimeout: number): Upgrade {
     if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
     return upgraded;
   };
-}
-
-function checkHandshake({ method, headers }: Request): Response | undefined {
-  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(["GET", "HEAD"]);
-  if (
-    method === "GET" && headers.get("upgrade")?.toLowerCase() === "websocket" &&
-    headers.get("sec-websocket-version") === WEBSOCKET_VERSION
-  ) return undefined;
-  const message = `Connect to this path with a WebSocket of version ${WEBSOCKET_VERSION}`;
-  return errorResponse(STATUS_CODE.UpgradeRequired, message, {
-    upgrade: "websocket",
-    "sec-websocket-version": WEBSOCKET_VERSION,
-  });
-}
-
-/** The HTTP answer in place of a close code. */
-function toHttpResponse({ status, reason }: CloseReason): Response {
-  const isTemporary = status === STATUS_CODE.TooManyRequests ||
-    status === STATUS_CODE.ServiceUnavailable;
-  return isTemporary ? retryLater(status, reason) : errorResponse(status, reason);
-}
-
-function retryLater(status: number, message: string, seconds = RETRY_AFTER_SECONDS): Response {
-  return errorResponse(status, message, { "retry-after": String(seconds) });
 }
 
 function copyOf(request: Request): Request {

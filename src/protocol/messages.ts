@@ -235,6 +235,8 @@ export const CLOSE = {
   tokenExpired: { code: 4401, reason: "token expired", status: 401 },
   /** The token that a connected client came with has been revoked. Stop. */
   tokenRevoked: { code: 4403, reason: "token revoked", status: 403 },
+  /** The operator has closed the connection. Stop; the server does not keep out who comes back. */
+  disconnected: { code: 4403, reason: "disconnected by the operator", status: 403 },
   /** A peer that keeps the id has joined under it. Stop, or come back under another id. */
   nodeIdInUse: { code: 4409, reason: "nodeId already in use", status: 409 },
   /** The client sent more messages than it may. Come back. */

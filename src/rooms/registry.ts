@@ -68,6 +68,11 @@ export class SignalingRegistry {
     return this.#rooms.get(name);
   }
 
+  /** The name of every room there is. */
+  names(): IteratorObject<string> {
+    return this.#rooms.keys();
+  }
+
   /** Every room there is. */
   all(): Room[] {
     return [...this.#rooms.values()];

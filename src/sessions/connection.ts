@@ -5,8 +5,7 @@
  */
 
 import type { Address } from "../access/address.ts";
-import type { Identity } from "../access/admission.ts";
-import type { TokenClaims } from "../access/room_tokens.ts";
+import type { Identity, RefusalDetail } from "../access/admission.ts";
 import {
   CLOSE,
   type CloseReason,
@@ -22,8 +21,10 @@ import type { SessionContext, SocketLike } from "./context.ts";
 import { FrameQueue } from "./frame_queue.ts";
 import { LateClose, QUIET_MS } from "./late_close.ts";
 import { Liveness } from "./liveness.ts";
+import { type ConnectionFields, fieldsOf, logClose } from "./log_connection.ts";
 import { Outbox } from "./outbox.ts";
-import { lengthOf, RateLimit } from "./rate_limit.ts";
+import { PHASES } from "./phases.ts";
+import { InboundRate, lengthOf } from "./rate_limit.ts";
 import { terminate } from "./terminate.ts";
 
 /** What a connection calls on the session behind it. */
@@ -46,22 +47,20 @@ export interface Receiver {
 export interface ConnectionOptions {
   readonly socket: SocketLike;
   readonly receiver: Receiver;
-  readonly context: ConnectionContext;
+  readonly context: SessionContext;
   readonly address: Address;
 }
-
-/** What a connection needs of what all sessions share. */
-export type ConnectionContext = Pick<
-  SessionContext,
-  "clock" | "connections" | "idleTimeoutSeconds" | "isClosing" | "limits" | "logger" | "metrics"
->;
 
 /** How long the first frame of a client may take to arrive after the socket has opened. */
 const FIRST_FRAME_MS = 250;
 
 /** The connection of one socket. */
 export class Connection implements TrackedConnection, EventListenerObject {
+  /** Every log line about the connection has it. */
+  readonly id: string;
   readonly address: Address;
+  /** When the request for the socket was accepted, in milliseconds since the Unix epoch. */
+  readonly connectedAt: number;
   /** When the request for the socket was accepted, by `Clock.elapsed`. */
   readonly upgradedAt: number;
   phase: Phase = "opening";
@@ -69,11 +68,10 @@ export class Connection implements TrackedConnection, EventListenerObject {
   closeReason: CloseReason | undefined;
   readonly #socket: SocketLike;
   readonly #receiver: Receiver;
-  readonly #context: ConnectionContext;
+  readonly #context: SessionContext;
   readonly #outbox: Outbox;
   readonly #liveness: Liveness;
-  readonly #messageRate: RateLimit;
-  readonly #byteRate: RateLimit;
+  readonly #inbound: InboundRate;
   #maxMessageBytes: number;
   /** The frames that came while the session awaits a verdict. */
   #queue: FrameQueue | undefined;
@@ -81,11 +79,13 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** The close frame that is held back, once the server closes the socket. */
   #lateClose: LateClose | undefined;
   /** When the last frame came, or at first the moment up to which a first frame is expected. */
-  #lastReceivedAt = 0;
+  lastReceivedAt = 0;
 
   constructor({ socket, receiver, context, address }: ConnectionOptions) {
     const { limits, clock, idleTimeoutSeconds } = context;
+    this.id = context.connections.nextId();
     this.address = address;
+    this.connectedAt = clock.now();
     this.upgradedAt = clock.elapsed();
     this.#maxMessageBytes = limits.maxPendingMessageBytes;
     this.#socket = socket;
@@ -94,16 +94,25 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#outbox = new Outbox(socket, limits.maxSendBufferBytes);
     const onFlood = () => this.#endFlood();
     this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, onFlood });
-    this.#messageRate = new RateLimit(limits.maxMessagesPerSecond, limits.messageBurst);
-    this.#byteRate = new RateLimit(limits.maxBytesPerSecond, limits.byteBurst);
+    this.#inbound = new InboundRate(limits);
   }
 
   get closesLast(): boolean {
     return this.#receiver.closesLast;
   }
 
-  get token(): TokenClaims | undefined {
-    return this.#receiver.identity.token;
+  get identity(): Identity {
+    return this.#receiver.identity;
+  }
+
+  /** Bytes that wait for the client to read them. */
+  get unreadBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** What a log line about the connection says of it. */
+  get logFields(): ConnectionFields {
+    return fieldsOf(this);
   }
 
   /** Handles the socket's `open`, `message` and `close`. A throw would end the process: none escapes. */
@@ -134,12 +143,12 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** Handles one message of the socket, text or binary. */
   receive(data: unknown): void {
     this.#liveness.onMessage();
-    const now = this.#lastReceivedAt = this.#context.clock.elapsed();
+    const now = this.lastReceivedAt = this.#context.clock.elapsed();
     if (this.#hasEnded) return this.#lateClose?.received(now);
-    if (this.#messageRate.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
+    if (this.#inbound.messages.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
     const length = lengthOf(data);
     this.#context.metrics.receivedBytes += length;
-    if (this.#byteRate.isExceededBy(length, now)) return this.close(CLOSE.tooManyBytes);
+    if (this.#inbound.bytes.isExceededBy(length, now)) return this.close(CLOSE.tooManyBytes);
     if (typeof data !== "string") return this.#receiveBinary(data);
     if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
     if (!this.#receiver.isAwaiting) return this.#receiver.onMessage(data);
@@ -198,7 +207,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** Sends an answer that a client can ask for at will: it counts like bytes that the client sends. */
   answer(message: ServerMessage): boolean {
     const text = encode(message);
-    const isExceeded = this.#byteRate.isExceededBy(text.length, this.#context.clock.elapsed());
+    const isExceeded = this.#inbound.bytes.isExceededBy(text.length, this.#context.clock.elapsed());
     if (isExceeded) this.close(CLOSE.tooManyBytes);
     return this.send(text);
   }
@@ -206,15 +215,18 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /**
    * Ends the session, for the client may never answer, and closes the socket once the client is quiet;
    * late_close.ts says why.
+   *
+   * @param detail Why, as further fields of its log line.
    */
-  close(reason: CloseReason): void {
+  close(reason: CloseReason, detail?: RefusalDetail): void {
+    const hadJoined = !PHASES[this.phase].pending;
     if (!this.#end()) return;
     this.closeReason = reason;
     this.#context.metrics.countClose(reason.code);
     this.#context.connections.markClosing(this);
-    this.#context.logger.debug("Connection closed", { ...reason });
+    logClose(this.#context, this.logFields, { reason, hadJoined, detail });
     const { clock } = this.#context;
-    const lastReceivedAt = this.#lastReceivedAt;
+    const lastReceivedAt = this.lastReceivedAt;
     this.#lateClose = new LateClose({ socket: this.#socket, clock, reason, lastReceivedAt });
   }
 
@@ -248,7 +260,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** Closes the socket because of a failure of the server's own. */
   fail(cause: unknown): void {
-    this.#context.logger.error("A session failed", failureFields(cause));
+    this.#context.logger.error("A session failed", { ...this.logFields, ...failureFields(cause) });
     this.close(CLOSE.internalError);
   }
 
@@ -259,8 +271,8 @@ export class Connection implements TrackedConnection, EventListenerObject {
   }
 
   #onOpen(): void {
-    this.#lastReceivedAt = this.#context.clock.elapsed() + FIRST_FRAME_MS - QUIET_MS;
-    this.#lateClose?.opened(this.#lastReceivedAt);
+    this.lastReceivedAt = this.#context.clock.elapsed() + FIRST_FRAME_MS - QUIET_MS;
+    this.#lateClose?.opened(this.lastReceivedAt);
     this.#context.connections.setPhase(this, "pending");
     if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);
     else this.#receiver.onOpen();
@@ -269,7 +281,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   #onClose(code: number): void {
     if (this.#end()) {
       this.#context.metrics.countClientClose(code);
-      this.#context.logger.debug("Connection lost");
+      this.#context.logger.debug("Connection lost", { ...this.logFields, code });
     }
     this.#lateClose?.stop();
     this.#context.connections.setPhase(this, "closed");

@@ -6,7 +6,7 @@
 
 import type { Address } from "../access/address.ts";
 import type { Limits } from "../access/limits.ts";
-import type { TokenClaims } from "../access/room_tokens.ts";
+import type { Identity } from "../access/admission.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Histogram } from "../metrics/histogram.ts";
 import type { Clock } from "../runtime/clock.ts";
@@ -28,8 +28,8 @@ export interface TrackedConnection extends WatchedConnection {
   terminate(): void;
   /** Whether the socket is closed after the others when the server stops. */
   readonly closesLast: boolean;
-  /** What the token says that the client is connected by, if there is one. */
-  readonly token?: TokenClaims | undefined;
+  /** Who the client is, once it is admitted. */
+  readonly identity?: Identity;
 }
 
 /** The limit that leaves no room for another socket. */
@@ -52,6 +52,8 @@ const REFUSED_SHARE = 4;
 
 /** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
+  /** What the ids of connections begin with: the id of this instance. */
+  readonly instance?: string;
   readonly clock: Clock;
   /** Milliseconds between two checks for clients that have stopped reading; 0 never checks. */
   readonly checkMs: number;
@@ -84,9 +86,12 @@ export class Connections {
   #reducedCapacity = Infinity;
   #reducedUntil = 0;
   #isShut = false;
+  readonly #instance: string;
+  #lastId = 0;
   #whenEmpty: (() => void) | undefined;
 
-  constructor({ clock, checkMs, tickMs, limits, lag }: ConnectionsOptions) {
+  constructor({ instance = "", clock, checkMs, tickMs, limits, lag }: ConnectionsOptions) {
+    this.#instance = instance;
     this.#clock = clock;
     this.#watchdog = new Watchdog({
       clock,
@@ -101,6 +106,11 @@ export class Connections {
       const onTimeout = (connection: TrackedConnection) => this.#onDeadline(connection);
       this.#deadlines.set(phase, new TimeoutSet({ clock, withinMs: deadlineMs, onTimeout }));
     }
+  }
+
+  /** The id of the next connection: short, and no other instance has the same. */
+  nextId(): string {
+    return `${this.#instance}-${(++this.#lastId).toString(36)}`;
   }
 
   /** How many sockets are upgraded and have not joined. */

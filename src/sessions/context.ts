@@ -9,6 +9,7 @@ import type { Limits } from "../access/limits.ts";
 import type { AuthKind, Metrics } from "../metrics/metrics.ts";
 import type { IcePushes } from "./ice_pushes.ts";
 import type { Logger } from "../runtime/logger.ts";
+import type { RefusalLog } from "../access/refusal_log.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { JoinResult, SignalingRegistry } from "../rooms/registry.ts";
 import type { Refreshes } from "./refreshes.ts";
@@ -39,6 +40,7 @@ export interface SessionContext {
   /** Checks an admission again that was settled before, and may have been revoked since. */
   readonly recheck: (admission: Admission) => Admission;
   readonly icePushes: IcePushes;
+  readonly refusals: Pick<RefusalLog, "refused" | "closed">;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: Limits;

@@ -3,6 +3,8 @@
  * happens when the limit is exceeded is the caller's decision.
  */
 
+import type { Limits } from "../access/limits.ts";
+
 /** What rounding may add to the sum of many small amounts. */
 const ROUNDING = 0.0001;
 
@@ -37,4 +39,15 @@ export class RateLimit {
 export function lengthOf(data: unknown): number {
   if (typeof data === "string") return data.length;
   return data instanceof ArrayBuffer ? data.byteLength : 0;
+}
+
+/** How much one client may send. */
+export class InboundRate {
+  readonly messages: RateLimit;
+  readonly bytes: RateLimit;
+
+  constructor(limits: Limits) {
+    this.messages = new RateLimit(limits.maxMessagesPerSecond, limits.messageBurst);
+    this.bytes = new RateLimit(limits.maxBytesPerSecond, limits.byteBurst);
+  }
 }

@@ -6,6 +6,7 @@
 
 import type { Address } from "../access/address.ts";
 import type { Identity } from "../access/admission.ts";
+import type { RefusalLog } from "../access/refusal_log.ts";
 import type { Revocations } from "../access/revocations.ts";
 import { REVOKED_MESSAGE } from "../access/room_token_check.ts";
 import { expiryOf, isRefreshable, type Refresher, type RefreshVerdict } from "../access/refresh.ts";
@@ -20,6 +21,7 @@ import {
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { Expiries } from "./expiries.ts";
+import type { ConnectionFields } from "./log_connection.ts";
 
 /** A session, as far as it depends on what it came with. */
 export interface ExpiringSession {
@@ -32,6 +34,7 @@ export interface ExpiringSession {
   close(reason: CloseReason): void;
   readonly connection: {
     readonly address: Address;
+    readonly logFields: ConnectionFields;
     /** Sends an answer; `false` when the client has not read so much that it cannot be sent. */
     answer(message: ServerMessage): boolean;
     /** Closes the socket because of a failure of the server's own. */
@@ -44,6 +47,7 @@ export interface RefreshesOptions {
   readonly clock: Clock;
   readonly check: Refresher;
   readonly revocations: Pick<Revocations, "has">;
+  readonly refusals: Pick<RefusalLog, "closed">;
   /** Where it is counted what came of new tokens. */
   readonly metrics: Pick<Metrics, "refreshes">;
   /** Whether every normal peer is closed after its expiry, whether it has asked for refreshes or not. */
@@ -57,13 +61,16 @@ const LATEST_TIME_MS = 253402300799_999;
 export class Refreshes {
   readonly #check: Refresher;
   readonly #revocations: Pick<Revocations, "has">;
+  readonly #refusals: Pick<RefusalLog, "closed">;
   readonly #counts: Metrics["refreshes"];
   readonly #closeExpired: boolean;
   readonly #expiries: Expiries<ExpiringSession>;
   /** The sessions that await the verdict on a new token. */
   readonly #checking = new Set<ExpiringSession>();
 
-  constructor({ clock, check, revocations, closeExpired, metrics }: RefreshesOptions) {
+  constructor(options: RefreshesOptions) {
+    const { clock, check, revocations, refusals, closeExpired, metrics } = options;
+    this.#refusals = refusals;
     this.#check = check;
     this.#revocations = revocations;
     this.#counts = metrics.refreshes;
@@ -113,7 +120,11 @@ export class Refreshes {
     const verdict = this.#recheck(settled);
     this.#counts[verdict.kind]++;
     if (session.isClosed) return;
-    if (verdict.kind === "refused") return answer(session, invalidToken(verdict.message));
+    if (verdict.kind === "refused") {
+      const { message: cause } = verdict;
+      this.#refusals.closed("Refresh refused", { ...session.connection.logFields, cause });
+      return answer(session, invalidToken(cause));
+    }
     session.identity = verdict.identity;
     this.#watch(session);
     answer(session, tokenMessage(verdict.identity));

@@ -4,14 +4,19 @@
  * them, is decided by the session, the room and what found the ICE servers.
  */
 
+import type { Rejection } from "../access/admission.ts";
 import type { FoundIceServers } from "../ice/ice_servers.ts";
-import { CLOSE, type CloseReason } from "../protocol/messages.ts";
+import { CLOSE } from "../protocol/messages.ts";
 import { JOIN_REFUSALS } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import type { Room } from "../rooms/room.ts";
+import type { Connection } from "./connection.ts";
 import type { SessionContext } from "./context.ts";
 import type { IceSession } from "./ice_pushes.ts";
 import type { ExpiringSession } from "./refreshes.ts";
+
+/** The connection of a consumer that is refused. */
+type RefusedConnection = Pick<Connection, "sendMessage" | "close">;
 
 /** A session that has joined. */
 export type JoinedSession = Peer & ExpiringSession & IceSession & {
@@ -92,12 +97,9 @@ function sendList(
 
 /** Tells a consumer that its token is not accepted, and closes its connection. */
 export function refuseConsumer(
-  { logger }: Pick<SessionContext, "logger">,
-  session: JoinedSession,
-  close: CloseReason,
+  { connection }: { readonly connection: RefusedConnection },
+  { close, detail }: Rejection,
 ): void {
-  const { reason } = close;
-  session.connection.sendMessage({ type: "auth-err", status: "UNAUTHENTICATED", message: reason });
-  logger.debug("Consumer refused", { reason });
-  session.close(close);
+  connection.sendMessage({ type: "auth-err", status: "UNAUTHENTICATED", message: close.reason });
+  connection.close(close, detail);
 }

@@ -129,7 +129,7 @@ export class Revoker {
   #closeRevoked(): number {
     const { connections, revocations } = this.#options;
     return connections.closeWhere(
-      ({ token }) => token !== undefined && revocations.has(token),
+      ({ identity }) => identity?.token !== undefined && revocations.has(identity.token),
       CLOSE.tokenRevoked,
     );
   }

@@ -42,8 +42,6 @@ import {
   invalidMessage,
   type ParsedHeartbeat,
   type ParsedRegister,
-  peerBusy,
-  peerNotFound,
   type Role,
   type SignalMessage,
 } from "../protocol/messages.ts";
@@ -66,6 +64,8 @@ import type { SessionContext, SessionOptions } from "./context.ts";
 import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
 import { recordJoin } from "./record_join.ts";
 import { answerAgain, answerRegister, refuseConsumer } from "./register_answer.ts";
+import { relaySignal } from "./relay_signal.ts";
+import { Traffic } from "./traffic.ts";
 import { type Awaiting, ENDED, NO_IDENTITY, type State, UNREGISTERED } from "./session_state.ts";
 
 /** The session of one connection. */
@@ -82,6 +82,8 @@ export class Session implements Peer, Receiver {
   wantsRefresh = false;
   hasRegistered = false;
   wantsIceServers = false;
+  joinedAt = 0;
+  readonly traffic = new Traffic();
   readonly #context: SessionContext;
   readonly #deadline: Deadline;
   readonly #silentJoinMs: number;
@@ -116,8 +118,8 @@ export class Session implements Peer, Receiver {
     return this.connection.send(text);
   }
 
-  signal(text: string, sender: Peer): SignalOutcome {
-    return this.connection.signal(text, sender);
+  signal(text: string, sender: Peer, type: SignalMessage["type"]): SignalOutcome {
+    return this.traffic.receivedFrom(sender.id, type, this.connection.signal(text, sender));
   }
 
   close(reason: CloseReason): void {
@@ -165,7 +167,7 @@ export class Session implements Peer, Receiver {
     const room = state.kind === "joined" || state.kind === "verifying" ? state.room : undefined;
     if (room === undefined) return;
     this.#context.registry.leave(room, this);
-    this.#context.logger.debug("Peer left", { room: room.name, nodeId: this.id });
+    this.#context.logger.debug("Peer left", this.connection.logFields);
   }
 
   /** Reads nothing until the verdict is there, acts on it, and goes on with what came meanwhile. */
@@ -187,8 +189,7 @@ export class Session implements Peer, Receiver {
   #onAdmission(settled: Admission): void {
     const admission = this.#context.recheck(settled);
     if (admission.kind === "rejected") {
-      this.#context.logger.debug("Connection refused", { ...admission.close });
-      return this.connection.close(admission.close);
+      return this.connection.close(admission.close, admission.detail);
     }
     this.identity = admission.identity;
     this.#state = UNREGISTERED;
@@ -221,7 +222,7 @@ export class Session implements Peer, Receiver {
   }
 
   #onConsumerVerdict(verdict: ConsumerVerdict, room: Room | undefined): void {
-    if (verdict.kind === "rejected") return refuseConsumer(this.#context, this, verdict.close);
+    if (verdict.kind === "rejected") return refuseConsumer(this, verdict);
     this.consumerIdentity = verdict.identity;
     this.#enter("consumer", room);
   }
@@ -244,9 +245,7 @@ export class Session implements Peer, Receiver {
       if (this.isAwaiting) return this.connection.requeue(text);
     }
     if (this.#state.kind !== "joined") return;
-    const outcome = this.#state.room.relay(this, message, text);
-    if (outcome === "not found") this.connection.sendMessage(peerNotFound(message.to));
-    else if (outcome === "busy") this.connection.sendMessage(peerBusy(message.to));
+    relaySignal(this, this.#state.room, message, text);
   }
 
   /** Joins in a role, once the ICE servers are found where they come before the list. */

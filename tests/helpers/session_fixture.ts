@@ -17,6 +17,7 @@ import type { IcePeer } from "../../src/ice/ice_options.ts";
 import type { FoundIceServers } from "../../src/ice/ice_servers.ts";
 import { IcePushes } from "../../src/sessions/ice_pushes.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
+import { RefusalLog } from "../../src/access/refusal_log.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import { Metrics } from "../../src/metrics/metrics.ts";
 import type { JoinResult } from "../../src/rooms/registry.ts";
@@ -74,6 +75,7 @@ export class SessionFixture {
   readonly joins = new Map<Connection, (isAnswered: boolean) => void>();
   readonly errors: string[] = [];
   readonly revocations = new Revocations(this.clock);
+  readonly refusals = new RefusalLog({ clock: this.clock, logger: silentLogger });
   /** What stands in for the check of new room tokens. */
   checkToken: Refresher = () => ({ kind: "refused", message: "told to" });
 
@@ -102,6 +104,7 @@ export class SessionFixture {
         return found instanceof Promise ? found.then(toVerdict) : toVerdict(found);
       },
       refreshes: this.refreshes(),
+      refusals: this.refusals,
       recheck: (admission) => recheckAdmission(admission, this.revocations),
       icePushes: new IcePushes({ clock: this.clock, find: (peer) => this.findIceServers(peer) }),
       connections: this.connections,
@@ -122,8 +125,8 @@ export class SessionFixture {
   /** What closes sessions that have expired, with `checkToken` for new tokens. */
   refreshes(closeExpired = false): Refreshes {
     const check: Refresher = (...of) => this.checkToken(...of);
-    const { clock, revocations, metrics } = this;
-    return new Refreshes({ clock, check, revocations, closeExpired, metrics });
+    const { clock, revocations, refusals, metrics } = this;
+    return new Refreshes({ clock, check, revocations, refusals, closeExpired, metrics });
   }
 
   /** Answers the join of a connection, or lets it fail. */

@@ -10,6 +10,7 @@ import { filesIn, ROOT } from "../helpers/command.ts";
 const ROWS = [
   ["cli"],
   ["http", "doctor"],
+  ["admin"],
   ["sessions", "cluster", "config"],
   ["access", "ice", "rooms"],
   ["client", "metrics"],
