@@ -125,7 +125,7 @@ Deno.test("docs: the table of close codes has the codes of the code, with every 
 });
 
 Deno.test("docs: the table of HTTP 429 quotes the texts of the code", async () => {
-  const files = ["http/upgrade.ts", "http/admin_guard.ts", "protocol/messages.ts"];
+  const files = ["http/upgrade_refusals.ts", "http/admin_guard.ts", "protocol/messages.ts"];
   const sources = await Promise.all(files.map((file) => Deno.readTextFile(`${ROOT}src/${file}`)));
   const rows = table("docs/troubleshooting.md", "Message");
   assert(rows.length > 4);
