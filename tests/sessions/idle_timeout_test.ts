@@ -40,7 +40,8 @@ Deno.test("a client that floods with pongs is ended and its peer removed, one th
   }
   assert(pings >= 3);
   a.send({ type: "offer", to: "polite", sdp: {} });
-  assertEquals(await a.drain(), []);
+  // On a busy machine it has been told of the other once more meanwhile.
+  assertEquals((await a.drain()).filter(({ type }) => type !== "peer-list"), []);
 });
 
 Deno.test("a client that floods with pongs before it has joined is ended, too", async () => {
