@@ -69,7 +69,7 @@ export const ACCESS = {
     isSecret: true,
     default: "required with auth",
     summary:
-      "Secret that POST /token, POST /revoke and GET /metrics ask for; 32 bytes or more, known to your backend only",
+      "Secret that /token, /revoke, /metrics and /admin/* ask for; 32 bytes or more, known to your backend only",
     read(reader) {
       if (reader.text === undefined || fitsHeader(reader.text)) return reader.text;
       const what = "must be printable ASCII, because it travels in an HTTP header";

@@ -33,7 +33,7 @@ export const GENERAL = {
     name: "INTERNAL_PORT",
     default: "none",
     summary:
-      "Port for operators: /metrics without a secret, and the probes; /metrics is then on no other port",
+      "Port for operators: /metrics without a secret, /admin/* with it, and the probes; the first two are then on no other port",
     read: (reader) => reader.integer(EXAMPLE_INTERNAL_PORT, 0, 65_535),
   }),
   internalHost: setting({
