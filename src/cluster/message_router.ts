@@ -105,9 +105,9 @@ export class MessageRouter {
   }
 
   /** Tells a sender of this instance that its envelope did not arrive. */
-  undeliverable({ sender, to }: EnvelopeHeader, reason: UndeliverableReason): void {
+  undeliverable({ room, from, sender, to }: EnvelopeHeader, reason: UndeliverableReason): void {
     const local = this.#localMembers.find(sender);
-    if (local !== undefined) report(local.peer, to, reason);
+    if (local?.room === room && local.peer.id === from) report(local.peer, to, reason);
   }
 
   #reportUndeliverable({ text: _, ...header }: Envelope, reason: UndeliverableReason): void {

@@ -135,6 +135,8 @@ export class RemoteMembers {
       return this.#backplane.leave(name, member.id, member);
     }
     const { claim, peer } = local;
+    // No event of a backplane, but perhaps of somebody else who can publish there.
+    if (local.room !== name || peer.id !== member.id) return;
     const answer = claim.kind === "pending" ? claim.answer : undefined;
     local.claim = { kind: "held" };
     peer.joinOrder = member.joinOrder;

@@ -101,6 +101,7 @@ Deno.test("router: what another instance reports is told to the sender", async (
   const header = { room: "r", type: "offer", from: "a", sender, to: "b", target } as const;
   fixture.listener.undeliverable(header, "busy");
   fixture.listener.undeliverable(header, "not found");
-  fixture.listener.undeliverable({ ...header, sender: { ...sender, number: 99 } }, "busy");
+  const forged = [{ sender: { ...sender, number: 99 } }, { from: "z" }, { room: "s" }];
+  for (const part of forged) fixture.listener.undeliverable({ ...header, ...part }, "busy");
   assertEquals(a.frames.map(({ code }) => code), ["PEER_BUSY", "PEER_NOT_FOUND"]);
 });

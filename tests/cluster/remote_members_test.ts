@@ -138,6 +138,16 @@ Deno.test("remote members: an event that cannot be handled is logged, and ends n
   assertEquals(typeof fixture.logs.at(-1)?.fields?.["stack"], "string");
 });
 
+Deno.test("remote members: a local member joins no room and under no name but its own", async () => {
+  const { fixture, peer } = await startWith("a");
+  const event = { kind: "joined", rotation: 0, isReclaim: false } as const;
+  const member = { ...own(fixture), joinOrder: 7 };
+  fixture.listener.roomChanged({ ...event, room: "s", member });
+  fixture.listener.roomChanged({ ...event, room: "r", member: { ...member, id: "b" } });
+  assertEquals([fixture.ids("r"), fixture.ids("s"), fixture.registry.rooms], [["a"], [], 1]);
+  assertEquals([peer.joinOrder, peer.closedWith], [1, undefined]);
+});
+
 Deno.test("remote members: a peer is closed if the one that took its name over has disconnected since", async () => {
   const { fixture, peer } = await startWith("a");
   const newcomer = new FakePeer("a");

@@ -73,7 +73,7 @@ async function useAsInstance(clients: RedisClients, keys: RedisKeys): Promise<vo
   const instance = crypto.randomUUID();
   const run = (call: ScriptCall) => clients.within(clients.run(call));
   await clients.within(clients.subscribe([keys.channel(instance), keys.all], () => {}));
-  const sentAt = systemClock.elapsed();
+  const sentAt = Math.round(systemClock.elapsed());
   await run(heartbeatCall(keys, { instance, isFirst: true, sentAt, cursor: "0" }));
   await run(joinCall(keys, "check", { ...MEMBER, instance }, { mode: "join", limits: NO_LIMITS }));
   while (await run(reapCall(keys, instance)) === REAPED_ROOMS);

@@ -68,6 +68,8 @@ export class RedisConnection {
   #isBeating = false;
   /** Where the next heartbeat continues the list of rooms. */
   #cursor = "0";
+  /** When the heartbeats were sent that have not come back: another one is none of this instance. */
+  readonly #awaited = new Set<number>();
   /** When the last heartbeat that has come back was sent and received. */
   #heartbeat: { readonly sentAt: number; readonly receivedAt: number };
   readonly #watch = new InstanceWatch();
@@ -233,7 +235,8 @@ export class RedisConnection {
   async #sendHeartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
     const { keys, clock, events } = this.#options;
     const { instance } = this;
-    const sentAt = clock.elapsed();
+    const sentAt = Math.round(clock.elapsed());
+    this.#awaited.add(sentAt);
     const call = heartbeatCall(keys, { instance, isFirst, sentAt, cursor: this.#cursor });
     const reply = decodeHeartbeatReply(await clients.run(call));
     if (reply === undefined) throw new Error(TAKEN_FOR_DEAD);
@@ -259,13 +262,18 @@ export class RedisConnection {
     while (await clients.run(call) === REAPED_ROOMS);
   }
 
+  #heartbeatReceived(sentAt: number): void {
+    if (!this.#awaited.has(sentAt)) return;
+    for (const other of this.#awaited) if (other <= sentAt) this.#awaited.delete(other);
+    this.#heartbeat = { sentAt, receivedAt: this.#options.clock.elapsed() };
+  }
+
   #onText(text: string): void {
     const message = decodeMessage(text);
     if (message === undefined) return;
     switch (message.kind) {
       case "heartbeat":
-        this.#heartbeat = { sentAt: message.sentAt, receivedAt: this.#options.clock.elapsed() };
-        return;
+        return this.#heartbeatReceived(message.sentAt);
       case "mark":
         return this.#delivery.marked(message.from, message.position);
       case "mark reached":

@@ -36,7 +36,7 @@ export interface HeartbeatOptions {
   readonly instance: string;
   /** Whether it is the first, which adds the instance. */
   readonly isFirst: boolean;
-  /** When it is sent, by the instance's own `Clock.elapsed`. */
+  /** When it is sent, in whole milliseconds by the instance's own `Clock.elapsed`. */
   readonly sentAt: number;
   /** Where the list of rooms continues. */
   readonly cursor: string;
@@ -54,7 +54,7 @@ export function heartbeatCall(
       keys.prefix,
       instance,
       isFirst ? "1" : "0",
-      String(Math.round(sentAt)),
+      String(sentAt),
       cursor,
       LIFETIME_SECONDS,
       LISTED_ROOMS,

@@ -1,0 +1,34 @@
+/** What an instance makes of heartbeats that it has not sent. */
+
+import { assertEquals } from "@std/assert";
+import { createRedisBackplane } from "../../../src/cluster/redis/backplane.ts";
+import { ConnectedInstance } from "../../helpers/backplane_conformance.ts";
+import { until } from "../../helpers/client.ts";
+import { hasRedis, startRedis } from "../../helpers/redis.ts";
+
+Deno.test({
+  name: "redis connection: a heartbeat that the instance has not sent makes no envelope too old",
+  ignore: !hasRedis,
+  fn: async () => {
+    await using redis = await startRedis();
+    const connect = () => new ConnectedInstance(createRedisBackplane({ url: redis.url }));
+    const [x, y] = [connect(), connect()];
+    await until("both to be up", () => [x, y].every(({ instance }) => instance !== ""));
+    const [a, b] = [await x.join("r", "a"), await y.join("r", "b")];
+    const envelope = {
+      room: "r",
+      type: "offer",
+      from: "a",
+      to: "b",
+      sender: a,
+      target: b,
+    } as const;
+    for (const sentAt of ["-1e300", "0", "1e300", "1"]) {
+      await redis.cli("publish", `client-db-sync:to:${y.instance}`, `["heartbeat",${sentAt}]`);
+      assertEquals(await x.backplane.send({ ...envelope, text: sentAt }), "sent");
+    }
+    await until("all to be settled", () => x.undeliverable.length + y.envelopes.length === 4);
+    assertEquals(y.envelopes.map(({ text }) => text), ["-1e300", "0", "1e300", "1"]);
+    for (const { backplane } of [x, y]) await backplane.close();
+  },
+});
