@@ -54,3 +54,10 @@ export async function jsonOf(answer: Response): Promise<Record<string, unknown>>
     throw new Error("The TURN provider's answer is not JSON");
   }
 }
+
+/** A setting of the environment. */
+export function setting(name: string): string {
+  const value = Deno.env.get(name);
+  if (!value) throw new Error(`Set ${name}`);
+  return value;
+}

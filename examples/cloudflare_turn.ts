@@ -1,20 +1,23 @@
 /**
  * TURN credentials from Cloudflare, for the option `iceServers`. Make a TURN key in its dashboard
- * (Realtime, TURN server): it has an id and an API token.
+ * (Realtime, TURN server): it has an id, `CLOUDFLARE_TURN_KEY_ID`, and an API token,
+ * `CLOUDFLARE_TURN_API_TOKEN`.
  *
  *     deno add jsr:@aikofy/client-db-sync
+ *     export ADMIN_SECRET=$(openssl rand -hex 32)
  *     deno run --allow-net --allow-env cloudflare_turn.ts
  *
  * @module
  */
 
 import {
+  createLogger,
   createServer,
   generateKeyPairJwk,
   type IceServer,
   type IceServersHook,
 } from "@aikofy/client-db-sync";
-import { cachedIceServers, jsonOf } from "./cached_ice_servers.ts";
+import { cachedIceServers, jsonOf, setting } from "./cached_ice_servers.ts";
 
 /** How long credentials are valid: 48 hours at most. */
 const TTL_SECONDS = 86_400;
@@ -50,12 +53,17 @@ function withoutPort53(server: IceServer): IceServer {
 }
 
 if (import.meta.main) {
-  const keyId = Deno.env.get("CLOUDFLARE_TURN_KEY_ID") ?? "";
-  const apiToken = Deno.env.get("CLOUDFLARE_TURN_API_TOKEN") ?? "";
-  await createServer({
+  const keyId = setting("CLOUDFLARE_TURN_KEY_ID");
+  const apiToken = setting("CLOUDFLARE_TURN_API_TOKEN");
+  // deno-lint-ignore no-console -- what goes wrong with the provider is logged
+  const logger = createLogger({ write: (line) => console.error(line) });
+  const server = await createServer({
     ...await generateKeyPairJwk(),
-    adminSecret: Deno.env.get("ADMIN_SECRET") ?? "",
+    adminSecret: setting("ADMIN_SECRET"),
     iceServers: cloudflareIceServers({ keyId, apiToken }),
     iceTtl: `${TTL_SECONDS / 2}s`,
+    logger,
   });
+  const { url } = await server.listen({ port: Number(Deno.env.get("PORT") || 8000) });
+  logger.info("Listening", { url });
 }

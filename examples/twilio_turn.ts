@@ -1,15 +1,21 @@
 /**
  * TURN credentials from Twilio's Network Traversal Service, for the option `iceServers`. The account's
- * id and a token or API key are in its console.
+ * id, `TWILIO_ACCOUNT_SID`, and a token, `TWILIO_AUTH_TOKEN`, are in its console.
  *
  *     deno add jsr:@aikofy/client-db-sync
+ *     export ADMIN_SECRET=$(openssl rand -hex 32)
  *     deno run --allow-net --allow-env twilio_turn.ts
  *
  * @module
  */
 
-import { createServer, generateKeyPairJwk, type IceServersHook } from "@aikofy/client-db-sync";
-import { cachedIceServers, jsonOf } from "./cached_ice_servers.ts";
+import {
+  createLogger,
+  createServer,
+  generateKeyPairJwk,
+  type IceServersHook,
+} from "@aikofy/client-db-sync";
+import { cachedIceServers, jsonOf, setting } from "./cached_ice_servers.ts";
 
 /** How long credentials are valid: 24 hours at most. */
 const TTL_SECONDS = 86_400;
@@ -41,12 +47,17 @@ export function twilioIceServers(account: TwilioAccount, now?: () => number): Ic
 }
 
 if (import.meta.main) {
-  const accountSid = Deno.env.get("TWILIO_ACCOUNT_SID") ?? "";
-  const authToken = Deno.env.get("TWILIO_AUTH_TOKEN") ?? "";
-  await createServer({
+  const accountSid = setting("TWILIO_ACCOUNT_SID");
+  const authToken = setting("TWILIO_AUTH_TOKEN");
+  // deno-lint-ignore no-console -- what goes wrong with the provider is logged
+  const logger = createLogger({ write: (line) => console.error(line) });
+  const server = await createServer({
     ...await generateKeyPairJwk(),
-    adminSecret: Deno.env.get("ADMIN_SECRET") ?? "",
+    adminSecret: setting("ADMIN_SECRET"),
     iceServers: twilioIceServers({ accountSid, authToken }),
     iceTtl: `${TTL_SECONDS / 2}s`,
+    logger,
   });
+  const { url } = await server.listen({ port: Number(Deno.env.get("PORT") || 8000) });
+  logger.info("Listening", { url });
 }

@@ -5,6 +5,9 @@ import { cloudflareIceServers } from "../../examples/cloudflare_turn.ts";
 import { twilioIceServers } from "../../examples/twilio_turn.ts";
 import { createSignalingHandler, generateKeyPairJwk, type IceServersHook } from "../../mod.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
+import { runDeno, startDeno, temporaryFolder } from "../helpers/command.ts";
+import { freePort } from "../helpers/port.ts";
+import { ADMIN_SECRET } from "../helpers/server.ts";
 
 const HOUR_MS = 3_600_000;
 const PEER = { room: "todos", nodeId: "ada", role: "normal" } as const;
@@ -37,6 +40,8 @@ function startProvider(json: (count: number) => unknown): Provider {
 
 const PROVIDERS = {
   Cloudflare: {
+    example: "examples/cloudflare_turn.ts",
+    env: { CLOUDFLARE_TURN_KEY_ID: "key", CLOUDFLARE_TURN_API_TOKEN: "api-token" },
     answer: (count: number) => ({
       iceServers: [
         { urls: ["stun:stun.cloudflare.com:3478", "stun:stun.cloudflare.com:53"] },
@@ -65,6 +70,8 @@ const PROVIDERS = {
     ],
   },
   Twilio: {
+    example: "examples/twilio_turn.ts",
+    env: { TWILIO_ACCOUNT_SID: "AC1", TWILIO_AUTH_TOKEN: "auth-token" },
     answer: (count: number) => ({
       username: `user-${count}`,
       ttl: "86400",
@@ -94,7 +101,32 @@ async function userOf(hook: IceServersHook): Promise<string | undefined> {
   return (await hook(PEER)).at(-1)?.username;
 }
 
-for (const [name, { answer, hook: makeHook, request, urls }] of Object.entries(PROVIDERS)) {
+for (const [name, provided] of Object.entries(PROVIDERS)) {
+  const { answer, hook: makeHook, request, urls, example, env } = provided;
+
+  Deno.test(`${name}: run as it stands, the example serves, and logs what the provider refuses`, async () => {
+    await using folder = await temporaryFolder();
+    const refusing = `${folder.path}/refusing.ts`;
+    const code = `globalThis.fetch = () => Promise.resolve(new Response("hush", { status: 401 }));`;
+    await Deno.writeTextFile(refusing, code);
+    const run = ["run", "--allow-net", "--allow-env", "--lock=tests/deno.lock"];
+    const settings = { ...env, ADMIN_SECRET, PORT: freePort().toString() };
+    await using program = startDeno([...run, `--preload=${refusing}`, example], { env: settings });
+    const [, port] = await program.line(/"url":"http:[^"]*:(\d+)/);
+    const response = await fetch(`http://127.0.0.1:${port}/token`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-admin-secret": ADMIN_SECRET },
+      body: JSON.stringify({ ttl: "1h", iceServers: true }),
+    });
+    assertEquals([response.status, (await response.json()).iceServers], [201, []]);
+    await program.line(/"Finding ICE servers failed".*The TURN provider answers 401/);
+    assertEquals(/hush|api-token|auth-token/.test(program.stdout() + program.stderr()), false);
+
+    const unset = await runDeno([...run, example], { env: { ADMIN_SECRET } });
+    assertEquals(unset.code, 1);
+    assertMatch(unset.stderr, /Set (CLOUDFLARE|TWILIO)_/);
+  });
+
   Deno.test(`${name}: clients get its servers, by one request`, async () => {
     await using provider = startProvider(answer);
     await using signaling = await createSignalingHandler({
