@@ -3,6 +3,8 @@
  * (draft-uberti-behave-turn-rest-00). It signs; who gets them, and for how long, is decided elsewhere.
  */
 
+import type { Hash } from "node:crypto";
+
 /** The peer that credentials are for. */
 export interface CredentialOwner {
   readonly room: string;
@@ -18,23 +20,52 @@ export interface TurnCredential {
 /** Characters of a tag: 132 bits. */
 const TAG_LENGTH = 22;
 
-/** The function of `node:crypto` that computes an HMAC: half the time of WebCrypto's, which waits twice. */
-type CreateHmac = typeof import("node:crypto")["createHmac"];
+/** The part of `node:crypto` that is used: its hashes answer at once, and WebCrypto's wait. */
+type Hashes = Pick<typeof import("node:crypto"), "createHash">;
+
+/** Bytes of a block of SHA-1 and of SHA-256. */
+const BLOCK_BYTES = 64;
+
+/**
+ * An HMAC of one key (RFC 2104). It keeps the state that both hashes have after the key, which saves
+ * three quarters of the time of `createHmac`.
+ */
+class Hmac {
+  readonly #inner: Hash;
+  readonly #outer: Hash;
+
+  constructor(
+    secret: string,
+    { createHash, algorithm }: Hashes & { algorithm: "sha1" | "sha256" },
+  ) {
+    const bytes = new TextEncoder().encode(secret);
+    const key = bytes.length <= BLOCK_BYTES ? bytes : createHash(algorithm).update(bytes).digest();
+    const padded = new Uint8Array(BLOCK_BYTES);
+    padded.set(key);
+    this.#inner = createHash(algorithm).update(padded.map((byte) => byte ^ 0x36));
+    this.#outer = createHash(algorithm).update(padded.map((byte) => byte ^ 0x5c));
+  }
+
+  digest(text: string, encoding: "base64" | "base64url"): string {
+    const inner = this.#inner.copy().update(text).digest();
+    return this.#outer.copy().update(inner).digest(encoding);
+  }
+}
 
 /** A secret that a TURN server knows as well. */
 export class TurnSecret {
-  readonly #secret: string;
-  readonly #createHmac: CreateHmac;
+  readonly #tags: Hmac;
+  readonly #credentials: Hmac;
 
-  private constructor(secret: string, createHmac: CreateHmac) {
-    this.#secret = secret;
-    this.#createHmac = createHmac;
+  private constructor(secret: string, { createHash }: Hashes) {
+    this.#tags = new Hmac(secret, { createHash, algorithm: "sha256" });
+    // coturn knows no other digest.
+    this.#credentials = new Hmac(secret, { createHash, algorithm: "sha1" });
   }
 
   /** Loads what signs, which takes some 20 ms, for who has a secret alone. */
   static async load(secret: string): Promise<TurnSecret> {
-    const { createHmac } = await import("node:crypto");
-    return new TurnSecret(secret, createHmac);
+    return new TurnSecret(secret, await import("node:crypto"));
   }
 
   /**
@@ -46,14 +77,13 @@ export class TurnSecret {
    * @param expires When they expire, in seconds since the Unix epoch.
    */
   mint({ room, nodeId }: CredentialOwner, expires: number): TurnCredential {
-    const digest = this.#createHmac("sha256", this.#secret).update(`${room}\0${nodeId}`)
-      .digest("base64url");
+    const digest = this.#tags.digest(`${room}\0${nodeId}`, "base64url");
     const username = `${expires}:${digest.slice(0, TAG_LENGTH)}`;
     return { username, credential: this.credentialOf(username) };
   }
 
-  /** The credential of a user name. coturn knows no other digest. */
+  /** The credential of a user name. */
   credentialOf(username: string): string {
-    return this.#createHmac("sha1", this.#secret).update(username).digest("base64");
+    return this.#credentials.digest(username, "base64");
   }
 }

@@ -37,3 +37,13 @@ Deno.test("TurnSecret gives each peer a tag of its own, which coturn accepts, wh
   }
   assertEquals(names.size, owners.length);
 });
+
+Deno.test("TurnSecret signs as an HMAC with secrets of every length", async () => {
+  for (const value of ["s", "s".repeat(63), "s".repeat(64), "s".repeat(65), "ä🚪".repeat(40)]) {
+    const secret = await TurnSecret.load(value);
+    const { username, credential } = secret.mint({ room: "todos", nodeId: "ada" }, 1);
+    const tag = createHmac("sha256", value).update("todos\0ada").digest("base64url").slice(0, 22);
+    assertEquals(username, `1:${tag}`);
+    assertEquals(credential, createHmac("sha1", value).update(username).digest("base64"));
+  }
+});
