@@ -138,10 +138,13 @@ Deno.test({
   },
 });
 
-Deno.test("compose.yaml: its TURN server does not start without a secret", async () => {
-  await using relay = await startRelay({ TURN_SECRET: "" });
-  assertEquals(await relay.running.exited, 1);
-  assertEquals(relay.running.stderr(), "TURN_SECRET is not set in .env\n");
+Deno.test("compose.yaml: its TURN server does not start without a secret, or with one that it misreads", async () => {
+  const refused = { "": "is not set in .env", "=north": "in .env must not begin with =" };
+  for (const [secret, why] of Object.entries(refused)) {
+    await using relay = await startRelay({ TURN_SECRET: secret });
+    assertEquals(await relay.running.exited, 1);
+    assertEquals(relay.running.stderr(), `TURN_SECRET ${why}\n`);
+  }
 });
 
 Deno.test("compose.yaml: its TURN server has room for its quota, and no console or TCP relay", () => {
