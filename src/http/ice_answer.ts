@@ -2,12 +2,15 @@
 
 import type { IcePeer, IceServersAnswer } from "../ice/ice_options.ts";
 import type { IceServers } from "../ice/ice_servers.ts";
+import { isObject } from "../protocol/messages.ts";
 
-/** @throws {TypeError} A field of the peer is missing or malformed. */
+/** @throws {TypeError} The peer is no object, or a field of it is missing or malformed. */
 export async function answerIceServers(
   ice: Pick<IceServers, "find">,
-  { room, nodeId, role = "normal" }: Omit<IcePeer, "role"> & Partial<IcePeer>,
+  peer: Omit<IcePeer, "role"> & Partial<IcePeer>,
 ): Promise<IceServersAnswer> {
+  if (!isObject(peer)) throw new TypeError("The peer must be an object with room and nodeId");
+  const { room, nodeId, role = "normal" } = peer;
   for (const [name, value] of Object.entries({ room, nodeId })) {
     if (typeof value !== "string" || value === "") {
       throw new TypeError(`The ${name} of the peer must be a non-empty string`);

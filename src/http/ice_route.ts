@@ -79,6 +79,8 @@ function refuseConnect(close: CloseReason, retryAfter: number): Response {
       );
     case CLOSE.missingRoom:
       return refuse(STATUS_CODE.BadRequest, "Name the consumer's room: /ice-servers?room=");
+    case CLOSE.wrongRoom:
+      return refuse(close.status, "The room is not the one that you may join");
     case CLOSE.tooManyFailures:
       return refuse(STATUS_CODE.TooManyRequests, "Too many tokens from your address were invalid", {
         "retry-after": String(Math.max(retryAfter, 1)),

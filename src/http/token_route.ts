@@ -24,7 +24,7 @@ const FIELDS: OtherNames = {
   ],
   subject: ["sub", "room", "roomid", "roomname"],
   nodeId: ["node", "nodename", "peerid"],
-  iceServers: [],
+  iceServers: ["ice", "iceserver"],
 };
 
 /** Issues the token that the body asks for. */

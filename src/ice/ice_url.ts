@@ -78,6 +78,9 @@ export function parseIceUrl(text: string): IceUrl {
 
 /** The host and the port, if there is one. */
 function parseAddress(address: string, scheme: string): { host: string; port?: number } {
+  if (/[^\0-\x7f]/.test(address)) {
+    throw new TypeError("It has only ASCII characters: write the host's name in Punycode, xn--…");
+  }
   const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d*))?$/i.exec(address);
   const [, ipv6, name = "", digits] = match ?? [];
   const host = ipv6 ?? name;

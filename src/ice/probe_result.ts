@@ -54,8 +54,9 @@ export class ProbeError extends Error {
 /** The sentence about a server that was silent. */
 export function noAnswer(url: IceUrl | undefined): string {
   const transport = url?.transport === "udp" ? "UDP" : "TCP";
-  return `No answer. Does the server run, and do its firewall and yours let ${transport} port ` +
-    `${url?.port} through?`;
+  const port = `${transport} port ${url?.port}`;
+  const isTls = url?.transport === "tls" ? `is ${port} its port for TLS, ` : "";
+  return `No answer. Does the server run, ${isTls}and do its firewall and yours let ${port} through?`;
 }
 
 /** The result of a connection that failed. */
@@ -83,8 +84,8 @@ export function refusal(code: number): ProbeError {
     ],
     401: [
       "unauthorized",
-      "It refuses the credential (401): is TURN_SECRET the static-auth-secret of this server, " +
-      "are both clocks right, and has the user not expired?",
+      "It refuses the credential (401): is it right, or the TURN_SECRET that made it, are both " +
+      "clocks right, and has the user not expired?",
     ],
     403: ["forbidden", "It forbids this machine or this user to allocate (403)"],
     437: ["mismatch", "It already has an allocation for this port (437): try again in a minute"],

@@ -75,7 +75,10 @@ Deno.test("GET /ice-servers gives a token that is bound to a nodeId no credentia
   const { token } = await (await requestToken(server, { subject: "todos", nodeId: "ada" })).json();
   const answer = await (await ask(server, { token })).json();
   assertEquals(answer.iceServers, [minted(answer, "todos", "ada")]);
-  assertEquals(await refusal(await ask(server, { token, query: "?nodeId=ben" })), 403);
+  const long = "a".repeat(129);
+  for (const query of ["?nodeId=ben", `?nodeId=${long}`, "?room=other"]) {
+    assertEquals(await refusal(await ask(server, { token, query })), 403);
+  }
 });
 
 Deno.test("GET /ice-servers answers with an empty list where nothing is configured", async () => {
@@ -263,6 +266,15 @@ Deno.test("POST /token gives ICE servers for the token's peer to who asks for th
   }
 });
 
+Deno.test("POST /token says which field is meant by a name that is nearly iceServers", async () => {
+  await using server = await startServer({ turn });
+  for (const name of ["ice", "iceServer", "ice_servers", "IceServers"]) {
+    const response = await requestToken(server, { [name]: true });
+    const error = `There is no field \`${name}\`: use \`iceServers\``;
+    assertEquals([response.status, await response.json()], [400, { error }]);
+  }
+});
+
 Deno.test("POST /token refuses iceServers that is neither true nor false", async () => {
   await using server = await startServer({ turn });
   for (const iceServers of ["true", 1, null, [], {}]) {
@@ -277,7 +289,7 @@ Deno.test("handler.iceServers() finds the ICE servers of a peer for a route of t
   const answer = await handler.iceServers({ room: "todos", nodeId: "ada" });
   assertEquals(answer.iceServers, [minted(answer, "todos", "ada")]);
   assertEquals(await handler.fetch(new Request("http://localhost/ice-servers")), null);
-  const malformed = [{ room: "", nodeId: "a" }, { room: "r", nodeId: 5 }, {
+  const malformed = [null, undefined, "ada", { room: "", nodeId: "a" }, { room: "r", nodeId: 5 }, {
     room: "r",
     nodeId: "a",
     role: "admin",
@@ -285,5 +297,6 @@ Deno.test("handler.iceServers() finds the ICE servers of a peer for a route of t
   for (const peer of malformed) {
     const error = await handler.iceServers(peer as IcePeer).catch((cause) => cause);
     assert(error instanceof TypeError);
+    assertMatch(error.message, /^The (peer|room|nodeId|role of the peer)/);
   }
 });

@@ -28,6 +28,8 @@ Deno.test("parseIceUrl() refuses what a browser refuses, and says what to write"
     "h": "begins with stun:",
     "http://h": "begins with stun:",
     " stun:h": "begins with stun:",
+    "turn:ä.example": "Punycode, xn--…",
+    "stun:例え.example:3478": "Punycode, xn--…",
     "stuns:h": "write stun:",
     "turn://h": "write turn:host:port",
     "turn:/h": "write turn:host:port",

@@ -111,6 +111,17 @@ coturnTest(
   },
 );
 
+Deno.test("probe: a server that is silent to a TLS handshake may not speak TLS at that port", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const url = `turns:localhost:${port}`;
+  const probing = probeIceServer({ url, ...turnUser(), ...IMPATIENT });
+  using _silent = await listener.accept();
+  const { kind, message } = await probing;
+  assertEquals(kind, "no-answer");
+  assertMatch(message, new RegExp(`is TCP port ${port} its port for TLS`));
+});
+
 coturnTest("probe: a server that does STUN alone does not answer TURN", async () => {
   await using coturn = await startCoturn({ config: ["stun-only"] });
   const url = `turn:127.0.0.1:${coturn.port}`;
