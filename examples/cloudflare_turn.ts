@@ -1,7 +1,7 @@
 /**
  * TURN credentials from Cloudflare, for the option `iceServers`. Make a TURN key in its dashboard
  * (Realtime, TURN server): it has an id, `CLOUDFLARE_TURN_KEY_ID`, and an API token,
- * `CLOUDFLARE_TURN_API_TOKEN`.
+ * `CLOUDFLARE_TURN_API_TOKEN`. It needs `cached_ice_servers.ts` beside it.
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     export ADMIN_SECRET=$(openssl rand -hex 32)

@@ -1,6 +1,7 @@
 /**
  * TURN credentials from Twilio's Network Traversal Service, for the option `iceServers`. The account's
- * id, `TWILIO_ACCOUNT_SID`, and a token, `TWILIO_AUTH_TOKEN`, are in its console.
+ * id, `TWILIO_ACCOUNT_SID`, and a token, `TWILIO_AUTH_TOKEN`, are in its console. It needs
+ * `cached_ice_servers.ts` beside it.
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     export ADMIN_SECRET=$(openssl rand -hex 32)

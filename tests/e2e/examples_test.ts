@@ -73,13 +73,19 @@ async function assertOffers(from: Client, to: Client): Promise<void> {
   });
 }
 
-Deno.test("examples: each can be copied: it says how to run it and imports no file beside it", async () => {
+Deno.test("examples: each can be copied: it says how to run it, and names the files that it needs", async () => {
   const names = [...Deno.readDirSync(`${ROOT}examples`)].map(({ name }) => name);
   for (const name of names.filter((name) => name.endsWith(".ts"))) {
     const text = await Deno.readTextFile(`${ROOT}examples/${name}`);
     assert(text.startsWith("/**"), `${name} does not say what it shows`);
-    assertMatch(text, new RegExp(`\\* {5}deno (run|serve) .*\\b${name}\n`));
-    assert(!/ from "\./.test(text), `${name} imports a file beside it`);
+    const [head = ""] = text.split("*/");
+    if (/^(if \(import\.meta\.main|export default )/m.test(text)) {
+      assertMatch(head, new RegExp(`\\* {5}deno (run|serve) .*\\b${name}\n`));
+    }
+    for (const [, beside = ""] of text.matchAll(/ from "\.\/(.*)"/g)) {
+      assert(head.includes(`\`${beside}\``), `${name} does not say that it needs ${beside}`);
+    }
+    assert(!/ from "\.\./.test(text), `${name} imports a file of another folder`);
   }
 });
 
