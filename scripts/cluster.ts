@@ -6,7 +6,7 @@
  */
 
 import { readOptions } from "./_options.ts";
-import { until } from "../tests/helpers/client.ts";
+import { until } from "../tests/helpers/patience.ts";
 import { Crowd } from "./cluster/peers.ts";
 import { Instance, Redis, RESTART_MS } from "./cluster/processes.ts";
 import { FrontProxy } from "./cluster/proxy.ts";

@@ -6,7 +6,7 @@
  */
 
 import { readOptions } from "./_options.ts";
-import { until } from "../tests/helpers/client.ts";
+import { until } from "../tests/helpers/patience.ts";
 import { BYSTANDERS, Phase } from "./soak/phase.ts";
 import { Random } from "../tests/helpers/random.ts";
 import { ServerProcess } from "./soak/server_process.ts";

@@ -4,7 +4,7 @@
  */
 
 import { SETTINGS } from "../../src/config/settings.ts";
-import { within } from "../../tests/helpers/client.ts";
+import { within } from "../../tests/helpers/patience.ts";
 import { MAIN, OPEN, PERMISSIONS } from "../../tests/helpers/main.ts";
 import { freePort } from "../../tests/helpers/port.ts";
 

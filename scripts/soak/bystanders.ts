@@ -3,7 +3,7 @@
  * message numbered. Whatever goes on around them, each has to arrive exactly once and in order.
  */
 
-import { until } from "../../tests/helpers/client.ts";
+import { until } from "../../tests/helpers/patience.ts";
 import { type Message, Peer } from "./peer.ts";
 import type { Random } from "../../tests/helpers/random.ts";
 import { sleep, type World } from "./world.ts";

@@ -3,7 +3,7 @@
  * are taken, and as consumers. What each is owed is checked on the way.
  */
 
-import { until } from "../../tests/helpers/client.ts";
+import { until } from "../../tests/helpers/patience.ts";
 import { CLOSE } from "../../mod.ts";
 import { bystandersOf } from "./bystanders.ts";
 import { Peer } from "./peer.ts";

@@ -1,6 +1,6 @@
 /** A client that behaves: a plain WebSocket that joins, signals and leaves as browsers do. */
 
-import { within } from "../../tests/helpers/client.ts";
+import { within } from "../../tests/helpers/patience.ts";
 import type { Holder, World } from "./world.ts";
 
 /** A message as the server sends it; of the fields only what a soak looks at. */

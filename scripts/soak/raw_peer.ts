@@ -4,7 +4,7 @@
  * server: Deno 2.9 keeps a file descriptor for ever of who resets at that very moment.
  */
 
-import { within } from "../../tests/helpers/client.ts";
+import { within } from "../../tests/helpers/patience.ts";
 import { frame, handshake } from "../../tests/helpers/raw.ts";
 import { type Holder, sleep, type World } from "./world.ts";
 

@@ -1,6 +1,6 @@
 /** The parent's end of the server process: starts it, asks it for samples, and makes sure it ends. */
 
-import { within } from "../../tests/helpers/client.ts";
+import { within } from "../../tests/helpers/patience.ts";
 import type { SignalingStats } from "../../mod.ts";
 
 /** What the server process tells of itself. */

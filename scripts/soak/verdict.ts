@@ -1,6 +1,6 @@
 /** What is left of a soak when everybody has gone, next to what there was before. */
 
-import { until } from "../../tests/helpers/client.ts";
+import { until } from "../../tests/helpers/patience.ts";
 import type { Sample, ServerProcess } from "./server_process.ts";
 import { sleep } from "./world.ts";
 

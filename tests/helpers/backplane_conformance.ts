@@ -16,7 +16,7 @@ import {
 } from "../../src/cluster/backplane.ts";
 import type { BackplaneKind, BackplaneServer } from "./backplanes.ts";
 import type { RoomLimits } from "../../src/rooms/room.ts";
-import { until } from "./client.ts";
+import { until } from "./patience.ts";
 
 /** Rooms may have any number of members. */
 export const NO_LIMITS: RoomLimits = {

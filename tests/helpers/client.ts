@@ -1,10 +1,12 @@
-/** A signaling client for tests, on a real WebSocket. */
+/** A signaling client for tests, on a real WebSocket: whatever the server sends it must be valid. */
+
+import { within } from "./patience.ts";
+import { assertMessage } from "./schemas.ts";
+
+export { until, within } from "./patience.ts";
 
 // deno-lint-ignore no-explicit-any
 export type Message = any;
-
-/** How long a test waits for something that must happen, in milliseconds. */
-const PATIENCE_MS = 10_000;
 
 export class Client implements AsyncDisposable {
   readonly socket: WebSocket;
@@ -19,7 +21,9 @@ export class Client implements AsyncDisposable {
       this.socket.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
     });
     this.socket.addEventListener("message", ({ data }) => {
-      this.#inbox.push(JSON.parse(data));
+      const message = JSON.parse(data);
+      assertMessage("ServerMessage", message); // What it throws fails the test, whoever reads on.
+      this.#inbox.push(message);
       this.#arrived();
     });
   }
@@ -105,31 +109,5 @@ export class Client implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** Fails with a plain message instead of hanging. */
-export async function within<T>(what: string, promise: Promise<T>, ms = PATIENCE_MS): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${ms} ms in vain for ${what}`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Waits until something that is checked again and again becomes true. */
-export async function until(
-  what: string,
-  check: () => boolean | Promise<boolean>,
-  ms = PATIENCE_MS,
-): Promise<void> {
-  const end = Date.now() + ms;
-  while (!await check()) {
-    if (Date.now() > end) throw new Error(`Waited ${ms} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

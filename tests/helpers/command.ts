@@ -1,7 +1,7 @@
 /** Runs programs as processes of their own. */
 
 import { SETTINGS } from "../../src/config/settings.ts";
-import { within } from "./client.ts";
+import { within } from "./patience.ts";
 
 /** The project's folder, with a slash at the end. */
 export const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);

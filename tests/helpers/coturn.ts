@@ -2,7 +2,7 @@
 
 import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { within } from "./client.ts";
+import { within } from "./patience.ts";
 import { type Running, start, temporaryFolder } from "./command.ts";
 import { freePort } from "./port.ts";
 import { hasPrograms } from "./program.ts";

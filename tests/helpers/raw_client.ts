@@ -1,8 +1,9 @@
 /** A WebSocket client on bare TCP: it sends the bytes that it is given and reads frame by frame. */
 
 import { Buffer } from "node:buffer";
-import { within } from "./client.ts";
+import { within } from "./patience.ts";
 import { frame, handshake } from "./raw.ts";
+import { assertMessage } from "./schemas.ts";
 
 /** A frame of the server's. */
 export interface Frame {
@@ -24,10 +25,12 @@ export function closeCode({ opcode, payload }: Frame): number | undefined {
   return opcode !== 8 || high === undefined || low === undefined ? undefined : high << 8 | low;
 }
 
-/** The JSON of a text frame. */
+/** The JSON of a text frame of the server's, which must be valid. */
 // deno-lint-ignore no-explicit-any
 export function json({ payload }: Frame): any {
-  return JSON.parse(new TextDecoder().decode(payload));
+  const message = JSON.parse(new TextDecoder().decode(payload));
+  assertMessage("ServerMessage", message);
+  return message;
 }
 
 /** Joins bytes, and texts as UTF-8. */

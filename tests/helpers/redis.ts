@@ -1,6 +1,6 @@
 /** A Redis of its own for a test: on loopback, on a free port, ended by `await using`. */
 
-import { within } from "./client.ts";
+import { within } from "./patience.ts";
 import { freePort } from "./port.ts";
 
 export interface TestRedis extends AsyncDisposable {

@@ -1,7 +1,7 @@
 /** The proxies of `deploy/`, each with its own configuration file, on loopback and a free port. */
 
 import { assert, assertEquals } from "@std/assert";
-import { until } from "./client.ts";
+import { until } from "./patience.ts";
 import { ROOT, type Running, start } from "./command.ts";
 import { freePort } from "./port.ts";
 

@@ -47,7 +47,8 @@ Deno.test("publish: nothing but the package's own files is taken", async () => {
   );
   const paths = [...files.keys()];
   const isOwn = (path: string) =>
-    OWN_FILES.includes(path) || /^docs\/.*\.md$/.test(path) || /^src\/(\w+\/)+\w+\.ts$/.test(path);
+    OWN_FILES.includes(path) || /^docs\/(.*\.md|protocol\/[\w.]+)$/.test(path) ||
+    /^src\/(\w+\/)+\w+\.ts$/.test(path);
   assertEquals(paths.filter((path) => !isOwn(path)), []);
   for (const path of ["mod.ts", "main.ts", "scripts/generate-keys.ts", "LICENSE"]) {
     assert(paths.includes(path), `${path} is missing`);

@@ -1,0 +1,71 @@
+/**
+ * The machine-readable protocol in `docs/protocol/`, as checks that every test makes in passing: what
+ * the server sends must be valid, and must have no field that the schemas do not name.
+ */
+
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import { parse } from "yaml";
+import { isObject } from "../../src/protocol/messages.ts";
+
+/** The folder of the schemas. */
+const PROTOCOL = new URL("../../docs/protocol/", import.meta.url);
+const MESSAGES = "messages.schema.json";
+
+/** A document of `docs/protocol/`, parsed. */
+export function readProtocol(file: string): unknown {
+  return parse(Deno.readTextFileSync(new URL(file, PROTOCOL)));
+}
+
+/** The parser and the schemas are read once per process, and only by a test that needs them. */
+const load = once(() => {
+  // A number that is not finite is no JSON; `strict` finds keywords that are misspelt.
+  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false });
+  // Its types describe CommonJS, where `default` is a member of what is imported.
+  (formats as unknown as (ajv: Ajv2020) => void)(ajv);
+  ajv.addVocabulary(["example"]);
+  ajv.addSchema(closed(readProtocol(MESSAGES)) as object, MESSAGES);
+  return ajv;
+});
+
+/** Fails if a message is not one of these, with what is wrong. */
+export function assertMessage(definition: string, message: unknown): void {
+  assertValid(definition, messageValidator(definition), message);
+}
+
+/** Whether a message is what the schemas say of it. */
+export function isMessage(definition: string, message: unknown): boolean {
+  return messageValidator(definition)(message);
+}
+
+function messageValidator(definition: string): ValidateFunction {
+  const validate = load().getSchema(`${MESSAGES}#/$defs/${definition}`);
+  if (validate === undefined) throw new Error(`No schema of ${definition}`);
+  return validate;
+}
+
+function assertValid(what: string, validate: ValidateFunction, value: unknown): void {
+  if (validate(value)) return;
+  const problems = load().errorsText(validate.errors, { separator: "\n  " });
+  throw new Error(`Not as docs/protocol has ${what}:\n  ${problems}\n${JSON.stringify(value)}`);
+}
+
+/**
+ * A schema in which no object has a member that it does not name. Published schemas let clients of
+ * today accept fields of tomorrow; the server of today sends none.
+ */
+function closed(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (!isObject(schema)) return schema;
+  const copy = Object.fromEntries(
+    Object.entries(schema).map(([name, value]) => [name, closed(value)]),
+  );
+  const isOpen = copy["type"] === "object" && isObject(copy["properties"]) &&
+    !("additionalProperties" in copy);
+  return isOpen ? { ...copy, additionalProperties: false } : copy;
+}
+
+function once<T>(create: () => T): () => T {
+  let created: { readonly value: T } | undefined;
+  return () => (created ??= { value: create() }).value;
+}
