@@ -82,7 +82,10 @@ Deno.test("schemas: the examples in docs/protocol.md are valid, and of every kin
   for (const message of inline) assertMessage("ClientMessage", message);
   assert(inline.length > 0);
   const signals = ["offer", "answer", "ice-candidate"];
-  assertEquals(kindsOf([...ofClient, ...inline]), new Set([...signals, "register", "heartbeat", "refresh"]));
+  assertEquals(
+    kindsOf([...ofClient, ...inline]),
+    new Set([...signals, "register", "heartbeat", "refresh"]),
+  );
   assertEquals(
     kindsOf([...ofServer, ...signals.map((type) => ({ type }))]),
     new Set([
