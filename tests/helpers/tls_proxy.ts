@@ -143,13 +143,15 @@ async function configure(
   ports: readonly number[],
   options: ProxyOptions,
 ): Promise<string> {
-  let text = await Deno.readTextFile(ROOT + kind.file);
-  for (const [from, to] of [...options.changes ?? [], ...kind.replacements(options)]) {
+  const replace = (text: string, [from, to]: readonly [string, string]) => {
     assert(text.includes(from), `${kind.file} has no ${from}`);
-    text = text.replace(from, to);
-  }
+    return text.replace(from, to);
+  };
+  const file = await Deno.readTextFile(ROOT + kind.file);
+  const text = kind.replacements(options).reduce(replace, file);
   assert(INSTANCE_LINE.test(text), `${kind.file} names no instance`);
-  return text.replace(INSTANCE_LINE, kind.instances(ports));
+  const complete = text.replace(INSTANCE_LINE, kind.instances(ports));
+  return (options.changes ?? []).reduce(replace, complete);
 }
 
 /** Checks the configuration of a proxy with the proxy itself, and starts it. */
