@@ -10,12 +10,13 @@ import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { checkInteger } from "../runtime/integer.ts";
 import { type Logger, silentLogger } from "../runtime/logger.ts";
+import { checkOptionNames, checkText } from "../runtime/option_checks.ts";
 import { createFetchedKeys } from "./fetched_keys.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
 import { createKeyLookup } from "./key_lookup.ts";
 import { decodeJwks, readAlgorithms, readJwksUrl } from "./key_set.ts";
 import { checkSpelling } from "./token_text.ts";
-import { checkTimes } from "./token_times.ts";
+import { checkTimes, MAX_CLOCK_TOLERANCE_SECONDS } from "./token_times.ts";
 
 /** How consumer tokens are verified. */
 export interface ConsumerAuthOptions {
@@ -79,7 +80,8 @@ export interface ConsumerVerifierOptions {
  * @param options Where it logs, and the time.
  * @returns The verifier. A token must always have `exp`.
  * @throws {TypeError} Neither or both of `jwks` and `jwksUrl` are given, the URL is not acceptable,
- * or an algorithm is not one of a key pair.
+ * an algorithm is not one of a key pair, an option is empty or out of its bounds, or its name is not
+ * known; the message names the likely one.
  * @throws {InvalidKeyError} `jwks` is not a set of public keys, or one of them can never verify a
  * token with these algorithms.
  *
@@ -104,6 +106,7 @@ export function makeConsumerVerifier(
   config: ConsumerAuthOptions,
   { logger = silentLogger, clock = systemClock }: ConsumerVerifierOptions = {},
 ): ConsumerVerifier {
+  checkConsumerAuth(config);
   const { jwks, jwksUrl, issuer, audience, roomClaim } = config;
   const algorithms = readAlgorithms(config.algorithms ?? DEFAULTS.consumerAlgorithms);
   if ((jwks === undefined) === (jwksUrl === undefined)) {
@@ -115,10 +118,7 @@ export function makeConsumerVerifier(
   const options = {
     algorithms: [...algorithms],
     requiredClaims: ["exp"],
-    clockTolerance: checkInteger(
-      "clockToleranceSeconds",
-      config.clockToleranceSeconds ?? DEFAULTS.clockToleranceSeconds,
-    ),
+    clockTolerance: config.clockToleranceSeconds ?? DEFAULTS.clockToleranceSeconds,
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   };
@@ -136,6 +136,31 @@ export function makeConsumerVerifier(
     }
     return payload;
   };
+}
+
+const NAMES: Readonly<Record<keyof ConsumerAuthOptions, true>> = {
+  jwks: true,
+  jwksUrl: true,
+  issuer: true,
+  audience: true,
+  algorithms: true,
+  roomClaim: true,
+  clockToleranceSeconds: true,
+};
+
+/**
+ * Checks what is no key and no algorithm: an option that is misspelt or empty would refuse every
+ * consumer, or accept tokens of any issuer.
+ *
+ * @throws {TypeError} A name is not known, or a value is out of its bounds.
+ */
+export function checkConsumerAuth(options: ConsumerAuthOptions): void {
+  checkOptionNames(options, Object.keys(NAMES), "consumerAuth");
+  const { jwks, jwksUrl, issuer, audience, roomClaim, clockToleranceSeconds = 0 } = options;
+  for (const [name, value] of Object.entries({ jwks, jwksUrl, issuer, audience, roomClaim })) {
+    checkText(`${name} of consumerAuth`, value);
+  }
+  checkInteger("clockToleranceSeconds", clockToleranceSeconds, MAX_CLOCK_TOLERANCE_SECONDS);
 }
 
 /** A token without `kid` may fit several keys of a set: any that verifies it will do. */

@@ -5,6 +5,7 @@
 
 import type { JSONWebKeySet } from "jose";
 import { isObject } from "../protocol/messages.ts";
+import { checkTexts } from "../runtime/option_checks.ts";
 import { decodeBase64Json, InvalidKeyError } from "./keys.ts";
 import { findKeyProblem } from "./public_jwk.ts";
 
@@ -87,6 +88,7 @@ export function readJwksUrl(text: string): URL {
  * @throws {TypeError} There is none, or one is unknown, `none`, or symmetric.
  */
 export function readAlgorithms(names: readonly string[]): readonly string[] {
+  checkTexts("algorithms", names);
   if (names.length === 0 || !names.every((name) => CONSUMER_ALGORITHMS.includes(name))) {
     throw new TypeError(`The algorithms must be some of ${CONSUMER_ALGORITHMS.join(", ")}`);
   }

@@ -3,8 +3,8 @@
  * parts that apply them count and act; `config/limit_settings.ts` describes each in a sentence.
  */
 
-import { isObject } from "../protocol/messages.ts";
 import { checkInteger } from "../runtime/integer.ts";
+import { checkOptionNames } from "../runtime/option_checks.ts";
 
 /** The bounds of a server. Each applies to one process. */
 export interface Limits {
@@ -80,9 +80,7 @@ export const DEFAULT_LIMITS: Limits = {
  * @throws {TypeError} A limit is not a whole number from 0 to 2^31 - 1, or its name is not known.
  */
 export function resolveLimits(given: Partial<Limits> = {}): Limits {
-  if (!isObject(given)) throw new TypeError("limits must be an object");
-  const unknown = Object.keys(given).find((name) => !Object.hasOwn(DEFAULT_LIMITS, name));
-  if (unknown !== undefined) throw new TypeError(`There is no limit ${JSON.stringify(unknown)}`);
+  checkOptionNames(given, Object.keys(DEFAULT_LIMITS), "limits");
   const limits = { ...DEFAULT_LIMITS } as Record<keyof Limits, number>;
   for (const name of Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]) {
     const value = checkInteger(`The limit ${name}`, given[name] ?? DEFAULT_LIMITS[name]);

@@ -3,6 +3,9 @@
 import type { JWTPayload } from "jose";
 import { InvalidTokenError } from "./invalid_token.ts";
 
+/** How far the clock of an issuer may be ahead at most: a day. */
+export const MAX_CLOCK_TOLERANCE_SECONDS = 86_400;
+
 /**
  * Checks the times of a token whose signature is valid. `exp` is exact: the tolerance of clocks is for
  * `nbf` alone, since a client can get another token when its own has expired, but has none before.

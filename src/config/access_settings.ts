@@ -9,6 +9,7 @@ import { decodePrivateJwk, decodePublicJwk } from "../access/keys.ts";
 import { createOriginCheck } from "../access/origins.ts";
 import { parseDuration } from "../access/duration.ts";
 import { fitsHeader } from "../access/secrets.ts";
+import { MAX_CLOCK_TOLERANCE_SECONDS } from "../access/token_times.ts";
 import { decodeVerifyKeys } from "../access/verification_keys.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { setting, type SettingReader } from "./setting_reader.ts";
@@ -166,7 +167,8 @@ export const ACCESS = {
     default: String(DEFAULTS.clockToleranceSeconds),
     summary: "How far the clock of a token's issuer may be ahead (nbf); exp is exact",
     read: (reader) =>
-      reader.integer(DEFAULTS.clockToleranceSeconds, 0, 86_400) ?? DEFAULTS.clockToleranceSeconds,
+      reader.integer(DEFAULTS.clockToleranceSeconds, 0, MAX_CLOCK_TOLERANCE_SECONDS) ??
+        DEFAULTS.clockToleranceSeconds,
   }),
   closeExpired: setting({
     name: "CLOSE_EXPIRED",

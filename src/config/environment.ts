@@ -6,7 +6,7 @@
 import { MEGABYTE } from "../runtime/memory_watch.ts";
 import { decodeText, type EnvFile, parseEnvFile } from "./env_file.ts";
 import { SETTINGS } from "./settings.ts";
-import { findSimilar } from "./similar_names.ts";
+import { findSimilar } from "../runtime/similar_names.ts";
 
 const ENV_FILE_READ = { name: "read", path: ".env" } as const;
 

@@ -6,7 +6,7 @@
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { MAX_INTEGER } from "../runtime/integer.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../runtime/logger.ts";
-import { checkRedisUrl } from "../runtime/redis_url.ts";
+import { checkRedisPrefix, checkRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
 import { ICE } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
@@ -90,7 +90,11 @@ export const GENERAL = {
     name: "REDIS_PREFIX",
     default: DEFAULTS.redisPrefix,
     summary: "What every key and channel in Redis begins with",
-    read: ({ text = DEFAULTS.redisPrefix }) => text,
+    read(reader) {
+      const { text = DEFAULTS.redisPrefix } = reader;
+      reader.attempt(() => checkRedisPrefix(text), "Try: REDIS_PREFIX=my-app:");
+      return text;
+    },
   }),
   logLevel: setting({
     name: "LOG_LEVEL",

@@ -4,16 +4,20 @@
  */
 
 import { parseDuration } from "../access/duration.ts";
+import { checkConsumerAuth } from "../access/consumer_tokens.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
+import { MAX_CLOCK_TOLERANCE_SECONDS } from "../access/token_times.ts";
 import { checkIceList, checkTurn, MAX_ICE_TTL_SECONDS } from "../ice/ice_options.ts";
 import type { IceConfig } from "../ice/ice_servers.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { checkInteger } from "../runtime/integer.ts";
+import { checkMethods, checkOptionNames, checkTexts } from "../runtime/option_checks.ts";
 import { limitErrors } from "../runtime/limited_logger.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
+import { HANDLER_OPTIONS, SHARED_OPTIONS } from "./option_names.ts";
 
 /** The options of a handler, checked and complete. */
 export interface ResolvedOptions {
@@ -43,6 +47,7 @@ export interface ResolvedOptions {
  * @throws {TypeError} An option is malformed, or out of the bounds that its setting has.
  */
 export function resolveOptions(options: SignalingHandlerOptions): ResolvedOptions {
+  checkOptionNames(options, [...HANDLER_OPTIONS, ...SHARED_OPTIONS]);
   const {
     authEnabled = true,
     path = "/signal",
@@ -62,7 +67,9 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
   }
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
   checkMethods("logger", logger, ["debug", "info", "warn", "error"]);
-  if (options.backplane !== undefined) checkMethods("backplane", options.backplane, ["start"]);
+  if (options.backplane !== undefined) {
+    checkMethods("backplane", options.backplane, BACKPLANE_METHODS);
+  }
   for (
     const [name, value] of Object.entries({ authorize: options.authorize, onPeer: options.onPeer })
   ) {
@@ -70,6 +77,12 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
       throw new TypeError(`${name} must be a function`);
     }
   }
+  if (options.authorize !== undefined && !authEnabled) {
+    throw new TypeError("authorize is not called without authentication: leave out authEnabled");
+  }
+  if (options.consumerAuth !== undefined) checkConsumerAuth(options.consumerAuth);
+  checkTexts("trustedProxies", trustedProxies);
+  if (options.allowedOrigins !== undefined) checkTexts("allowedOrigins", options.allowedOrigins);
   return {
     authEnabled,
     path: checkPath(path),
@@ -83,7 +96,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     clockToleranceSeconds: checkInteger(
       "clockToleranceSeconds",
       clockToleranceSeconds,
-      DAY_SECONDS,
+      MAX_CLOCK_TOLERANCE_SECONDS,
     ),
     maxTtlSeconds: maxTokenTtl === undefined ? undefined : readTtl("maxTokenTtl", maxTokenTtl),
     closeExpired,
@@ -93,16 +106,14 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
   };
 }
 
+/** What every backplane needs; one of the host may lack the others, of which it then does nothing. */
+const BACKPLANE_METHODS = [
+  ...["start", "join", "update", "leave", "send", "reportUndeliverable", "audit", "authFailed"],
+  "close",
+];
+
 const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;
-
-function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
-  const missing = methods.find((method) =>
-    typeof value !== "object" || value === null ||
-    typeof Reflect.get(value, method) !== "function"
-  );
-  if (missing !== undefined) throw new TypeError(`${name} must have the method ${missing}()`);
-}
 
 function resolveIce(options: SignalingHandlerOptions, authEnabled: boolean): IceConfig {
   const { iceServers = [], turn, iceTtl = DEFAULTS.turnTtl } = options;
@@ -120,9 +131,15 @@ function resolveIce(options: SignalingHandlerOptions, authEnabled: boolean): Ice
   };
 }
 
+/** A path that a URL has otherwise, such as `/ü`, would be the path of no request. */
 function checkPath(path: unknown): string | null {
-  if (path === null || (typeof path === "string" && /^\/[^?#]*$/.test(path))) return path;
-  throw new TypeError("path must be null, or begin with / and contain no ? and no #");
+  if (path === null) return path;
+  if (typeof path !== "string" || !/^\/[^?#]*$/.test(path)) {
+    throw new TypeError("path must be null, or begin with / and contain no ? and no #");
+  }
+  const written = URL.parse(`http://localhost${path}`)?.pathname;
+  if (written === path) return path;
+  throw new TypeError(`path must be as a URL has it: ${written}`);
 }
 
 /** Puts the name of an option in front of what is wrong with it. */

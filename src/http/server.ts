@@ -11,12 +11,16 @@ import { createHandlerParts } from "./handler.ts";
 import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
 import { checkInteger } from "../runtime/integer.ts";
 import { InternalListenError } from "./internal_listen_error.ts";
+import { checkOptionNames } from "../runtime/option_checks.ts";
+import { HANDLER_OPTIONS } from "./option_names.ts";
 import { type ListenAddress, Listener } from "./listener.ts";
 import { createRoutes } from "./routes.ts";
 
 export type { ListenAddress };
 
 const MAX_PORT = 65_535;
+
+const SIGNAL_PATH = "/signal";
 
 /** Options of {@linkcode createServer}. */
 export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
@@ -118,6 +122,7 @@ export interface SignalingServer extends AsyncDisposable {
  * ```
  */
 export async function createServer(config: ServerOptions = {}): Promise<SignalingServer> {
+  checkNames(config);
   const {
     port: defaultPort = DEFAULTS.port,
     adminSecret,
@@ -127,6 +132,12 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     ...handlerConfig
   } = config;
   const { authEnabled = true, authorize, clock = systemClock } = handlerConfig;
+  if (adminSecret !== undefined && typeof adminSecret !== "string") {
+    throw new TypeError("`adminSecret` must be a string");
+  }
+  if (onExhausted !== undefined && typeof onExhausted !== "function") {
+    throw new TypeError("`onExhausted` must be a function");
+  }
   const usesRoomTokens = authEnabled && authorize === undefined;
   if (usesRoomTokens && !adminSecret) {
     throw new TypeError(
@@ -138,7 +149,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     throw new TypeError("`adminSecret` must be printable ASCII: it travels in an HTTP header");
   }
   if (internalPort !== undefined) checkInteger("internalPort", internalPort, MAX_PORT);
-  const endpoint = await createHandlerParts({ ...handlerConfig, path: "/signal" });
+  const endpoint = await createHandlerParts({ ...handlerConfig, path: SIGNAL_PATH });
   const { handler, connections, logger } = endpoint;
   let draining = false;
   let listener: Listener | undefined;
@@ -205,4 +216,23 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+const SERVER_OPTIONS: Readonly<
+  Record<Exclude<keyof ServerOptions, keyof SignalingHandlerOptions>, true>
+> = {
+  port: true,
+  adminSecret: true,
+  internalPort: true,
+  internalHost: true,
+  onExhausted: true,
+};
+
+/** A program may name the path that every server has. */
+function checkNames(config: ServerOptions & { path?: unknown; host?: unknown }): void {
+  checkOptionNames(config, [...HANDLER_OPTIONS, ...Object.keys(SERVER_OPTIONS), "host"]);
+  if (config.host !== undefined) throw new TypeError("`host` is an option of listen()");
+  if (config.path !== undefined && config.path !== SIGNAL_PATH) {
+    throw new TypeError("The `path` of a server is /signal: mount createSignalingHandler instead");
+  }
 }

@@ -4,6 +4,7 @@
  */
 
 import { isLongerThan, isObject, type Role } from "../protocol/messages.ts";
+import { checkOptionNames } from "../runtime/option_checks.ts";
 import { checkIceServers, type IceServer, parseIceUrl } from "./ice_url.ts";
 
 /** The peer that ICE servers are for. */
@@ -104,6 +105,7 @@ export function checkIceList(value: unknown): readonly IceServer[] {
  */
 export function checkTurn(turn: TurnOptions): TurnOptions {
   if (!isObject(turn)) throw new TypeError("It must be an object with urls and secret");
+  checkOptionNames(turn, ["urls", "secret"], "turn");
   const { urls, secret } = turn;
   if (typeof secret !== "string" || secret === "") {
     throw new TypeError("The secret of the TURN servers must be a non-empty string");

@@ -19,7 +19,8 @@ export function checkRedisUrl(text: string): URL {
     throw new TypeError("A Redis URL begins with redis:// or rediss:// (TLS)");
   }
   const isReadable = url !== null && url.hostname !== "" && url.search === "" && url.hash === "" &&
-    /^\/?\d*$/.test(url.pathname) && isDecodable(url.username) && isDecodable(url.password);
+    url.port !== "0" && /^\/?\d*$/.test(url.pathname) && isDecodable(url.username) &&
+    isDecodable(url.password);
   if (!isReadable) {
     throw new TypeError(
       `A Redis URL looks like ${EXAMPLE}; in the user name and the password write % as %25, / as ` +
@@ -27,6 +28,16 @@ export function checkRedisUrl(text: string): URL {
     );
   }
   return url;
+}
+
+/**
+ * Checks what keys and channels begin with.
+ *
+ * @throws {TypeError} It is empty, or has a control character such as a line break.
+ */
+export function checkRedisPrefix(prefix: unknown): string {
+  if (typeof prefix === "string" && /^\P{Cc}+$/u.test(prefix)) return prefix;
+  throw new TypeError("The prefix must be a non-empty text without control characters");
 }
 
 function isDecodable(text: string): boolean {

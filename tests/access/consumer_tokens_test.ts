@@ -1,6 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { InvalidTokenError, KeySetError, makeConsumerVerifier } from "../../mod.ts";
+import {
+  type ConsumerAuthOptions,
+  InvalidTokenError,
+  KeySetError,
+  makeConsumerVerifier,
+} from "../../mod.ts";
 import { InvalidKeyError } from "../../src/access/keys.ts";
 import { silentLogger } from "../../src/runtime/logger.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -356,4 +361,25 @@ Deno.test("the last good key set is kept when its host fails, and fetched again 
   } finally {
     Date.now = realNow;
   }
+});
+
+Deno.test("makeConsumerVerifier() refuses an option that is misspelt, empty or out of its bounds", async () => {
+  const jwks = encode((await newProvider()).jwk);
+  const wrong: Record<string, unknown[]> = {
+    isuer: ["x"],
+    roomclaim: ["rooms"],
+    issuer: ["", 5, null],
+    audience: ["", [], 5],
+    roomClaim: ["", 5],
+    algorithms: ["ES256", [], [5]],
+    clockToleranceSeconds: [-1, NaN, 86_401],
+  };
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) {
+      const config = { jwks, [name]: value };
+      assertThrows(() => makeConsumerVerifier(config), TypeError, name);
+    }
+  }
+  const none: unknown = null;
+  assertThrows(() => makeConsumerVerifier(none as ConsumerAuthOptions), TypeError, "consumerAuth");
 });

@@ -33,7 +33,7 @@ Deno.test("resolveOptions() refuses what no environment can set, and names it", 
     idleTimeoutSeconds: [...NO_INTEGERS, 5e6],
     drainSeconds: [...NO_INTEGERS, 3601],
     clockToleranceSeconds: [...NO_INTEGERS, 86_401],
-    path: ["", "signal", "/signal?x", "/signal#x", 5],
+    path: ["", "signal", "/signal?x", "/signal#x", 5, "/ü", "/sig nal", "/a/../b"],
     authEnabled: ["false", 0, null],
     closeExpired: ["true", 1, null],
     maxTokenTtl: ["", "soon", "0s", "-1h"],
@@ -66,13 +66,40 @@ Deno.test("resolveOptions() refuses parts that lack a method, and limits that ar
   const wrong: Record<string, unknown[]> = {
     clock: [{}, 5, null],
     logger: [{}, "console", { debug() {}, info() {}, warn() {} }],
-    backplane: [{}, 5],
+    backplane: [{}, 5, { start() {} }],
     authorize: [5, {}],
     limits: [[], 5, null],
+    consumerAuth: [[], 5, null, "x"],
+    allowedOrigins: [null, "https://a.example", [5]],
+    trustedProxies: [null, "10.0.0.1", [5]],
   };
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) {
       assertThrows(() => resolveOptions({ [name]: value }), TypeError, name);
     }
   }
+});
+
+Deno.test("resolveOptions() refuses a name that it does not know, and says which is meant", () => {
+  const wrong: [unknown, string][] = [
+    [{ authEnable: false }, 'There is no option "authEnable": is authEnabled meant?'],
+    [{ limit: {} }, 'There is no option "limit": is limits meant?'],
+    [{ colour: "red" }, 'There is no option "colour"'],
+    [{ toString: 5 }, 'There is no option "toString"'],
+    [{ limits: { maxPeerPerRoom: 5 } }, "of limits: is maxPeersPerRoom meant?"],
+    [{ consumerAuth: { isuer: "x" } }, "of consumerAuth: is issuer meant?"],
+    [{ turn: { urls: ["turn:a"], secret: "s", ttl: "1h" } }, 'There is no option "ttl" of turn'],
+    [null, "must be an object"],
+    ["x", "must be an object"],
+  ];
+  for (const [options, message] of wrong) {
+    assertThrows(() => resolveOptions(options as SignalingHandlerOptions), TypeError, message);
+  }
+  const others: object = { unknown: undefined, port: 8080, adminSecret: "of a server" };
+  resolveOptions(others);
+});
+
+Deno.test("resolveOptions() refuses an authorize() that nobody would call", () => {
+  const authorize = () => null;
+  assertThrows(() => resolveOptions({ authorize, authEnabled: false }), TypeError, "authorize");
 });

@@ -143,3 +143,18 @@ async function fetchHealth(port: number): Promise<{ status: number; peers: numbe
   const response = await fetch(`http://127.0.0.1:${port}/health`);
   return { status: response.status, peers: (await response.json()).peers };
 }
+
+Deno.test("createServer() refuses an option that it does not know, and one that is another's", async () => {
+  const wrong: [object, string][] = [
+    [{ adminSecrt: "s" }, 'There is no option "adminSecrt": is adminSecret meant?'],
+    [{ host: "127.0.0.1" }, "listen()"],
+    [{ path: "/rtc" }, "createSignalingHandler"],
+    [{ adminSecret: 5 }, "adminSecret"],
+    [{ onExhausted: 5 }, "onExhausted"],
+  ];
+  for (const [options, message] of wrong) {
+    await assertRejects(() => createServer({ authEnabled: false, ...options }), TypeError, message);
+  }
+  const npm: object = { port: 8080, path: "/signal", adminSecret: "of no use" };
+  await using _server = await createServer({ authEnabled: false, ...npm });
+});

@@ -37,7 +37,8 @@ import type {
 import type { Revocation } from "../../access/revocations.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
-import { checkRedisUrl } from "../../runtime/redis_url.ts";
+import { checkMethods, checkOptionNames } from "../../runtime/option_checks.ts";
+import { checkRedisPrefix, checkRedisUrl } from "../../runtime/redis_url.ts";
 import { Barriers } from "./barriers.ts";
 import { RedisConnection } from "./connection.ts";
 import { evictionWarning } from "./eviction.ts";
@@ -74,6 +75,12 @@ export interface RedisBackplaneOptions {
   clock?: Clock;
 }
 
+const NAMES: Readonly<Record<keyof RedisBackplaneOptions, true>> = {
+  url: true,
+  prefix: true,
+  clock: true,
+};
+
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 1000;
 
@@ -82,7 +89,8 @@ const MAX_RETRY_MS = 1000;
  *
  * @param options See {@linkcode RedisBackplaneOptions}.
  * @returns The backplane, for the option `backplane` of a server or handler.
- * @throws {TypeError} The URL is none of Redis, or has a character that must be encoded.
+ * @throws {TypeError} The URL is none of Redis or has a character that must be encoded, the prefix is
+ * empty or has a control character, or the name of an option is not known.
  *
  * @example For a handler; a URL that is none of Redis is refused at once
  * ```ts
@@ -98,6 +106,7 @@ const MAX_RETRY_MS = 1000;
  * ```
  */
 export function createRedisBackplane(options: RedisBackplaneOptions): Backplane {
+  checkOptionNames(options, Object.keys(NAMES));
   return new RedisBackplane(options);
 }
 
@@ -117,7 +126,8 @@ class RedisBackplane implements Backplane {
 
   constructor({ url, prefix = DEFAULTS.redisPrefix, clock = systemClock }: RedisBackplaneOptions) {
     this.#url = checkRedisUrl(url).href;
-    this.#keys = new RedisKeys(prefix);
+    this.#keys = new RedisKeys(checkRedisPrefix(prefix));
+    checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
     this.#clock = clock;
   }
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { SETTINGS } from "../../src/config/settings.ts";
-import { findSimilar } from "../../src/config/similar_names.ts";
+import { findSimilar } from "../../src/runtime/similar_names.ts";
 
 const NAMES = SETTINGS.map(({ name }) => name);
 
@@ -24,4 +24,18 @@ Deno.test("findSimilar() leaves the names of other programs alone", () => {
   for (const name of [...others, "ADMIN_TOKEN", "MAX_PEERS", ""]) {
     assertEquals(findSimilar(name, NAMES), undefined, name);
   }
+});
+
+Deno.test("findSimilar() finds a short name where it is told to, if one letter differs", () => {
+  const names = ["limits", "turn", "path", "consumerAuth"];
+  for (
+    const [name, meant] of Object.entries({
+      limit: "limits",
+      TURNS: "turn",
+      consumerauth: "consumerAuth",
+    })
+  ) {
+    assertEquals(findSimilar(name, names, 4), meant, name);
+  }
+  for (const name of ["port2", "tour", "lim"]) assertEquals(findSimilar(name, names, 4), undefined);
 });
