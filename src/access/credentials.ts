@@ -18,6 +18,21 @@ const BEARER_PREFIX = "bearer.";
 /** A token in the sense of RFC 9110, section 5.6.2: what a subprotocol may be. */
 const HTTP_TOKEN = /^[!#$%&'*+.^_`|~\w-]+$/;
 
+/** A client's request as it was, with a new token in the place of the old one and in `Authorization`. */
+export function withToken({ url, headers: old }: Request, token: string): Request {
+  const headers = new Headers(old);
+  headers.set("authorization", `Bearer ${token}`);
+  const target = new URL(url);
+  if (target.searchParams.has("token")) target.searchParams.set("token", token);
+  const names = old.get("sec-websocket-protocol")?.split(",").map((name) => name.trim());
+  if (names?.some((name) => name.startsWith(BEARER_PREFIX))) {
+    const others = names.filter((name) => !name.startsWith(BEARER_PREFIX));
+    if (HTTP_TOKEN.test(token)) others.push(BEARER_PREFIX + token);
+    headers.set("sec-websocket-protocol", others.join(", "));
+  }
+  return new Request(target, { headers });
+}
+
 /**
  * Finds the token of a request, and the subprotocol to answer with.
  *

@@ -6,6 +6,7 @@
 
 import type { Address } from "./address.ts";
 import type { AuthPolicy, Identity } from "./admission.ts";
+import { withToken } from "./credentials.ts";
 import { askHost, expiryIn, type HostPolicy } from "./host.ts";
 import type { RefusalLog } from "./refusal_log.ts";
 import { checkRoomToken, type RoomTokenVerdict } from "./room_token_check.ts";
@@ -73,7 +74,7 @@ function decideByToken(verdict: RoomTokenVerdict, identity: Identity): RefreshVe
     { kind: "accepted", identity: { ...identity, token: claims } };
 }
 
-/** Asks the host about the client's request as it was, but with the new token in `Authorization`. */
+/** Asks the host about the client's request as it was, but with the new token for the old. */
 async function askHostAgain(
   policy: HostPolicy,
   token: string,
@@ -81,13 +82,13 @@ async function askHostAgain(
 ): Promise<RefreshVerdict> {
   const { request } = identity;
   if (request === undefined) return refused("There is no token to refresh");
-  const headers = new Headers(request.headers);
+  let renewed: Request;
   try {
-    headers.set("authorization", `Bearer ${token}`);
+    renewed = withToken(request, token);
   } catch {
     return refused("The token has characters that no HTTP header can have");
   }
-  const found = await askHost(policy, new Request(request.url, { headers }));
+  const found = await askHost(policy, renewed);
   if (found === null) return refused("The server does not accept the token");
   return checkIdentity(identity, found.room, found.nodeId) ??
     { kind: "accepted", identity: { ...identity, ...expiryIn(found) } };

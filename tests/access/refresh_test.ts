@@ -103,18 +103,18 @@ Deno.test("a refresher has nothing to refresh without authentication", () => {
 });
 
 /** A client of room `r` and nodeId `n` that the host has admitted. */
-function byHost(authorize: Authorize) {
+function byHost(authorize: Authorize, query = "room=r", more: Record<string, string> = {}) {
   const clock = new FakeClock();
   const { errors, refusals } = createRefusals(clock);
   const policy: AuthPolicy = { kind: "host", authorize, timeoutMs: 1000, clock };
   const refresher = createRefresher({ policy, refusals });
-  const headers = { cookie: "session=1", authorization: "Bearer old" };
+  const headers = { cookie: "session=1", authorization: "Bearer old", ...more };
   const identity: Identity = {
     room: "r",
     nodeId: "n",
     canJoinAsNormal: true,
     expiresAt: 5,
-    request: new Request("http://h/signal?room=r", { headers }),
+    request: new Request(`http://h/signal?${query}`, { headers }),
   };
   const present = (text: string) => refresher(text, identity, HERE);
   return { clock, errors, identity, present };
@@ -138,6 +138,28 @@ Deno.test("a refresher asks the host again, with the client's request and the ne
   assertEquals(await present("another"), accepted(forGood));
   assertEquals(expiryOf(forGood), Infinity);
   assertEquals(identity.request?.headers.get("authorization"), "Bearer old");
+});
+
+Deno.test("a refresher shows the host the new token wherever the old one was", async () => {
+  const asked: Request[] = [];
+  const protocols = { "sec-websocket-protocol": "client-db-sync, bearer.old" };
+  const { present } = byHost(
+    (request) => {
+      asked.push(request);
+      return { room: "r" };
+    },
+    "room=r&token=older&token=old",
+    protocols,
+  );
+  await present("new");
+  await present("no name of a protocol");
+  assertEquals(
+    asked.map(({ url, headers }) => [url, headers.get("sec-websocket-protocol")]),
+    [
+      ["http://h/signal?room=r&token=new", "client-db-sync, bearer.new"],
+      ["http://h/signal?room=r&token=no+name+of+a+protocol", "client-db-sync"],
+    ],
+  );
 });
 
 Deno.test("a refresher refuses what the host refuses or cannot check, and logs what is the host's fault", async () => {
