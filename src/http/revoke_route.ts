@@ -15,6 +15,9 @@ const FIELDS: OtherNames = {
   expiresAt: ["exp", "expires", "expireat", "expiresin", "expiry", "expiration", "ttl", "until"],
 };
 
+/** A field that would narrow the request, were it known: ignoring it would revoke a whole room. */
+const NODE_ID = /^node[\s._-]?id$/i;
+
 /** Seconds after which a revocation may be repeated that the other instances do not know. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -25,7 +28,9 @@ export async function revokeRoute(
 ): Promise<Response> {
   const body = await readJsonObject(request, '{"jti":"..."}');
   if (body instanceof Response) return body;
-  const mistake = findMistakenFields(body, FIELDS);
+  const mistake = Object.keys(body).some((name) => NODE_ID.test(name))
+    ? "There is no field `nodeId`: revoke a device by the `jti` of its token"
+    : findMistakenFields(body, FIELDS);
   if (mistake !== undefined) return errorResponse(STATUS_CODE.BadRequest, mistake, NO_STORE);
   try {
     return json(await handler.revoke(body as RevokeRequest), STATUS_CODE.OK, NO_STORE); // It checks all.

@@ -18,12 +18,15 @@ const FIELDS: OtherNames = {
     "expiresin",
     "expiry",
     "expiration",
+    "expirationtime",
+    "duration",
     "lifetime",
+    "maxage",
     "validfor",
     "ttlseconds",
   ],
   subject: ["sub", "room", "roomid", "roomname"],
-  nodeId: ["node", "nodename", "peerid"],
+  nodeId: ["node", "nodename", "peer", "peerid", "name", "clientid", "deviceid"],
   iceServers: ["ice", "iceserver"],
 };
 

@@ -5,6 +5,7 @@ import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
 import { generateKeyPairJwk, type ServerOptions } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
+import { RawClient } from "../helpers/raw_client.ts";
 import { newProvider } from "../helpers/provider.ts";
 import { hasRedis, startRedis, type TestRedis } from "../helpers/redis.ts";
 import { ADMIN_SECRET, startServer, type TestServer } from "../helpers/server.ts";
@@ -116,6 +117,7 @@ Deno.test("revoke: every mistake of a caller gets a clear answer", async () => {
       [{ token: "eyJ" }, "`token`: use `jti`"],
       [{ room: "r", issuedBefore: "now" }, "`room`: use `subject`"],
       [{ subject: "r", issued_before: "now" }, "`issued_before`: use `issuedBefore`"],
+      [{ subject: "r", nodeId: "a", issuedBefore: "now" }, "by the `jti` of its token"],
       [{ jti: "a", exp: 5 }, "`exp`: use `expiresAt`"],
       [{ subject: "r", issuedBefore: "yesterday" }, "`issuedBefore` must be a time"],
       [[], "The body must be a JSON object"],
@@ -130,6 +132,21 @@ Deno.test("revoke: every mistake of a caller gets a clear answer", async () => {
   const get = await fetch(`${server.url}/revoke`);
   await get.body?.cancel();
   assertEquals([get.status, get.headers.get("allow")], [405, "POST"]);
+});
+
+Deno.test("revoke: clients that are refused and answer no close keep no other of their address out", async () => {
+  await using server = await startServer({ limits: { maxPendingConnectionsPerIp: 3 } });
+  const [revoked, good] = [await mint(server), await mint(server)];
+  await revoke(server, { jti: revoked.jti });
+  const { port } = new URL(server.url);
+  const query = new URLSearchParams({ token: revoked.token, nodeId: "late" });
+  const refused: RawClient[] = [];
+  for (let n = 1; n <= 5; n++) {
+    refused.push(await RawClient.open(Number(port), `/signal?${query}`));
+    await until("it to be refused", () => server.stats().closing === n);
+  }
+  await using _ = await join(server, good.token, "a");
+  for (const client of refused) client[Symbol.dispose]();
 });
 
 /** Servers of one key, so that a token of one is a token of all. */

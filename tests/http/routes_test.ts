@@ -167,6 +167,12 @@ Deno.test("POST /token says which field is meant by another name, and ignores ot
   }
   const two = await error(await post(server.url, '{"room":"r","expiresIn":"1h"}'));
   assertMatch(two.error, /`room`: use `subject`, and no field `expiresIn`: use `ttl`/);
+  for (const name of ["duration", "maxAge", "max_age", "expirationTime"]) {
+    assertMatch((await error(await post(server.url, `{"${name}":"1h"}`))).error, /use `ttl`/);
+  }
+  for (const name of ["deviceId", "clientId", "peer", "name"]) {
+    assertMatch((await error(await post(server.url, `{"${name}":"a"}`))).error, /use `nodeId`/);
+  }
   const others = { jti: "x", userId: "x", role: "x", "": "x", ["room".repeat(99)]: "x", iat: 1 };
   const text = JSON.stringify({ ...right, ...others }).replace("{", '{"__proto__":1,');
   const { expiresAt: _, token: _token, jti, ...answer } = await (await post(server.url, text))
