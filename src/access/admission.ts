@@ -203,11 +203,13 @@ export function createConsumerAuthorizer(
     if (token === undefined) {
       return rejected(CLOSE.invalidConsumerToken, { cause: "There is no token" });
     }
-    if (expired.has(token)) return rejected(CLOSE.invalidConsumerToken, EXPIRED);
+    if (expired.has(token)) return rejected(CLOSE.expiredConsumerToken, EXPIRED);
     return limiter.attempt(address, () => verdictOf(verify(token, room))).then(async (attempt) => {
       if (attempt.kind === "valid") return accepted(await identityOf(attempt.value, token));
       if (attempt.kind === "expired") expired.add(token);
-      return rejected(closeReasonFor(attempt, CLOSE.invalidConsumerToken), causeOf(attempt));
+      const isExpired = attempt.kind === "expired";
+      const close = isExpired ? CLOSE.expiredConsumerToken : CLOSE.invalidConsumerToken;
+      return rejected(closeReasonFor(attempt, close), causeOf(attempt));
     }).catch((cause) => rejected(refusals.logFailure("Verifying a consumer token failed", cause)));
   };
 }

@@ -48,7 +48,7 @@ type Refusals = Pick<RefusalLog, "logFailure">;
 /** What a client is told whose token is revoked. */
 export const REVOKED_MESSAGE = "The token has been revoked";
 
-const EXPIRED: RoomTokenVerdict = refused(CLOSE.invalidToken, "The token has expired (exp)", {
+const EXPIRED: RoomTokenVerdict = refused(CLOSE.expiredToken, "The token has expired (exp)", {
   claim: "exp",
 });
 
@@ -108,7 +108,8 @@ function refusalFor(
 ): RoomTokenVerdict {
   const detail = causeOf(attempt);
   if (attempt.kind !== "throttled") {
-    return refused(CLOSE.invalidToken, attempt.error.message, detail);
+    const close = attempt.kind === "expired" ? CLOSE.expiredToken : CLOSE.invalidToken;
+    return refused(close, attempt.error.message, detail);
   }
   const message =
     `Too many tokens from your address were invalid: try again in ${attempt.seconds} s`;

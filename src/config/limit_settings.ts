@@ -75,7 +75,7 @@ const TEXTS: Readonly<
   maxPendingConnectionsPerIp: {
     name: "MAX_PENDING_CONNECTIONS_PER_IP",
     summary:
-      "Sockets of one address that have not joined, including refused ones that are still open",
+      "Sockets of one address that have not joined, and refused ones that are still open, unless their token was valid once",
     whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
   },
   maxRefusedConnections: {

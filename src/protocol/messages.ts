@@ -209,8 +209,10 @@ export const CLOSE = {
   missingRoom: { code: 4001, reason: "missing room", status: 401 },
   /** The client did not register in time, or no verdict on its token came. Come back. */
   registrationTimeout: { code: 4002, reason: "registration timeout", status: 403 },
-  /** The room token is malformed, forged or expired. Come back once, with a new token. */
+  /** The room token is malformed or forged. Come back once, with a new token. */
   invalidToken: { code: 4003, reason: "invalid or expired token", status: 401 },
+  /** The room token has expired, its signature is valid; clients see no difference. */
+  expiredToken: { code: 4003, reason: "invalid or expired token", status: 401 },
   /** The room token has been revoked. Stop. */
   revokedToken: { code: 4003, reason: "token revoked", status: 401 },
   /** The room in the URL is not the token's. Stop. */
@@ -223,8 +225,10 @@ export const CLOSE = {
   nodeIdTooLong: { code: 4003, reason: "nodeId is longer than 128 characters", status: 403 },
   /** The host's `authorize` refused the request. Come back once, with other credentials. */
   notAuthorized: { code: 4003, reason: "not authorized", status: 403 },
-  /** The consumer token is missing, malformed, forged or expired. Come back once, with a new token. */
+  /** The consumer token is missing, malformed or forged. Come back once, with a new token. */
   invalidConsumerToken: { code: 4003, reason: "invalid or expired consumer token", status: 401 },
+  /** The consumer token has expired, its signature is valid; clients see no difference. */
+  expiredConsumerToken: { code: 4003, reason: "invalid or expired consumer token", status: 401 },
   /** A consumer registered where authentication is on and no consumer key is configured. Stop. */
   consumersRefused: {
     code: 4003,

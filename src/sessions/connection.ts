@@ -223,7 +223,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
     if (!this.#end()) return;
     this.closeReason = reason;
     this.#context.metrics.countClose(reason.code);
-    this.#context.connections.markClosing(this);
+    this.#context.connections.markClosing(this, reason);
     logClose(this.#context, this.logFields, { reason, hadJoined, detail });
     const { clock } = this.#context;
     const lastReceivedAt = this.lastReceivedAt;

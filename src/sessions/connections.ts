@@ -50,6 +50,13 @@ const RESERVE_MS = 60_000;
 /** One in so many sockets may be a refused one, so that accepted clients find room. */
 const REFUSED_SHARE = 4;
 
+/** Why clients are refused whose token was valid once. */
+const WERE_VALID: ReadonlySet<CloseReason> = new Set([
+  CLOSE.expiredToken,
+  CLOSE.revokedToken,
+  CLOSE.expiredConsumerToken,
+]);
+
 /** Options of {@linkcode Connections}. */
 export interface ConnectionsOptions {
   /** What the ids of connections begin with: the id of this instance. */
@@ -185,9 +192,14 @@ export class Connections {
     this.#count(connection, PHASES.opening.sockets, PHASES.opening.pending);
   }
 
-  /** Counts a socket that was told to close. */
-  markClosing(connection: TrackedConnection): void {
-    this.setPhase(connection, PHASES[connection.phase].pending ? "refused" : "closing");
+  /**
+   * Counts a socket that was told to close. A client whose token was valid once comes back with it again
+   * and again: it must not keep the others of its address out, so it is not pending any more.
+   */
+  markClosing(connection: TrackedConnection, reason?: CloseReason): void {
+    const wasValid = reason !== undefined && WERE_VALID.has(reason);
+    const isRefused = PHASES[connection.phase].pending && !wasValid;
+    this.setPhase(connection, isRefused ? "refused" : "closing");
   }
 
   /** Moves a socket to another phase; one that is closed stays so, since Deno may report it twice. */

@@ -5,7 +5,7 @@
 
 /**
  * `opening` since its upgrade, `pending` once open, `joined` a room; `refused` once it was told to
- * close before it joined, `closing` if after; `neverOpened` if it did not open in time, `closed` for
+ * close before it joined, `closing` if after, or if its token was valid once; `neverOpened` if it did not open in time, `closed` for
  * good.
  */
 export type Phase =

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { CLOSE } from "../../src/protocol/messages.ts";
 import { Connections, type Phase, type TrackedConnection } from "../../src/sessions/connections.ts";
 import { type Limits, resolveLimits } from "../../src/access/limits.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -191,6 +192,18 @@ Deno.test("Connections.exceededLimit() tells which limit is reached, of the addr
   new FakeConnection(connections, { phase: "pending", address: "192.0.2.3" });
   new FakeConnection(connections, { phase: "pending", address: "192.0.2.4" });
   assertEquals(connections.exceededLimit(here), "pending");
+});
+
+Deno.test("Connections counts no client as pending that is refused for a token that was valid once", () => {
+  const { connections } = connectionsOf({ maxPendingConnectionsPerIp: 2 });
+  const here = "192.0.2.1";
+  const pending = () => new FakeConnection(connections, { phase: "pending", address: here });
+  for (const reason of [CLOSE.expiredToken, CLOSE.revokedToken, CLOSE.expiredConsumerToken]) {
+    connections.markClosing(pending(), reason);
+  }
+  assertEquals([connections.exceededLimit(here), connections.closing], [undefined, 3]);
+  for (let n = 0; n < 2; n++) connections.markClosing(pending(), CLOSE.invalidToken);
+  assertEquals(connections.exceededLimit(here), "pending of address");
 });
 
 Deno.test("Connections.reduceCapacity() allows no more sockets than there were, less a reserve", () => {
