@@ -37,7 +37,11 @@ export async function createAdminGuard(
     const secret = presentedSecret(request.headers);
     const attempt = await limiter.attempt(address, () => verify(secret));
     if (attempt.kind !== "valid") {
-      const cause = attempt.kind === "throttled" ? "too many" : secret === "" ? "missing" : "wrong";
+      const cause = attempt.kind === "throttled"
+        ? "too often"
+        : secret === ""
+        ? "missing"
+        : "wrong";
       refusals.refusedSecret(address, { path: splitUrl(request.url).pathname, cause });
     }
     switch (attempt.kind) {
