@@ -9,6 +9,8 @@ LABEL org.opencontainers.image.title="client-db-sync" \
 
 WORKDIR /app
 COPY deno.json deno.lock ./
+# Members of the workspace in deno.json.
+COPY page/deno.json page/deno.json
 COPY vendor vendor
 COPY src src
 COPY scripts/generate-keys.ts scripts/generate-keys.ts

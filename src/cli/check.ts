@@ -34,7 +34,7 @@ async function check(given: Given): Promise<number> {
   const environment = await readEnvironment();
   const config = readConfig(environment);
   const notes = await notesOfStart(config);
-  printSettings(environment);
+  printSettings(environment, config);
   for (const warning of [...config.warnings, ...notes]) printError(`Warning: ${warning}`);
   if (!environment.canSeeOthers) {
     const command = commandForAllHosts("check");
@@ -68,11 +68,15 @@ async function notesOfStart(config: Config): Promise<readonly string[]> {
   return notes;
 }
 
-function printSettings({ get, fromFile }: Environment): void {
+function printSettings({ get, fromFile }: Environment, { host }: Config): void {
+  const memory = defaultMemoryLimit();
+  const computed = new Map([
+    ["HOST", host],
+    ...memory === undefined ? [] : [["MAX_MEMORY_MB", String(memory)] as const],
+  ]);
   const settings = effectiveSettings(get, fromFile).map((setting) => {
-    const memory = defaultMemoryLimit();
-    const isComputed = setting.name === "MAX_MEMORY_MB" && setting.source === "default";
-    return isComputed && memory !== undefined ? { ...setting, value: String(memory) } : setting;
+    const value = setting.source === "default" ? computed.get(setting.name) : undefined;
+    return value === undefined ? setting : { ...setting, value };
   });
   const nameWidth = Math.max(...settings.map(({ name }) => name.length));
   const valueWidth = Math.max(...settings.map(({ value }) => Math.min(value.length, 40)));

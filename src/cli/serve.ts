@@ -3,15 +3,15 @@
  * signals.
  */
 
-import metadata from "../../deno.json" with { type: "json" };
 import type { Config } from "../config/config.ts";
-import { type Environment, isOnDeploy, readEnvironment } from "../config/environment.ts";
+import { type Environment, readEnvironment } from "../config/environment.ts";
 import { EnvironmentReader, hideValues, type Setting, shorten } from "../config/setting_reader.ts";
 import { InternalListenError } from "../http/internal_listen_error.ts";
-import { createServer, type ListenAddress, type SignalingServer } from "../http/server.ts";
+import { createServer, type SignalingServer } from "../http/server.ts";
 import { EXAMPLE_INTERNAL_PORT, GENERAL } from "../config/settings.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
+import { announce, announcePage, hasPage, HeldLines } from "./announce.ts";
 import type { Command, Given } from "./command.ts";
 import { readConfig, startFailure } from "./configuration.ts";
 import { EXIT, Failure } from "./failure.ts";
@@ -47,13 +47,41 @@ const OPTIONS: Readonly<Record<string, Setting<unknown>>> = {
 async function serve(given: Given): Promise<undefined> {
   const environment = withOptions(await readEnvironment(), given);
   const config = readConfig(environment);
+  // The address of the page comes first, before any advice.
+  const lines = new HeldLines(print, hasPage(config));
   const logger = neverThrowing(createLogger({
     level: config.logLevel,
     format: config.logFormat ?? (Deno.stdout.isTerminal() ? "pretty" : "json"),
-    write: print, // Throws on a full disk; the server goes on.
+    write: (line) => lines.write(line), // Throws on a full disk; the server goes on.
   }));
+  try {
+    await start({
+      config,
+      given,
+      logger,
+      lines,
+      secretIsInFile: environment.fromFile.has("ADMIN_SECRET"),
+    });
+  } finally {
+    lines.release();
+  }
+}
+
+/** What a start needs. */
+interface Start {
+  readonly config: Config;
+  readonly given: Given;
+  readonly logger: Logger;
+  readonly lines: HeldLines;
+  readonly secretIsInFile: boolean;
+}
+
+async function start({ config, given, logger, lines, secretIsInFile }: Start): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
-  const stop = (exitCode: number) => stopServer(server, config, logger, exitCode);
+  const stop = (exitCode: number) => {
+    lines.release();
+    return stopServer(server, config, logger, exitCode);
+  };
   const server = await createServer({
     ...await serverOptions(config, logger),
     onExhausted: () => stop(EXIT.exhausted),
@@ -65,7 +93,8 @@ async function serve(given: Given): Promise<undefined> {
     throw new Failure({ lines: [listenFailure(error, config, given)] });
   });
   surviveUnexpectedErrors(logger);
-  announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
+  lines.release(() => announcePage(logger, config, address));
+  announce(logger, config, address, secretIsInFile);
 }
 
 /**
@@ -89,32 +118,6 @@ function withOptions(environment: Environment, given: Given): Environment {
     get: (name) => values.get(name) ?? environment.get(name),
     problems: new Map([...environment.problems].filter(([name]) => !values.has(name))),
   };
-}
-
-function announce(
-  logger: Logger,
-  { auth }: Config,
-  { host, port, url, internalUrl }: ListenAddress,
-  secretIsInFile: boolean,
-): void {
-  logger.info(`Listening on ${url}`, {
-    host,
-    port,
-    auth: auth.enabled ? "enabled" : "disabled",
-    version: metadata.version,
-    deno: Deno.version.deno,
-  });
-  if (internalUrl !== undefined) logger.info(`Metrics on ${internalUrl}/metrics`);
-  // On Deploy and on a Unix socket, clients know another URL.
-  if (isOnDeploy() || !url.startsWith("http:")) return;
-  const webSocket = `${url.replace("http", "ws")}/signal`;
-  if (!auth.enabled) return logger.info(`Connect to ${webSocket}?room=my-room`);
-  const source = secretIsInFile ? ". ./.env; " : "";
-  logger.info(
-    `Get a first token with: ${source}curl ${url}/token -H "x-admin-secret: $ADMIN_SECRET" ` +
-      `-H "content-type: application/json" -d '{"ttl":"24h","subject":"my-room"}'`,
-  );
-  logger.info(`Connect to ${webSocket}?token=...`);
 }
 
 /** Counts and logs errors that no handler caught: the server continues for the other clients. */

@@ -20,6 +20,7 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     drainSeconds: config.drainSeconds,
     clockToleranceSeconds: config.clockToleranceSeconds,
     closeExpired: config.closeExpired,
+    playground: config.playground,
     trustedProxies: config.trustedProxies,
     limits: { ...config.limits, maxMemoryMb: memoryLimit(config, logger) },
     ...(consumerAuth === undefined ? {} : { consumerAuth }),

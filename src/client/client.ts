@@ -69,7 +69,7 @@ export class SignalingClient extends EventTarget {
       nodeId,
       backoff,
       onFrame: (data) => this.#receive(parse(data)),
-      onSent: (message) => "token" in message || this.#emit("message", { sent: true, message }),
+      onSent: (message) => message["token"] ?? this.#emit("message", { sent: true, message }),
       onState: (change) => this.#emit("state", change),
       onStop: ({ code, reason }, error) => {
         this.#peers.close();

@@ -25,6 +25,13 @@ export const ACCESS = {
     summary: "true lets anyone join without a token: for local development only",
     read: readBoolean,
   }),
+  playground: setting({
+    name: "PLAYGROUND",
+    default: "false",
+    summary:
+      "true serves the page that tries connections at GET /, which is there without authentication in any case",
+    read: (reader) => readBoolean(reader) ?? false,
+  }),
   /** `undefined` if it is not set, which `config.ts` reports, or is malformed. */
   privateKeyJwk: setting({
     name: "PRIVATE_KEY_JWK",

@@ -7,6 +7,7 @@ import { decodeJwks, readAlgorithms } from "../access/key_set.ts";
 import { assertPartners } from "../access/keys.ts";
 import type { ConsumerAuthOptions } from "../access/consumer_tokens.ts";
 import type { Limits } from "../access/limits.ts";
+import { DEFAULTS } from "../runtime/defaults.ts";
 import type { LogFormat, LogLevel } from "../runtime/logger.ts";
 import { type IceSettings, readIce } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
@@ -31,6 +32,8 @@ export interface Config {
   readonly warnings: readonly string[];
   /** Whether room tokens are needed, and with which keys. */
   readonly auth: AuthConfig;
+  /** Whether the page is served although there is authentication. */
+  readonly playground: boolean;
   /** How consumer tokens are verified, if consumers are let in by tokens. */
   readonly consumerAuth: ConsumerAuthOptions | undefined;
   /** Web pages that may connect; any if it is not set. */
@@ -96,8 +99,8 @@ const SHORT_SECRET_BYTES = 32;
  */
 export function parseConfig(get: Lookup, keygen: string): Config {
   const environment = new EnvironmentReader(get, keygen);
+  const host = environment.read(GENERAL.host);
   const first = {
-    host: environment.read(GENERAL.host),
     port: environment.read(GENERAL.port),
     internal: readInternal(environment),
     logLevel: environment.read(GENERAL.logLevel),
@@ -106,6 +109,8 @@ export function parseConfig(get: Lookup, keygen: string): Config {
   };
   const config = {
     ...first,
+    host: host ?? (first.auth.enabled ? DEFAULTS.host : DEFAULTS.openHost),
+    playground: environment.read(GENERAL.playground),
     consumerAuth: readConsumerAuth(environment),
     allowedOrigins: environment.read(GENERAL.allowedOrigins),
     trustedProxies: environment.read(GENERAL.trustedProxies),

@@ -143,6 +143,28 @@ export function machineMemory(): number | undefined {
   return Math.floor(Deno.systemMemoryInfo().total / MEGABYTE);
 }
 
+/** Whether no other machine reaches a server that listens on this address. */
+export function isLoopback(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
+}
+
+/** Addresses of this machine that are shown at most. */
+const MAX_ADDRESSES = 3;
+
+/**
+ * The addresses at which other machines of the network may reach a server that listens on `host`: none
+ * where it listens on one address alone, or where the permission to know them is missing.
+ */
+export function otherAddresses(host: string): readonly string[] {
+  const permission = { name: "sys", kind: "networkInterfaces" } as const;
+  const isAny = host === "0.0.0.0" || host === "::";
+  if (!isAny || Deno.permissions.querySync(permission).state !== "granted") return [];
+  return Deno.networkInterfaces()
+    .filter(({ family, address }) => family === "IPv4" && !/^(127|169\.254)\./.test(address))
+    .map(({ address }) => address)
+    .slice(0, MAX_ADDRESSES);
+}
+
 /** Whether this is Deno Deploy, which runs several instances at any time. */
 export function isOnDeploy(): boolean {
   const name = "DENO_DEPLOYMENT_ID";

@@ -17,11 +17,12 @@ export const EXAMPLE_INTERNAL_PORT = 9090;
 
 /** The settings that are no limits, in the order of the docs. */
 export const GENERAL = {
+  /** `undefined` if it is not set: the default depends on authentication. */
   host: setting({
     name: "HOST",
     default: DEFAULTS.host,
-    summary: "Address to listen on",
-    read: (reader) => readHost(reader, DEFAULTS.host),
+    summary: `Address to listen on; without authentication the default is ${DEFAULTS.openHost}`,
+    read: (reader) => reader.text === undefined ? undefined : readHost(reader, DEFAULTS.host),
   }),
   port: setting({
     name: "PORT",

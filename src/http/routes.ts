@@ -1,7 +1,7 @@
 /**
  * The HTTP routes of a standalone server: tables from path and method to a function, one for the port
  * of clients, in front of the signaling handler, and one for the internal port. Every answer is JSON,
- * but for the metrics.
+ * but for the metrics, the page and the client for browsers.
  */
 
 import { remoteAddressOf } from "../access/address.ts";
@@ -13,14 +13,15 @@ import { failureFields } from "../runtime/logger.ts";
 import { createAdminRoutes } from "./admin_routes.ts";
 import { createIceRoute } from "./ice_route.ts";
 import { createKeyRoutes } from "./key_routes.ts";
+import { createPageRoutes } from "./page_routes.ts";
 import { createProbes } from "./probes.ts";
 import { errorResponse, methodNotAllowed, NO_STORE, STATUS_CODE } from "./responses.ts";
 import { issueTokenRoute } from "./token_route.ts";
 import { revokeRoute } from "./revoke_route.ts";
 import { hasValidUrl, splitUrl } from "./url.ts";
 
-/** Paths of a server with authentication, and the one that people try first. */
-const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json", "/"];
+/** Paths of a server with authentication. */
+const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json"];
 
 /** What the routes depend on. */
 export interface RoutesOptions {
@@ -32,6 +33,8 @@ export interface RoutesOptions {
   readonly usesRoomTokens: boolean;
   /** Whether what operators use is on a port of its own, and on no other. */
   readonly hasInternalPort: boolean;
+  /** Whether the page is served, and the client for browsers. */
+  readonly hasPage: boolean;
   /** Whether the server is shutting down. */
   readonly isDraining: () => boolean;
   /** Milliseconds since the Unix epoch. */
@@ -62,6 +65,9 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
     internal.set(path, get(probe));
   }
   for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
+  if (options.hasPage) {
+    for (const [path, pageRoute] of createPageRoutes()) routes.set(path, get(pageRoute));
+  }
   routes.set("/ice-servers", createIceRoute(endpoint));
   const metrics = () => metricsResponse(handler);
   if (hasInternalPort) internal.set("/metrics", get(metrics));

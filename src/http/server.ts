@@ -48,6 +48,13 @@ export interface ServerOptions extends Omit<SignalingHandlerOptions, "path"> {
    */
   internalHost?: string;
   /**
+   * Whether `GET /` answers the page that tries connections although there is authentication; without
+   * authentication it does so in any case.
+   *
+   * @default {false}
+   */
+  playground?: boolean;
+  /**
    * Called when the process has run out of file descriptors and most of them are lost for good to a
    * defect of Deno 2.9 (see `neverOpened` in `SignalingStats`): only a new process can accept clients again.
    */
@@ -61,7 +68,7 @@ export interface ListenOptions {
   /**
    * The address to listen on.
    *
-   * @default {"0.0.0.0"}
+   * @default {"0.0.0.0"}, or `"127.0.0.1"` where `authEnabled` is `false`
    */
   host?: string;
 }
@@ -129,6 +136,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     internalPort,
     internalHost = DEFAULTS.internalHost,
     onExhausted,
+    playground = false,
     ...handlerConfig
   } = config;
   const { authEnabled = true, authorize, clock = systemClock } = handlerConfig;
@@ -138,6 +146,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
   if (onExhausted !== undefined && typeof onExhausted !== "function") {
     throw new TypeError("`onExhausted` must be a function");
   }
+  if (typeof playground !== "boolean") throw new TypeError("playground must be true or false");
   const usesRoomTokens = authEnabled && authorize === undefined;
   if (usesRoomTokens && !adminSecret) {
     throw new TypeError(
@@ -151,6 +160,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
   if (internalPort !== undefined) checkInteger("internalPort", internalPort, MAX_PORT);
   const endpoint = await createHandlerParts({ ...handlerConfig, path: SIGNAL_PATH });
   const { handler, connections, logger } = endpoint;
+  const defaultHost = authEnabled ? DEFAULTS.host : DEFAULTS.openHost;
   let draining = false;
   let listener: Listener | undefined;
   let internalListener: Listener | undefined;
@@ -159,6 +169,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
     adminSecret: adminSecret || undefined,
     usesRoomTokens,
     hasInternalPort: internalPort !== undefined,
+    hasPage: playground || !authEnabled,
     isDraining: () => draining,
     now: () => clock.now(),
   });
@@ -197,7 +208,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
   const close = (options?: { drainMs?: number }) => stopped ??= stop(options);
 
   return {
-    async listen({ port = defaultPort, host = DEFAULTS.host } = {}) {
+    async listen({ port = defaultPort, host = defaultHost } = {}) {
       if (listener !== undefined) throw new TypeError("The server has been told to listen already");
       if (draining) throw new TypeError("The server has been closed");
       listener = new Listener({ fetch, onFailure: listenerFailed, clock, logger });

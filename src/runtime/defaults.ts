@@ -7,6 +7,8 @@
 export const DEFAULTS = {
   /** Address to listen on. */
   host: "0.0.0.0",
+  /** The same without authentication: no other machine reaches it. */
+  openHost: "127.0.0.1",
   /** Port to listen on. */
   port: 8080,
   /** Address to listen on for operators. */

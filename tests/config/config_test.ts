@@ -28,6 +28,7 @@ Deno.test("parseConfig() needs keys and a secret and has a default for the rest"
     maxTokenTtl: undefined,
     clockToleranceSeconds: 60,
     closeExpired: false,
+    playground: false,
     ice: { iceServers: [], turn: undefined, iceTtl: "24h" },
     registerTimeoutMs: 10_000,
     idleTimeoutSeconds: 30,
@@ -55,6 +56,7 @@ Deno.test("parseConfig() reads every setting", () => {
     LOG_FORMAT: "pretty",
     PUBLIC_KEY_JWK: keys.publicKeyJwk,
     AUTH_DISABLED: "false",
+    PLAYGROUND: "true",
     ALLOWED_ORIGINS: "https://a.example, https://*.b.example",
     TRUSTED_PROXIES: "10.0.0.0/8,::1",
     MAX_TOKEN_TTL: "30d",
@@ -71,6 +73,7 @@ Deno.test("parseConfig() reads every setting", () => {
   assertEquals(config.allowedOrigins, ["https://a.example", "https://*.b.example"]);
   assertEquals(config.trustedProxies, ["10.0.0.0/8", "::1"]);
   assertEquals([config.maxTokenTtl, config.closeExpired], ["30d", true]);
+  assertEquals(config.playground, true);
   assertEquals([config.registerTimeoutMs, config.idleTimeoutSeconds, config.drainSeconds], [
     1,
     2,
@@ -94,12 +97,13 @@ Deno.test("parseConfig() takes an empty setting for one that is not set", () => 
 
 Deno.test("parseConfig() needs nothing without auth, and warns loudly", () => {
   const config = parse({ AUTH_DISABLED: "true", PRIVATE_KEY_JWK: "left over" });
-  assertEquals(config.auth, { enabled: false, adminSecret: undefined });
+  const auth = { enabled: false, adminSecret: undefined };
+  assertEquals<unknown>([config.auth, config.host], [auth, "127.0.0.1"]);
   assertEquals(config.warnings.length, 2);
   assert(config.warnings[0]?.includes("AUTHENTICATION IS OFF"));
   assert(config.warnings[1]?.includes("ALLOWED_ORIGINS"));
-  const { warnings } = parse({ AUTH_DISABLED: "true", ALLOWED_ORIGINS: "null" });
-  assertEquals(warnings.length, 1);
+  const open = parse({ AUTH_DISABLED: "true", ALLOWED_ORIGINS: "null", HOST: "0.0.0.0" });
+  assertEquals([open.warnings.length, open.host], [1, "0.0.0.0"]);
 });
 
 Deno.test("parseConfig() keeps an admin secret without auth, and checks it", () => {

@@ -34,10 +34,22 @@ Deno.test("server.listen() tells the port it got", async () => {
 });
 
 Deno.test("server.listen() takes the port of the configuration and listens everywhere", async () => {
-  await using server = await createServer({ authEnabled: false, port: 0 });
+  const adminSecret = "a-secret-of-thirty-two-bytes-or-so";
+  await using server = await createServer({
+    ...await generateKeyPairJwk(),
+    adminSecret,
+    port: 0,
+  });
   const { host, url, port } = await server.listen();
   assertEquals([host, url], ["0.0.0.0", `http://127.0.0.1:${port}`]);
   await (await fetch(`${url}/health`)).body?.cancel();
+});
+
+Deno.test("server.listen() without authentication listens for this machine alone, unless told otherwise", async () => {
+  await using server = await createServer({ authEnabled: false, port: 0 });
+  assertEquals((await server.listen()).host, "127.0.0.1");
+  await using open = await createServer({ authEnabled: false, port: 0 });
+  assertEquals((await open.listen({ host: "0.0.0.0" })).host, "0.0.0.0");
 });
 
 Deno.test("server.listen() speaks IPv6", async () => {
@@ -72,7 +84,7 @@ Deno.test("server.fetch() answers without a listener", async () => {
   await using server = await openServer();
   const response = await server.fetch(new Request("http://any.host/health"));
   assertEquals((await response.json()).auth, "disabled");
-  assertEquals((await server.fetch(new Request("http://any.host/"))).status, 404);
+  assertEquals((await server.fetch(new Request("http://any.host/nothing"))).status, 404);
 });
 
 Deno.test("server.close() closes every client with 1001 and its own reason", async () => {

@@ -1,0 +1,200 @@
+/**
+ * What can be wrong, in words: one problem each with its reason and what to change. When one of them
+ * applies is decided in `refusal.ts`, for the way to the server, and in `path.ts`, for that to a peer.
+ */
+
+/** A problem as the page shows it. */
+export interface Problem {
+  /** Its name, for tests and for links. */
+  readonly id: string;
+  /** What is wrong, in a few words. */
+  readonly title: string;
+  /** Why. */
+  readonly why: string;
+  /** What to change. */
+  readonly advice: string;
+  /** Whether connections may work all the same. */
+  readonly isWarning?: boolean;
+}
+
+const TOKEN_HELP = "Your backend gets one by POST /token. By hand, where .env has the keys: " +
+  "deno run -N -E --allow-read=.env jsr:@aikofy/client-db-sync token --subject ROOM --ttl 1h";
+
+/** Every problem that needs nothing or a few texts to be told. */
+export const PROBLEMS = {
+  noWebRtc: (): Problem => ({
+    id: "no-webrtc",
+    title: "This browser has no WebRTC",
+    why: "RTCPeerConnection is missing: it is too old, or an extension or policy turns it off.",
+    advice: "Use Chrome 84, Firefox 113 or Safari 15.4, or newer, and allow WebRTC.",
+  }),
+  unreachable: (origin: string): Problem => ({
+    id: "unreachable",
+    title: "The server does not answer",
+    why: `Nothing answers at ${origin}.`,
+    advice:
+      "Check that the server runs, and that this device reaches its address and port. The page " +
+      "tries again by itself.",
+  }),
+  stopping: (): Problem => ({
+    id: "stopping",
+    title: "The server is stopping",
+    why: "It closes all sockets and accepts no new ones.",
+    advice: "Wait until it has started again: the page tries by itself.",
+    isWarning: true,
+  }),
+  overloaded: (): Problem => ({
+    id: "overloaded",
+    title: "The server is short of memory",
+    why: "Its process uses more than MAX_MEMORY_MB, so it accepts no new sockets.",
+    advice: "Raise MAX_MEMORY_MB, give the machine more memory, or run another instance.",
+  }),
+  origin: (origin: string): Problem => ({
+    id: "origin",
+    title: "The server refuses pages of this origin",
+    why: `ALLOWED_ORIGINS is set and does not contain ${origin}, where this page is from.`,
+    advice:
+      `Add ${origin} to ALLOWED_ORIGINS, with a comma between origins, and restart the server.`,
+  }),
+  noSocket: (): Problem => ({
+    id: "no-socket",
+    title: "The server answers, but no WebSocket opens",
+    why: "HTTP requests are answered, and the WebSocket to /signal is refused.",
+    advice:
+      "If there is a proxy in front, let it pass WebSockets (Upgrade and Connection). If not, a " +
+      "limit of the server is reached: MAX_CONNECTIONS, or MAX_CONNECTIONS_PER_IP. Its log says which.",
+  }),
+  throttled: (): Problem => ({
+    id: "throttled",
+    title: "Too many tokens from this address were invalid",
+    why: "The server refuses this address for up to a minute (MAX_FAILED_AUTH_PER_MINUTE).",
+    advice: "Wait a minute, then use a valid token.",
+  }),
+  noToken: (): Problem => ({
+    id: "no-token",
+    title: "This server needs a token",
+    why: "Authentication is on, and no token was given.",
+    advice: `Paste a room token into the field Token. ${TOKEN_HELP}`,
+  }),
+  malformedToken: (): Problem => ({
+    id: "malformed-token",
+    title: "This is not a token",
+    why: "A token is a JWT: three parts of letters, digits, - and _ with dots between them.",
+    advice: `Paste the whole token and nothing else. ${TOKEN_HELP}`,
+  }),
+  expiredToken: (when: string): Problem => ({
+    id: "expired-token",
+    title: "The token has expired",
+    why: `It was valid until ${when}.`,
+    advice: `Get a new one, with a longer ttl if visits last longer. ${TOKEN_HELP}`,
+  }),
+  unknownToken: (): Problem => ({
+    id: "bad-token",
+    title: "The server does not accept the token",
+    why:
+      "It has not expired. So its signature does not match: it was signed with another key, or " +
+      "was changed.",
+    advice:
+      "Get a token from this server. If another server signs the tokens, add its public key to " +
+      "VERIFY_KEYS_JWK. If PRIVATE_KEY_JWK was replaced, all tokens of the old key are invalid.",
+  }),
+  foreignToken: (issuer: string): Problem => ({
+    id: "foreign-token",
+    title: "This is no room token",
+    why: `It was issued by ${issuer}, not by a server like this one.`,
+    advice:
+      "If it is a token of your identity provider for a consumer, choose Consumer in Join as. " +
+      `Otherwise use a room token. ${TOKEN_HELP}`,
+  }),
+  wrongRoom: (room: string, own: string): Problem => ({
+    id: "wrong-room",
+    title: "The token is for another room",
+    why: `It admits to the room ${own} alone, and the room here is ${room}.`,
+    advice: `Write ${own} into the field Room, or get a token with "subject": ${
+      JSON.stringify(room)
+    }.`,
+  }),
+  wrongName: (own: string): Problem => ({
+    id: "wrong-name",
+    title: "The token is for another name",
+    why: `It is bound to the nodeId ${own}.`,
+    advice: `Write ${own} into the field Name. Only one tab at a time can use it.`,
+  }),
+  refusedByHost: (): Problem => ({
+    id: "not-authorized",
+    title: "The server's own check refuses this page",
+    why:
+      "The program that runs the server admits clients by itself (authorize), and refuses this one.",
+    advice: "Sign in to that program first, or look at what its authorize function returns.",
+  }),
+  consumersOff: (): Problem => ({
+    id: "consumers-off",
+    title: "This server admits no consumers",
+    why: "It has no keys of an identity provider, so it cannot check a consumer token.",
+    advice: "Set CONSUMER_JWKS_URL or CONSUMER_PUBLIC_KEY_JWK, or join as a peer.",
+  }),
+  consumerToken: (): Problem => ({
+    id: "consumer-token",
+    title: "The server does not accept the consumer token",
+    why:
+      "It is missing, malformed or signed with an unknown key, or its claims are not as required.",
+    advice:
+      "Check that CONSUMER_JWKS_URL or CONSUMER_PUBLIC_KEY_JWK is that of the issuer, and that iss, " +
+      "aud and the room fit CONSUMER_ISSUER, CONSUMER_AUDIENCE and CONSUMER_ROOM_CLAIM. The server's " +
+      "log says what is wrong.",
+  }),
+  provider: (): Problem => ({
+    id: "provider",
+    title: "The identity provider's keys cannot be fetched",
+    why: "The server needs them to check the consumer token.",
+    advice: "Check CONSUMER_JWKS_URL, and that the server may reach that host (--allow-net).",
+  }),
+  noServers: (room: string): Problem => ({
+    id: "no-servers",
+    title: "Nobody serves consumers here",
+    why: `A consumer connects to peers alone, and the room ${room} has none that serves consumers.`,
+    advice: "Open this page in another tab, and join the same room there as a peer.",
+    isWarning: true,
+  }),
+  nameInUse: (name: string): Problem => ({
+    id: "name-in-use",
+    title: "Another tab has this name",
+    why: `A name is used once in a room, and ${name} is used by another tab or device.`,
+    advice: "Write another name into the field Name, or leave it empty, and join again.",
+  }),
+  roomFull: (): Problem => ({
+    id: "room-full",
+    title: "The room is full",
+    why: "It has as many members as it may.",
+    advice: "Raise MAX_PEERS_PER_ROOM or MAX_CONSUMERS_PER_ROOM, or use another room.",
+  }),
+  tooFast: (): Problem => ({
+    id: "too-fast",
+    title: "This page has sent too much",
+    why: "The server has limits of messages and bytes for each client.",
+    advice: "Raise MAX_MESSAGES_PER_SECOND or MAX_BYTES_PER_SECOND, or use a smaller room.",
+  }),
+  closed: (code: number, reason: string): Problem => ({
+    id: "closed",
+    title: "The server has closed the connection",
+    why: `Its reason: ${reason || "none"} (${code}).`,
+    advice: "docs/protocol.md explains the close codes; the server's log may say more.",
+  }),
+  instances: (peer: string, backplane: string | undefined): Problem => ({
+    id: "instances",
+    title: "The page that you were invited by is not in this room",
+    why: backplane === "down"
+      ? `${peer} may be on another instance of the server, and Redis, which connects the ` +
+        "instances, cannot be reached."
+      : `Either ${peer} has left, or it is on another instance of the server: ` + (
+        backplane === "up"
+          ? "the one that answers here is connected to Redis, but perhaps not to the same."
+          : "the one that answers here is connected to no other."
+      ),
+    advice: backplane === "down"
+      ? "Start Redis again, or correct REDIS_URL."
+      : "If several instances run behind one address, set REDIS_URL and REDIS_PREFIX to the same " +
+        "values on all of them.",
+    isWarning: true,
+  }),
+} as const;

@@ -1,0 +1,59 @@
+/** The list of what has happened, each step with the time since the start. */
+
+import { followsEnd, make, trim } from "./dom.ts";
+
+/** The steps that a connection takes. */
+export type Step =
+  | "server"
+  | "token"
+  | "socket"
+  | "ICE servers"
+  | "room"
+  | "list"
+  | "offer"
+  | "answer"
+  | "candidates"
+  | "selected pair"
+  | "round trip"
+  | "channel"
+  | "file"
+  | "end";
+
+/** How a step went. */
+export type Outcome = "ok" | "wait" | "bad";
+
+/** Entries that are kept. */
+const MAX_ENTRIES = 300;
+
+/** Shows steps. */
+export class Timeline {
+  readonly #list: HTMLElement;
+  #start = performance.now();
+
+  constructor(list: HTMLElement) {
+    this.#list = list;
+  }
+
+  /** Counts the time from now on. */
+  restart(): void {
+    this.#start = performance.now();
+    this.#list.replaceChildren();
+  }
+
+  add(step: Step, text: string, outcome: Outcome = "ok"): void {
+    const seconds = ((performance.now() - this.#start) / 1000).toFixed(3);
+    const follows = followsEnd(this.#list);
+    const entry = make(
+      "li",
+      { "data-step": step, "data-outcome": outcome },
+      make("span", { class: "time" }, `${seconds} s`),
+      " ",
+      make("b", {}, outcome === "bad" ? `Failed: ${step}` : step),
+      " ",
+      make("span", {}, text),
+    );
+    this.#list.append(entry);
+    trim(this.#list, MAX_ENTRIES);
+    if (follows) this.#list.scrollTop = this.#list.scrollHeight;
+  }
+}

@@ -1,0 +1,55 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { type CandidateKind, explainPath, type PathFacts, turnFailure } from "../../page/path.ts";
+
+function counts(...kinds: CandidateKind[]): Map<CandidateKind, number> {
+  return new Map(kinds.map((kind) => [kind, 1]));
+}
+
+const FACTS: PathFacts = {
+  peer: "ben",
+  isAnswered: true,
+  local: counts("host"),
+  remote: counts("host"),
+  isGathering: false,
+  isRelayOnly: false,
+  urls: [],
+  failures: [],
+};
+
+const TURN = "turn:turn.example.com";
+const SILENCE = { url: TURN, code: 701, text: "timeout" };
+const REFUSAL = { url: TURN, code: 401, text: "Unauthorized" };
+
+Deno.test("page: why there is no path follows from what both sides have found", () => {
+  const cases: readonly (readonly [string, Partial<PathFacts>])[] = [
+    ["no-answer", { isAnswered: false }],
+    ["no-candidates", { local: counts() }],
+    ["no-candidates", { local: counts(), isRelayOnly: true }],
+    ["slow-gathering", { local: counts(), isGathering: true }],
+    ["no-remote-candidates", { remote: counts() }],
+    ["only-host", {}],
+    ["only-host", { urls: ["stun:stun.example.com"] }],
+    ["needs-turn", { local: counts("host", "srflx"), urls: ["stun:stun.example.com"] }],
+    ["needs-turn", { remote: counts("host", "srflx") }],
+    ["relay-fails", { local: counts("host", "relay"), urls: [TURN] }],
+    ["turn-refused", { urls: [TURN], failures: [SILENCE, REFUSAL] }],
+    ["turn-silent", { urls: [TURN], failures: [SILENCE] }],
+    ["turn-error", { urls: [TURN], failures: [{ ...REFUSAL, code: 486, text: "Quota" }] }],
+    ["turn-refused", { local: counts(), isRelayOnly: true, urls: [TURN], failures: [REFUSAL] }],
+    ["turn-silent", { local: counts(), isRelayOnly: true, urls: [TURN] }],
+    // A relay of either side is enough, so the refusal is not the reason.
+    ["relay-fails", { remote: counts("relay"), urls: [TURN], failures: [REFUSAL] }],
+  ];
+  for (const [id, facts] of cases) {
+    const problem = explainPath({ ...FACTS, ...facts });
+    assertEquals(problem.id, id, JSON.stringify(facts));
+    for (const text of [problem.title, problem.why, problem.advice]) {
+      assertEquals(text !== "", true);
+    }
+  }
+});
+
+Deno.test("page: a STUN server that does not answer is no failure of TURN", () => {
+  assertEquals(turnFailure([{ url: "stun:a", code: 701, text: "" }]), undefined);
+  assertStringIncludes(turnFailure([REFUSAL])?.why ?? "", `${TURN} has answered 401 Unauthorized`);
+});
