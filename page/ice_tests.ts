@@ -4,7 +4,7 @@
  */
 
 import { msText } from "./dom.ts";
-import { type IceFailure, isTurn, turnFailure } from "./path.ts";
+import { type IceFailure, isTurn, noRelay, turnFailure } from "./path.ts";
 import type { Problem } from "./problem.ts";
 
 /** How long a server may take, in milliseconds: browsers ask again for about 10 s. */
@@ -66,11 +66,10 @@ async function testIceServer({ url, server }: Target): Promise<IceResult> {
       const what = isRelay ? "gives a relay" : `sees the address ${found}`;
       return { url, isGood: true, text: `${what}, after ${took()}`, problem: undefined };
     }
-    const problem = turnFailure(failures);
+    const problem = turnFailure(failures) ?? (isRelay ? noRelay([url]) : undefined);
     if (problem !== undefined) {
       return { url, isGood: false, text: `${problem.title} (${took()})`, problem };
     }
-    if (isRelay) return { url, isGood: false, text: `gives no relay (${took()})`, problem };
     return failures.length === 0 && performance.now() - start < PATIENCE_MS / 2
       // A browser keeps quiet about an address that is its own.
       ? {

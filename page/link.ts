@@ -74,7 +74,9 @@ export class Link {
 
   /** What the connection does, in a word. */
   get state(): string {
-    return this.isOpen ? "connected" : this.peer.connection.connectionState;
+    if (this.isOpen) return "connected";
+    const { connectionState } = this.peer.connection;
+    return connectionState === "connected" ? "opening" : connectionState;
   }
 
   /** Counts the candidates that the other side has sent, alone or in a description. */

@@ -84,12 +84,11 @@ function readForm(): Attempt & { readonly isRelayOnly: boolean } {
   const token = tokenField.value.trim();
   const isConsumer = roleField.value === "consumer";
   const text = isConsumer ? undefined : readToken(token);
-  // A room token says which room it is for.
-  if (roomField.value.trim() === "") roomField.value = text?.subject || DEFAULT_ROOM;
   return {
     token,
     isConsumer,
-    room: roomField.value.trim(),
+    // A room token says which room it is for.
+    room: roomField.value.trim() || text?.subject || DEFAULT_ROOM,
     nodeId: nameField.value.trim() || text?.nodeId || ownName,
     isRelayOnly: relayField.checked,
   };
@@ -105,7 +104,6 @@ async function join(): Promise<void> {
   const attempt = current = readForm();
   const { room, nodeId, token } = attempt;
   const { peer: inviter } = readInvitation();
-  writeRoom(room);
   document.title = `${room} · client-db-sync`;
   const health = await reachServer(attempt);
   if (health === undefined || current !== attempt) return;
@@ -113,6 +111,7 @@ async function join(): Promise<void> {
     // A server that admits clients by its own means may need none.
     timeline.add("token", "none given", "wait");
   } else if (token === "") timeline.add("token", "not needed: authentication is off");
+  else if (readToken(token) === undefined) return refuseToken();
   else showToken(attempt, health);
   showInvitation(invitationTo(room, nodeId));
   session = new Session({
@@ -120,13 +119,23 @@ async function join(): Promise<void> {
     inviter,
     health,
     timeline,
-    onState: setState,
+    onState: (text, state) => {
+      setState(text, state);
+      if (state === "joined") writeRoom(room);
+    },
     onProblem: setProblem,
     onIceServers: (servers) => void testServers(servers),
     onLink: showLink,
     onLinks: showPeers,
     onLeft: (link) => link.card.remove(),
   });
+}
+
+/** Such a text cannot even be sent. */
+function refuseToken(): void {
+  timeline.add("token", PROBLEMS.malformedToken().title, "bad");
+  setProblem("", PROBLEMS.malformedToken());
+  setState("Not in a room", "stopped");
 }
 
 function showToken(attempt: Attempt, { clockOffsetMs }: Health): void {

@@ -104,7 +104,8 @@ function turnSilent(url: string): Problem {
   };
 }
 
-function noRelay(urls: readonly string[]): Problem {
+/** The TURN servers have said nothing, and given nothing. */
+export function noRelay(urls: readonly string[]): Problem {
   return {
     id: "turn-silent",
     title: "The TURN servers give no relay",

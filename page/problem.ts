@@ -106,6 +106,12 @@ export const PROBLEMS = {
       "If it is a token of your identity provider for a consumer, choose Consumer in Join as. " +
       `Otherwise use a room token. ${TOKEN_HELP}`,
   }),
+  revokedToken: (): Problem => ({
+    id: "revoked-token",
+    title: "The token has been revoked",
+    why: "It, or all tokens of this room that are as old, was revoked by POST /revoke.",
+    advice: `Get a new one. ${TOKEN_HELP}`,
+  }),
   wrongRoom: (room: string, own: string): Problem => ({
     id: "wrong-room",
     title: "The token is for another room",

@@ -98,9 +98,10 @@ export async function explainClosing(
     case 1013:
       return explainCrowd(reason);
     case 4001:
-      return PROBLEMS.noToken();
+      return attempt.isConsumer ? PROBLEMS.consumersOff() : PROBLEMS.noToken();
     case 4003:
     case 4401:
+    case 4403:
       return explainToken(reason, attempt, await askHealth());
     case 4429:
       return reason === "too many failed attempts" ? PROBLEMS.throttled() : PROBLEMS.tooFast();
@@ -119,6 +120,7 @@ function explainCrowd(reason: string): Problem {
 }
 
 function explainToken(reason: string, attempt: Attempt, health: Health | undefined): Problem {
+  if (reason === "token revoked") return PROBLEMS.revokedToken();
   if (reason === "not authorized") return PROBLEMS.refusedByHost();
   if (reason === "consumer authentication is not configured") return PROBLEMS.consumersOff();
   const now = Date.now() + (health?.clockOffsetMs ?? 0);

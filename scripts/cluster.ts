@@ -113,7 +113,7 @@ async function cluster({ seconds, peers }: Options): Promise<number> {
 
   const address = `127.0.0.1:${proxy.port}`;
   console.log(`Proxy http://${address}, ${redis.url}`);
-  console.log(`In a browser: examples/two-tabs.html?server=ws://${address}/signal`);
+  console.log(`In a browser: http://${address}/ in a few tabs`);
   using _keys = listenToKeys(instances);
   console.log("");
   const startedAt = performance.now();

@@ -236,6 +236,7 @@ const SERVER_OPTIONS: Readonly<
   adminSecret: true,
   internalPort: true,
   internalHost: true,
+  playground: true,
   onExhausted: true,
 };
 

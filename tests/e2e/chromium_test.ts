@@ -1,51 +1,21 @@
-/** The example page in a real browser, against a running server. */
+/** The example pages in a real browser, against a running server. */
 
-import { assertEquals, assertMatch } from "@std/assert";
 import type { Page } from "playwright-core";
 import { createServer } from "../../mod.ts";
 import { browserTest, type TestBrowser } from "../helpers/browser.ts";
-import { until } from "../helpers/client.ts";
+import { newProvider } from "../helpers/provider.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 
-/** Makes a page send and take no ICE candidate, so that there is no path to its peers. */
-const NO_CANDIDATES = {
-  content: `
-    RTCPeerConnection.prototype.addIceCandidate = () => Promise.resolve();
-    const { send } = WebSocket.prototype;
-    WebSocket.prototype.send = function (text) {
-      if (!text.includes("ice-candidate")) send.call(this, text);
-    };
-  `,
-};
-
-/** Makes a page expect another key than its peers have, so that its connections fail. */
-const ANOTHER_KEY = {
-  content: `
-    const describe = RTCPeerConnection.prototype.setRemoteDescription;
-    RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
-      return describe.call(this, { type, sdp: sdp.replace(/(fingerprint:sha-256 )../, "$100") });
-    };
-  `,
-};
-
 browserTest("chromium: two pages exchange data through a running server", async (browser) => {
-  await using server = await startServer();
+  await using server = await startServer({ playground: true });
   const open = await roomOpener(browser, server);
   const ada = await open("ada");
   const ben = await open("ben");
-
   await exchange(ada, ben);
-
-  const { auth, peers, rooms } = await server.health();
-  assertEquals({ auth, peers, rooms }, { auth: "enabled", peers: 2, rooms: 1 });
 });
 
-// The page that reloads offers to the one that stayed, which may not know yet that the old connection
-// has ended. It answers all the same if its own id is the larger one. If it is the smaller one, it
-// takes the offer for one that crossed its own and ignores it, and nobody offers again. A page that
-// reloads closes its connections first, which nearly always arrives in time, but nothing promises it.
 browserTest("chromium: a page that reloads under its nodeId connects again", async (browser) => {
-  await using server = await startServer();
+  await using server = await startServer({ playground: true });
   const open = await roomOpener(browser, server);
   const smaller = await open("ada");
   const larger = await open("ben");
@@ -57,22 +27,26 @@ browserTest("chromium: a page that reloads under its nodeId connects again", asy
 });
 
 browserTest("chromium: pages come back by themselves when the server does", async (browser) => {
-  await using server = await startServer();
+  await using server = await startServer({ playground: true });
   const open = await roomOpener(browser, server);
   const ada = await open("ada");
   const ben = await open("ben");
   await exchange(ada, ben);
 
   await server.close();
-  await hasState(ada, "offline");
-  await hasState(ben, "offline");
+  await hasState(ada, "waiting");
+  await hasState(ben, "waiting");
   await exchange(ada, ben); // Their connection needs no server.
 
   const { port, privateKeyJwk } = server;
-  await using sequel = await createServer({ adminSecret: ADMIN_SECRET, privateKeyJwk });
+  await using sequel = await createServer({
+    adminSecret: ADMIN_SECRET,
+    privateKeyJwk,
+    playground: true,
+  });
   await sequel.listen({ port, host: "127.0.0.1" });
-  await hasState(ada, "connected");
-  await hasState(ben, "connected");
+  await hasState(ada, "joined");
+  await hasState(ben, "joined");
   const eve = await open("eve");
   await exchange(eve, ada);
   await exchange(eve, ben);
@@ -80,75 +54,46 @@ browserTest("chromium: pages come back by themselves when the server does", asyn
 
 browserTest("chromium: a page needs no token where authentication is off", async (browser) => {
   await using server = await startOpenServer();
-  const first = await openTab(browser, { server: server.signal() });
-  const second = await openTab(browser, { server: server.signal() });
-
+  const first = await openTab(browser, { server: server.url });
+  const second = await openTab(browser, { server: server.url });
   await exchange(first, second);
+});
 
-  assertMatch(first.id, /^tab-\w+$/);
-  assertEquals(await first.page.locator("#room").textContent(), "demo");
+browserTest("chromium: a page says where it finds no client", async (browser) => {
+  await using server = await startServer();
+  const page = await browser.newPage();
+  await page.goto(addressOf("two-tabs", { server: server.url }));
+  await page.locator("#state", { hasText: "start the server with AUTH_DISABLED" }).waitFor();
 });
 
 browserTest(
-  "chromium: a page takes ICE servers as URLs or JSON, and says what it cannot read",
+  "chromium: a consumer asks a normal, and the next one when that has left",
   async (browser) => {
-    await using server = await startOpenServer();
-    const ice = ["stun:foo", "stun:a:3478, stun:b", '[{"urls":"stun:foo"}]'];
-    for (const text of ice) await openTab(browser, { server: server.signal(), ice: text });
-    for (const text of ["foo", "[{", '[{"urls":"http://foo"}]']) {
-      const page = await openPage(browser, { server: server.signal(), ice: text });
-      await page.locator("#state[data-state=failed]", { hasText: /^Check .* ice is neither/ })
-        .waitFor();
+    const provider = await newProvider();
+    await using server = await startServer({
+      playground: true,
+      consumerAuth: { jwks: provider.jwks },
+    });
+    const openAs = async (role: string, token: string) => {
+      const page = await browser.newPage();
+      await page.goto(addressOf("consumers", { server: server.url, room: "todos", role, token }));
+      await page.locator("#state", { hasText: "joined" }).waitFor();
+      return page;
+    };
+    const token = await server.token("todos");
+    const normals = [await openAs("normal", token), await openAs("normal", token)];
+    const consumer = await openAs("consumer", await provider.token());
+    for (let answers = 1; answers <= 2; answers++) {
+      await consumer.locator("#ask:enabled").click();
+      await consumer.locator("#log p", { hasText: "It is" }).nth(answers - 1).waitFor();
+      const served = await Promise.any(normals.map(async (page) => {
+        await page.locator("#log p", { hasText: "is a consumer" }).waitFor();
+        return page;
+      }));
+      normals.splice(normals.indexOf(served), 1);
+      await served.close();
+      await consumer.locator("#log p", { hasText: "has left" }).nth(answers - 1).waitFor();
     }
-  },
-);
-
-browserTest(
-  "chromium: a page finds a server by host and port, and says when none answers",
-  async (browser) => {
-    await using server = await startOpenServer();
-    await openTab(browser, { server: `127.0.0.1:${server.port}` });
-    await openTab(browser, { server: server.url });
-    const lost = await openPage(browser, { server: "localhost:1" });
-    const noAnswer = /^no answer from ws:\/\/localhost:1\/signal, trying again in \d s$/;
-    await lost.locator("#state[data-state=offline]", { hasText: noAnswer }).waitFor();
-    const page = await openPage(browser, { server: "ftp://localhost" });
-    await page.locator("#state[data-state=failed]", { hasText: "server is no URL like" }).waitFor();
-  },
-);
-
-browserTest(
-  "chromium: a page says when no path to a peer is found, and what helps",
-  async (browser) => {
-    await using server = await startOpenServer();
-    await openTab(browser, { server: server.signal(), nodeId: "ada" });
-    const page = await browser.newPage();
-    await page.clock.install();
-    await page.addInitScript(NO_CANDIDATES);
-    await page.goto(addressOf({ server: server.signal(), nodeId: "ben" }));
-    await page.locator("#peers [data-state=connecting]", { hasText: "ada: connecting" }).waitFor();
-    const noPath = page.locator("#peers [data-state=connecting]", {
-      hasText: "ada: no path found yet",
-    });
-    await until("the page to say so", async () => {
-      await page.clock.fastForward(10_000);
-      return await noPath.count() > 0;
-    });
-    await page.locator("#log p", { hasText: "add ?ice=stun:… to the address of both pages" })
-      .waitFor();
-  },
-);
-
-browserTest(
-  "chromium: a page keeps a peer in sight to which the connection failed",
-  async (browser) => {
-    await using server = await startOpenServer();
-    await openTab(browser, { server: server.signal(), nodeId: "ada" });
-    const page = await browser.newPage();
-    await page.addInitScript(ANOTHER_KEY);
-    await page.goto(addressOf({ server: server.signal(), nodeId: "ben" }));
-    await page.locator("#peers [data-state=failed]", { hasText: "ada: no path found" }).waitFor();
-    await page.locator("#log p", { hasText: "No path to ada was found" }).waitFor();
   },
 );
 
@@ -163,26 +108,20 @@ async function roomOpener(
   browser: TestBrowser,
   server: TestServer,
 ): Promise<(nodeId: string) => Promise<Tab>> {
-  const query = { server: server.signal(), token: await server.token("todos"), room: "todos" };
+  const query = { server: server.url, token: await server.token("todos"), room: "todos" };
   return (nodeId) => openTab(browser, { ...query, nodeId });
 }
 
 /** Opens the example as a user does, from its file, and waits until it has joined its room. */
 async function openTab(browser: TestBrowser, query: Record<string, string>): Promise<Tab> {
-  const page = await openPage(browser, query);
-  const tab: Tab = { page, id: await page.locator("#me").innerText() };
-  await hasState(tab, "connected");
-  return tab;
-}
-
-async function openPage(browser: TestBrowser, query: Record<string, string>): Promise<Page> {
   const page = await browser.newPage();
-  await page.goto(addressOf(query));
-  return page;
+  await page.goto(addressOf("two-tabs", query));
+  await page.locator("#state[data-state=joined]").waitFor();
+  return { page, id: await page.locator("#me").innerText() };
 }
 
-function addressOf(query: Record<string, string>): string {
-  const url = new URL("../../examples/two-tabs.html", import.meta.url);
+function addressOf(example: string, query: Record<string, string>): string {
+  const url = new URL(`../../examples/${example}.html`, import.meta.url);
   url.search = new URLSearchParams(query).toString();
   return url.href;
 }
@@ -202,6 +141,6 @@ async function deliver(from: Tab, to: Tab): Promise<void> {
   await from.page.locator("#peers [data-state=connected]", { hasText: to.id }).waitFor();
   await from.page.bringToFront();
   await from.page.locator("#text").fill(text);
-  await from.page.locator("#send").click();
+  await from.page.getByRole("button", { name: "Send" }).click();
   await to.page.locator("#log p", { hasText: `${from.id} ${text}` }).waitFor();
 }

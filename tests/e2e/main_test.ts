@@ -262,6 +262,28 @@ Deno.test("main: a host that cannot be listened on is shown by its start alone",
   }
 });
 
+Deno.test("main: without authentication the address of the page comes first, for this machine alone", async () => {
+  await using server = serve({ env: { AUTH_DISABLED: "true", PORT: "0" } });
+  const { url } = await listening(server);
+  await server.line(/HOST=0\.0\.0\.0 lets others in/);
+  const messages = server.stdout().trimEnd().split("\n").map((line) => JSON.parse(line).message);
+  assertEquals(messages[0], `Open ${url}/ in two tabs: they connect and talk`);
+  assertMatch(messages[1], /^AUTHENTICATION IS OFF/);
+  assertMatch(url, /^http:\/\/127\.0\.0\.1:/);
+  assertMatch(await (await fetch(`${url}/`)).text(), /^<!doctype html>/);
+});
+
+Deno.test("main: with authentication it speaks of the page only where PLAYGROUND is set", async () => {
+  for (const [PLAYGROUND, isOn] of [["false", false], ["true", true]] as const) {
+    await using server = serve({ env: { ...await authEnvironment(), PLAYGROUND } });
+    const { url } = await listening(server);
+    assertEquals(/"message":"Open http/.test(server.stdout().split("\n")[0] ?? ""), isOn);
+    const { status, body } = await fetch(`${url}/`);
+    await body?.cancel();
+    assertEquals(status, isOn ? 200 : 404);
+  }
+});
+
 Deno.test("main: it logs its own version and Deno's", async () => {
   await using server = serve({ env: OPEN });
   const [line] = await server.line(/^\{.*"Listening on .*\}$/m);

@@ -23,6 +23,8 @@ const OWN_FILES = [
   "LICENSE",
   "SECURITY.md",
   "CHANGELOG.md",
+  "docs/page.png",
+  "examples/consumers.html",
   "examples/two-tabs.html",
 ];
 
