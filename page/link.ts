@@ -5,7 +5,7 @@
 
 import type { Peer } from "../src/client/mod.ts";
 import { bytesText, make, msText } from "./dom.ts";
-import { type CandidateKind, explainPath, type IceFailure } from "./path.ts";
+import { type CandidateKind, explainPath, type IceFailure, NO_ANSWER } from "./path.ts";
 import type { Problem } from "./problem.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -97,7 +97,7 @@ export class Link {
   }
 
   #listen(): void {
-    const { peer, timeline, onState, onProblem } = this.#options;
+    const { peer, timeline, isRelayOnly, onState, onProblem } = this.#options;
     const { connection, channel } = peer;
     connection.addEventListener("icecandidate", ({ candidate }) => {
       if (candidate?.candidate) this.#count(this.#local, "own", candidate.candidate);
@@ -105,6 +105,9 @@ export class Link {
     connection.addEventListener("icecandidateerror", (event) => {
       if (this.#failures.length >= MAX_FAILURES) return;
       this.#failures.push({ url: event.url, code: event.errorCode, text: event.errorText });
+      // A server that refuses this side is not going to give it a relay.
+      const isRefusal = event.errorCode !== NO_ANSWER;
+      if (isRefusal && isRelayOnly && this.#local.size === 0) this.#explain();
     });
     connection.addEventListener("icegatheringstatechange", () => {
       // Without any there will be no path, whatever the other side does.

@@ -36,7 +36,7 @@ export interface PathFacts {
 }
 
 /** The code with which browsers say that a server does not answer. */
-const NO_ANSWER = 701;
+export const NO_ANSWER = 701;
 
 const TURN_SETTINGS = "TURN_URLS and TURN_SECRET, or ICE_SERVERS";
 
@@ -48,13 +48,16 @@ export function isTurn(url: string): boolean {
 /** Why no path is found. */
 export function explainPath(facts: PathFacts): Problem {
   const { peer, local, remote, urls, isRelayOnly } = facts;
-  if (!facts.isAnswered) return noAnswer(peer);
   const hasTurn = urls.some(isTurn);
+  // What this side lacks comes first: it helps nothing that the other one answers.
   if (local.size === 0) {
+    const failure = isRelayOnly ? turnFailure(facts.failures) : undefined;
+    if (failure !== undefined) return failure;
     if (facts.isGathering) return slowGathering(peer, urls);
-    if (isRelayOnly && hasTurn) return turnFailure(facts.failures) ?? noRelay(urls);
-    return isRelayOnly ? relayWithoutTurn() : noCandidates();
+    if (isRelayOnly) return hasTurn ? noRelay(urls) : relayWithoutTurn();
+    return noCandidates();
   }
+  if (!facts.isAnswered) return noAnswer(peer);
   if (remote.size === 0) return nothingFrom(peer);
   const hasRelay = local.has("relay") || remote.has("relay");
   const turn = hasRelay ? undefined : turnFailure(facts.failures);

@@ -24,6 +24,7 @@ Deno.test("page: why there is no path follows from what both sides have found", 
   const cases: readonly (readonly [string, Partial<PathFacts>])[] = [
     ["no-answer", { isAnswered: false }],
     ["no-candidates", { local: counts() }],
+    ["no-candidates", { local: counts(), isAnswered: false }],
     ["no-candidates", { local: counts(), isRelayOnly: true }],
     ["slow-gathering", { local: counts(), isGathering: true }],
     ["no-remote-candidates", { remote: counts() }],
