@@ -55,9 +55,9 @@ export const DEFAULT_REVOCATION_SECONDS = 30 * 86_400;
 /** How far `issuedBefore` may be ahead, since the clock of the caller may be, in milliseconds. */
 const MAX_AHEAD_MS = 60_000;
 
-/** ISO 8601 with a time zone. */
+/** ISO 8601: a day, or a time with a time zone. */
 const TIME =
-  /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/;
+  /^(\d{4})-(\d\d)-(\d\d)(?:(T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:[.,]\d+)?)?)(?:Z|([+-](?:[01]\d|2[0-3])):?([0-5]\d)))?$/;
 
 /**
  * Checks what a caller asks to revoke.
@@ -110,13 +110,16 @@ function readIssuedBefore(text: string | undefined, now: number): number {
   return Math.floor(time / 1000);
 }
 
+/** Milliseconds of a time with a time zone, or of the begin of a day in UTC. */
 function readTime(field: string, text: unknown): number {
-  const [, year, month, day] = typeof text === "string" ? TIME.exec(text) ?? [] : [];
+  const [, year, month, day, clock = "T00:00", hours, minutes] = typeof text === "string"
+    ? TIME.exec(text) ?? []
+    : [];
   // `Date` takes the 31st of February for the 3rd of March.
-  const date = new Date(`${year}-${month}-${day}T00:00:00Z`);
-  const isDay = date.getUTCDate() === Number(day);
-  const time = isDay ? Date.parse(String(text).replace(",", ".")) : NaN;
-  if (Number.isNaN(time)) {
+  const isDay = new Date(`${year}-${month}-${day}T00:00:00Z`).getUTCDate() === Number(day);
+  const zone = hours === undefined ? "Z" : `${hours}:${minutes}`;
+  const time = Date.parse(`${year}-${month}-${day}${clock.replace(",", ".")}${zone}`);
+  if (!isDay || Number.isNaN(time)) {
     throw new RevokeRequestError(
       `\`${field}\` must be a time of ISO 8601 with a time zone, such as "2026-01-31T12:00:00Z"`,
     );

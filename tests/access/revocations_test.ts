@@ -109,6 +109,8 @@ Deno.test("readRevokeRequest() reads ids and subjects, with the longest lifetime
       ["now", second],
       ["2026-01-31T12:00:00Z", second],
       ["2026-01-31T13:30:00.9+01:30", second],
+      ["2026-01-31T13:00+0100", second],
+      ["2026-01-31", second - 12 * 3600], // The day begins in UTC.
       ["2026-01-31T12:00Z", second],
       ["2026-01-31T12:01:00Z", second + 60], // The clock of the caller may be ahead.
     ] as const
@@ -143,7 +145,6 @@ Deno.test("readRevokeRequest() says what is wrong with a request", () => {
     "",
     5,
     null,
-    "2026-01-31",
     "2026-01-31T12:00:00",
     "2026-02-30T00:00:00Z",
     "2026-13-01T00:00:00Z",
