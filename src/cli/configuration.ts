@@ -34,7 +34,7 @@ export function readConfig(environment: Environment): Config {
  * @throws {Failure} There is a line for each of them to change.
  */
 export function parseSettings<T>(
-  { get, problems, fileProblem, advice }: Environment,
+  { get, problems, fileProblem, warnings, advice }: Environment,
   parse: (get: Lookup, keygen: string) => T,
 ): T {
   const asked = new Set<string>();
@@ -58,8 +58,11 @@ export function parseSettings<T>(
     !isMissing(line) || (fileProblem === undefined && !problems.has(line.split(" ", 1)[0] ?? ""));
   const file = fileProblem === undefined || result !== undefined ? [] : [fileProblem];
   const lines = found.filter(isKnown);
-  const hint = advice !== "" && lines.some(isMissing) ? [advice] : [];
-  throw new Failure({ lines: [...unreadable, ...file, ...lines, ...hint] });
+  // A setting that is missing may be there under another name.
+  const meant = warnings.filter((warning) => [...asked].some((name) => warning.includes(name)));
+  const hint = advice === "" ? meant : [...meant, advice];
+  const hints = lines.some(isMissing) ? hint : [];
+  throw new Failure({ lines: [...unreadable, ...file, ...lines, ...hints] });
 }
 
 /** Why the private key cannot be used, if that is what failed. */

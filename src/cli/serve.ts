@@ -10,7 +10,7 @@ import { InternalListenError } from "../http/internal_listen_error.ts";
 import { createServer, type SignalingServer } from "../http/server.ts";
 import { EXAMPLE_INTERNAL_PORT, GENERAL } from "../config/settings.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
-import { createLogger, type Logger, neverThrowing } from "../runtime/logger.ts";
+import { createLogger, failureFields, type Logger, neverThrowing } from "../runtime/logger.ts";
 import { announce, announcePage, hasPage, HeldLines } from "./announce.ts";
 import type { Command, Given } from "./command.ts";
 import { readConfig, startFailure } from "./configuration.ts";
@@ -125,11 +125,14 @@ function surviveUnexpectedErrors(logger: Logger): void {
   let count = 0;
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    logger.error("Unexpected error", { count: ++count, cause: String(event.error) });
+    logger.error("Unexpected error", { count: ++count, cause: failureFields(event.error).cause });
   });
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    logger.error("Unexpected rejection", { count: ++count, cause: String(event.reason) });
+    logger.error("Unexpected rejection", {
+      count: ++count,
+      cause: failureFields(event.reason).cause,
+    });
   });
 }
 

@@ -21,6 +21,13 @@ export interface EnvFile {
 /** The start of an entry, as in `export NAME = value`. */
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=[ \t]*/;
 
+/**
+ * An entry in another notation, as in `NAME: value`, `"NAME"=value`, `set NAME=value` or with a character
+ * in front of it that is not seen, such as a byte order mark or a no-break space.
+ */
+const OTHER_NOTATION =
+  /^[\s\p{Cf}'"`-]*(?:(?:set|setx|env|export|declare)\s(?:-\w+\s)?|\$?env:)?[\s\p{Cf}'"`]*([A-Za-z_]\w*)[\s\p{Cf}'"`]*[:=]/iu;
+
 /** A variable as a shell writes it: `$NAME`, `${NAME}`. */
 const VARIABLE = /\$[A-Za-z_{]/;
 
@@ -32,6 +39,9 @@ const UNQUOTED_COMMENT = /(^|[ \t])#.*$/;
 
 const UNCLOSED = "has a quote that is not closed. Close it on the same line";
 const TRAILING = "has text behind its closing quote. Put the whole value into quotes";
+const NOTATION = "is not written as NAME=value. Write it so, from the start of the line";
+const COMMENTED =
+  "begins with #, so that it is a comment. Put the value into quotes, or a space before the comment";
 const REFERENCE =
   "refers to a variable by $, which is not replaced. Write the value, or put it in single quotes";
 
@@ -49,7 +59,7 @@ export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile 
   const problems = new Map<string, string>();
   const repeated = new Set<string>();
   const otherNames = new Set<string>();
-  for (const { name, entry } of entriesOf(splitLines(text).lines, names)) {
+  for (const { name, index, entry } of entriesOf(splitLines(text).lines, names)) {
     if (!names.has(name)) {
       otherNames.add(name);
       continue;
@@ -58,7 +68,7 @@ export function parseEnvFile(text: string, names: ReadonlySet<string>): EnvFile 
     values.delete(name);
     problems.delete(name);
     if (entry.kind === "value") values.set(name, entry.value);
-    else problems.set(name, `${name} in .env ${entry.problem}`);
+    else problems.set(name, `${name} in .env (line ${index + 1}) ${entry.problem}`);
   }
   return { values, problems, repeated, otherNames };
 }
@@ -129,10 +139,15 @@ function* entriesOf(
     const line = lines[index] ?? "";
     const [start = "", name = ""] = ASSIGNMENT.exec(line) ?? [];
     if (start === "") {
+      const meant = OTHER_NOTATION.exec(line)?.[1];
+      if (meant !== undefined) yield { name: meant, start, index, entry: malformed(NOTATION) };
       index++;
       continue;
     }
-    const entry = readEntry(line.slice(start.length), { lines, next: index + 1, isSetting });
+    const first = line.slice(start.length);
+    const entry = start.endsWith("=") && first.startsWith("#")
+      ? malformed(COMMENTED)
+      : readEntry(first, { lines, next: index + 1, isSetting });
     yield { name, start, index, entry };
     index += entry.lineCount;
   }
@@ -145,6 +160,10 @@ type Entry =
     | { readonly kind: "value"; readonly value: string; readonly comment: string }
     | { readonly kind: "malformed"; readonly problem: string }
   );
+
+function malformed(problem: string, lineCount = 1): Entry {
+  return { kind: "malformed", problem, lineCount };
+}
 
 /** The lines behind the one that starts an entry. */
 interface Following {
@@ -164,7 +183,7 @@ function readEntry(first: string, { lines, next, isSetting }: Following): Entry 
   if (!["'", '"', "`"].includes(quote)) {
     const rest = UNQUOTED_COMMENT.exec(first)?.[0] ?? "";
     const value = first.slice(0, first.length - rest.length).trim();
-    if (VARIABLE.test(value)) return { kind: "malformed", problem: REFERENCE, lineCount: 1 };
+    if (VARIABLE.test(value)) return malformed(REFERENCE);
     const comment = rest === "" ? "" : ` ${rest.trimStart()}`;
     return { kind: "value", value, comment, lineCount: 1 };
   }
@@ -176,17 +195,17 @@ function readEntry(first: string, { lines, next, isSetting }: Following): Entry 
     const lineCount = body.length;
     if (length >= 0) {
       const comment = line.slice(length + 1);
-      if (!END.test(comment)) return { kind: "malformed", problem: TRAILING, lineCount };
+      if (!END.test(comment)) return malformed(TRAILING, lineCount);
       const text = body.join("\n");
       if (quote === "`") return { kind: "value", value: text, comment, lineCount };
       const refers = quote === '"' && VARIABLE.test(text);
-      if (refers) return { kind: "malformed", problem: REFERENCE, lineCount };
+      if (refers) return malformed(REFERENCE, lineCount);
       const value = decodeQuoted(`${quote}${text}${quote}`);
       return { kind: "value", value, comment, lineCount };
     }
     line = lines[next + lineCount - 1];
   }
-  return { kind: "malformed", problem: UNCLOSED, lineCount: 1 };
+  return malformed(UNCLOSED);
 }
 
 /** A backslash and what it escapes in double quotes. */

@@ -29,12 +29,56 @@ Deno.test("parseEnvFile() reads plain, quoted and exported values, and skips com
 });
 
 Deno.test("parseEnvFile() cuts no secret off at a # without white space before it", () => {
-  assertEquals(valuesOf("ADMIN_SECRET=one#two\nHOST=#nothing\nPORT= # nothing"), {
+  assertEquals(valuesOf("ADMIN_SECRET=one#two\nPORT= # nothing"), {
     ADMIN_SECRET: "one#two",
-    HOST: "",
     PORT: "",
   });
   assertEquals(valuesOf("ADMIN_SECRET='one #two'"), { ADMIN_SECRET: "one #two" });
+});
+
+Deno.test("parseEnvFile() reports a setting in another notation, with its line", () => {
+  const lines = [
+    "ALLOWED_ORIGINS: https://a.example",
+    '"ALLOWED_ORIGINS"=https://a.example',
+    "ALLOWED_ORIGINS' = https://a.example",
+    "set ALLOWED_ORIGINS=https://a.example",
+    "SET ALLOWED_ORIGINS=https://a.example",
+    "$env:ALLOWED_ORIGINS = 'https://a.example'",
+    "declare -x ALLOWED_ORIGINS=https://a.example",
+    "- ALLOWED_ORIGINS=https://a.example",
+    "\ufeffALLOWED_ORIGINS=https://a.example",
+    "\u00a0ALLOWED_ORIGINS=https://a.example",
+    "ALLOWED_ORIGINS\u00a0=https://a.example",
+    "ALLOWED_ORIGINS\u200b=https://a.example",
+    "ALLOWED_ORIGINS=#https://a.example",
+  ];
+  for (const line of lines) {
+    const { values, problems } = parse(`PORT=1\n${line}\nHOST=h`);
+    assertEquals([...values], [["PORT", "1"], ["HOST", "h"]], line);
+    const problem = problems.get("ALLOWED_ORIGINS") ?? "";
+    assertStringIncludes(problem, "ALLOWED_ORIGINS in .env (line 2)");
+    assertEquals(problem.includes("a.example"), false);
+    const corrected = parse(`${line}\nALLOWED_ORIGINS=https://b.example`);
+    assertEquals([corrected.problems.size, corrected.repeated.size], [0, 1]);
+  }
+  assertEquals([...parse("ALLOWED_ORIGIN: x").otherNames], ["ALLOWED_ORIGIN"]);
+});
+
+Deno.test("parseEnvFile() takes no comment and no other text for a setting", () => {
+  for (
+    const line of [
+      "# ALLOWED_ORIGINS: x",
+      "#PORT=1",
+      "; PORT=1",
+      "//PORT=1",
+      "the PORT: 80",
+      "PORT",
+    ]
+  ) {
+    const { values, problems } = parse(line);
+    assertEquals([values.size, problems.size], [0, 0], line);
+  }
+  assertEquals(parse("OTHER='a\nALLOWED_ORIGINS: x\nb'\nPORT=1").problems.size, 0);
 });
 
 Deno.test("parseEnvFile() knows the escapes of double quotes, and none elsewhere", () => {
@@ -56,7 +100,10 @@ Deno.test("parseEnvFile() refuses a setting that refers to itself or to another 
   for (const value of ["$HOST", "${HOST}/x", '"${ADMIN_SECRET}"', '"\\$HOST"', "a$b"]) {
     const { values, problems } = parse(`HOST=${value}\nPORT=1`);
     assertEquals([...values], [["PORT", "1"]]);
-    assertStringIncludes(problems.get("HOST") ?? "", "HOST in .env refers to a variable by $");
+    assertStringIncludes(
+      problems.get("HOST") ?? "",
+      "HOST in .env (line 1) refers to a variable by $",
+    );
   }
 });
 
@@ -67,7 +114,7 @@ Deno.test("parseEnvFile() lets an unclosed quote swallow no setting", () => {
     assertEquals(values.get("ADMIN_SECRET"), "hush");
     assertEquals(values.get("PORT"), "1");
     const [[name = "", problem = ""] = []] = problems;
-    assert(problem.startsWith(`${name} in .env has a quote that is not closed`), problem);
+    assert(problem.startsWith(`${name} in .env (line 1) has a quote that is not closed`), problem);
     assert(!problem.includes("hush"));
   }
   const { values, problems } = parse(`OTHER='a\n${secret}`);

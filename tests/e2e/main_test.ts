@@ -179,7 +179,8 @@ Deno.test("main: an unclosed quote in .env shows nothing of the settings below i
       const secrets = `ADMIN_SECRET=hush-${end}hush\nPRIVATE_KEY_JWK=${privateKeyJwk}${end}\n`;
       await using server = await runWithFile(`${name}=${start}https://a\n${secrets}`);
       assertEquals(await server.exited, 1);
-      assertStringIncludes(server.stderr(), `${name} in .env has a quote that is not closed`);
+      const problem = `${name} in .env (line 1) has a quote that is not closed`;
+      assertStringIncludes(server.stderr(), problem);
       assert(!/hush|eyJ|https/.test(server.stderr()), server.stderr());
     }
   }
