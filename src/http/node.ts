@@ -15,6 +15,8 @@ export interface NodeRequest {
   readonly method?: string | undefined;
   /** The headers, by lower-case name. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The names and values of the headers in turn, as they came. */
+  readonly rawHeaders?: readonly string[] | undefined;
 }
 
 /** What is done with the socket of a `node:http` request. */
@@ -35,13 +37,21 @@ export interface NodeSocket {
   end(text: string): unknown;
 }
 
-/** The URL of a request target, which may be a URL already (RFC 9112, section 3.2.2). */
+/** A request target that is a URL already, with an authority (RFC 9112, section 3.2.2). */
+const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\/[^/?#]/i;
+
+/** The URL of a request target. */
 export function toUrl(target = "/"): string {
-  return /^https?:\/\//i.test(target) ? target : `http://localhost${target}`;
+  return ABSOLUTE.test(target) ? target : `http://localhost${target}`;
 }
 
 /** A node request as a standard one, or `null` when it cannot be. */
-function toRequest({ url = "/", method = "GET", headers }: NodeRequest): Request | null {
+function toRequest(
+  { url = "/", method = "GET", headers, rawHeaders = [] }: NodeRequest,
+): Request | null {
+  // Of several, `headers` has the first alone.
+  const hosts = rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === "host");
+  if (hosts.length > 1) return null;
   try {
     const request = new Request(toUrl(url), { method });
     for (const [name, value] of Object.entries(headers)) {

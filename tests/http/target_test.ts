@@ -110,6 +110,12 @@ for (const [name, mount] of [["Deno.serve", mountOnDeno], ["node:http", mountOnN
     }
   });
 
+  Deno.test(`${name}: a request with two Hosts is 400`, async () => {
+    await using mounted = await mount();
+    const head = handshake("/signal", ["Host: localhost"]);
+    assertEquals(await statusOf(mounted.port, head), 400);
+  });
+
   Deno.test(`${name}: a Host that is no host is 400 before the host of the program is asked, without a log line`, async () => {
     const lines: string[] = [];
     const logger = createLogger({ level: "debug", write: (line) => lines.push(line) });
@@ -129,6 +135,8 @@ for (const [name, mount] of [["Deno.serve", mountOnDeno], ["node:http", mountOnN
       ["http://else.where/signal?room=r", 101],
       ["https://else.where:8443/signal", 101],
       ["HTTPS://else.where/signal", 101],
+      ["ws://else.where/signal", 101],
+      ["http:///signal", 404],
       ["http://else.where/other", 404],
       ["http://else.where/other/signal", 404],
       ["//signal", 404],
