@@ -45,6 +45,7 @@ function lastId({ backplane }: ClusterFixture): number {
 
 Deno.test("questioner: a question ends once all that it has reached have answered", async () => {
   const fixture = startUp();
+  await settle(); // It reads what is revoked.
   const { pending } = fixture.clock;
   const asked = ask(fixture);
   await settle();
@@ -143,6 +144,7 @@ Deno.test("questioner: a backplane that fails, is down, stops or cannot post nev
   ];
   for (const prepare of cases) {
     const fixture = startUp();
+    await settle(); // It reads what is revoked.
     const { pending } = fixture.clock;
     prepare(fixture);
     const asked = ask(fixture);
@@ -167,6 +169,7 @@ Deno.test("questioner: a backplane that fails, is down, stops or cannot post nev
 
 Deno.test("questioner: no more than a bounded number of questions waits", async () => {
   const fixture = startUp();
+  await settle(); // It reads what is revoked.
   const { pending } = fixture.clock;
   const asked = Array.from({ length: MAX_PENDING + 1 }, () => ask(fixture));
   await settle();

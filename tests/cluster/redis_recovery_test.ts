@@ -3,6 +3,7 @@
  * whose keys a test changes behind their backs.
  */
 
+import { TAKEOVER_FUNCTIONS } from "../../src/cluster/redis/scripts/takeovers.ts";
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { createServer, type Logger, type ServerOptions } from "../../mod.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
@@ -211,8 +212,9 @@ test("each new reason why Redis cannot be reached is logged", async () => {
   assert(reasons().every((text) => !text.includes("hush")));
 });
 
-test("no script reads the clock of Redis, which an operator may set", () => {
-  for (const script of SCRIPTS) assert(!/'TIME'/.test(script));
+test("no script reads the clock of Redis, which an operator may set, but to count takeovers", () => {
+  // A takeover that seems to be in the future does not count.
+  for (const script of SCRIPTS) assert(!/'TIME'/.test(script.replace(TAKEOVER_FUNCTIONS, "")));
   return Promise.resolve();
 });
 

@@ -194,6 +194,7 @@ export const HANDSHAKES: readonly (readonly [string | Uint8Array, number])[] = [
   ...["", "signal", "*", "/sig\0nal", "/signal x"].map((target) =>
     [HEAD.replace("/signal?room=fuzz", target), 400] as const
   ),
+  [HEAD.replace("/signal", "http://[x/signal"), 400],
   [header("Host", "Content-Length: -5"), 400],
   [header("Host", "Content-Length: 5\r\nContent-Length: 6"), 400],
   [header("Host", "Host: localhost\r\nSec-WebSocket-Protocol: \x01(]"), 400],
@@ -214,7 +215,6 @@ export const LAXER_HANDSHAKES: readonly string[] = [
   header("Sec-WebSocket-Key", "Sec-WebSocket-Key: "),
   header("Sec-WebSocket-Key", "Sec-WebSocket-Key: !"),
   header("Sec-WebSocket-Key", "Sec-WebSocket-Key: x\r\nSec-WebSocket-Key: y"),
-  HEAD.replace("/signal", "http://[x/signal"),
   HEAD.replace("/signal", "/signal#fragment"),
   HEAD.replaceAll("\r\n", "\n"),
 ];
