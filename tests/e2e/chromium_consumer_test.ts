@@ -1,6 +1,6 @@
 /** Consumers, and peers that lost each other, in a real browser against a running server. */
 
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Page, WebSocket } from "playwright-core";
 import { browserTest, type TestBrowser } from "../helpers/browser.ts";
@@ -80,11 +80,7 @@ browserTest("chromium: a page that crashed and came back is connected again", as
 
   await crash(ben);
   const sequel = await room.normal("ben");
-  const start = performance.now();
-
   await shows(sequel, "peers", ["ada"], REINTRODUCTION_MS);
-  const seconds = (performance.now() - start) / 1000;
-  assert(seconds < 10, `${seconds} s`); // It was 10 before pairs were reintroduced after 6 s.
   await shows(ada, "peers", ["ben"]);
   // It did not answer: it offered, and only once the server had named ben again.
   assertMatch(
