@@ -74,8 +74,9 @@ property(
   },
 );
 
-/** The fields in the order in which they are read. */
+/** The fields in the order in which they are read. A consumer's empty token is none. */
 function parseOrder({ type, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  if (type === "register" && rest["token"] === "") return { type, ...rest, token: undefined };
   if (type !== "heartbeat") return { type, ...rest };
   return { type, sessions: rest["sessions"], ...rest };
 }
