@@ -60,6 +60,7 @@ export interface MemoryBackplane {
  * const start = () => createSignalingHandler({ authEnabled: false, backplane: memory.connect() });
  * await using first = await start();
  * await using second = await start();
+ * await new Promise((resolve) => setTimeout(resolve)); // Each reads what is revoked.
  * assertEquals([first.stats().backplane, second.stats().backplane], ["up", "up"]);
  * ```
  */

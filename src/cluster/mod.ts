@@ -36,7 +36,7 @@
  *
  * const backplane = counting(createMemoryBackplane().connect());
  * await using handler = await createSignalingHandler({ authEnabled: false, backplane });
- * assertEquals([handler.stats().backplane, sent], ["up", 0]);
+ * assertEquals([handler.stats().rooms, sent], [0, 0]);
  * ```
  *
  * @module
