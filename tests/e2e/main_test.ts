@@ -192,7 +192,10 @@ Deno.test("main: entries of others in .env do no harm, and a setting that refers
   await listening(server);
   await using failed = await runWithFile(`${open}REDIS_PREFIX=\${REDIS_PREFIX}:\n`);
   assertEquals(await failed.exited, 1);
-  assertMatch(failed.stderr(), /^REDIS_PREFIX in \.env refers to a variable by \$, [^\n]*\n$/);
+  assertMatch(
+    failed.stderr(),
+    /^REDIS_PREFIX in \.env \(line 4\) refers to a variable by \$, [^\n]*\n$/,
+  );
 });
 
 Deno.test("main: an .env in UTF-16, as PowerShell writes it, is read", async () => {
