@@ -184,8 +184,8 @@ test("peers find each other again when Redis evicts keys, and an operator is war
   for (const server of [x, y]) await until("the backplane", () => isUp(server));
   for (const [room, [a, b]] of pairs) {
     await untilListed(x, room, ["a", "b"], 10_000);
-    await untilReached(a, b, "b");
-    await untilReached(b, a, "a");
+    await untilReached(a, b, "b", 10_000); // Each instance repairs its own view.
+    await untilReached(b, a, "a", 10_000);
   }
 });
 
