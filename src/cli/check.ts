@@ -10,7 +10,7 @@ import { createServer } from "../http/server.ts";
 import { createLogger, type Logger } from "../runtime/logger.ts";
 import type { Command, Given } from "./command.ts";
 import { readConfig, startFailure } from "./configuration.ts";
-import { type Answer, askServers } from "./connect.ts";
+import type { Answer } from "./connect.ts";
 import { EXIT } from "./failure.ts";
 import { defaultMemoryLimit, serverOptions } from "./server_options.ts";
 import { commandForAllHosts } from "./surroundings.ts";
@@ -43,6 +43,7 @@ async function check(given: Given): Promise<number> {
     );
   }
   if (!given.has("--connect")) return EXIT.ok;
+  const { askServers } = await import("./connect.ts"); // The server starts without it.
   const answers = await askServers(config);
   if (answers.length === 0) print("\nNo setting names a server to connect to.");
   else print("");

@@ -5,7 +5,6 @@
 
 import { fitsHeader } from "../access/secrets.ts";
 import { readNamed } from "../config/environment.ts";
-import { examine } from "../doctor/doctor.ts";
 import type { StepReport } from "../doctor/report.ts";
 import { parseTarget, type Target } from "../doctor/target.ts";
 import type { Command, Given } from "./command.ts";
@@ -77,6 +76,7 @@ async function doctor(given: Given): Promise<number> {
     : ["SIGINT", "SIGTERM"];
   for (const signal of signals) Deno.addSignalListener(signal, interrupt);
   try {
+    const { examine } = await import("../doctor/doctor.ts"); // The server starts without it.
     const examination = await examine({
       target,
       idleSeconds,

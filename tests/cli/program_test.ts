@@ -1,8 +1,42 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { ROOT, startDeno } from "../helpers/command.ts";
+import { ROOT, runDeno, startDeno } from "../helpers/command.ts";
 import { listening, MAIN, OPEN, PERMISSIONS, runMain } from "../helpers/main.ts";
 
-const COMMANDS = ["serve", "keygen", "token", "check"];
+const COMMANDS = ["serve", "keygen", "token", "check", "doctor"];
+
+/** What `deno info --json` says of the modules of a program. */
+interface ModuleGraph {
+  readonly roots: readonly string[];
+  readonly modules: readonly {
+    readonly specifier: string;
+    readonly dependencies?: readonly {
+      readonly isDynamic?: boolean;
+      readonly code?: { readonly specifier?: string };
+    }[];
+  }[];
+}
+
+/** The modules that a program loads before it runs. */
+function loadedAtStart({ roots, modules }: ModuleGraph): Set<string> {
+  const byName = new Map(modules.map((module) => [module.specifier, module]));
+  const loaded = new Set(roots);
+  for (const name of loaded) { // A set passes on what is added meanwhile.
+    for (const { isDynamic, code } of byName.get(name)?.dependencies ?? []) {
+      if (!isDynamic && code?.specifier !== undefined) loaded.add(code.specifier);
+    }
+  }
+  return loaded;
+}
+
+Deno.test("the server starts without the code that asks other servers, and without Node's modules", async () => {
+  const args = ["info", "--json", "--lock=tests/deno.lock", "main.ts"];
+  const { code, stdout } = await runDeno(args, { cwd: ROOT });
+  assertEquals(code, 0);
+  const loaded = [...loadedAtStart(JSON.parse(stdout))];
+  assert(loaded.some((name) => name.endsWith("/src/sessions/session.ts")));
+  const needless = /\/src\/(doctor\/doctor|cli\/connect|ice\/probe|page\/)|\/@redis\/|^node:/;
+  assertEquals(loaded.filter((name) => needless.test(name)), []);
+});
 
 Deno.test("the main help lists every command, and each command has a help of its own", async () => {
   const main = await runMain(["--help"]);
