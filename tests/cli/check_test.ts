@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import metadata from "../../deno.json" with { type: "json" };
 import { generateKeyPairJwk } from "../../mod.ts";
 import { SETTINGS } from "../../src/config/settings.ts";
-import { hasCoturn, startCoturn } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
 import { runDeno, temporaryFolder } from "../helpers/command.ts";
 import { MAIN, OPEN, runMain } from "../helpers/main.ts";
 import { freePort } from "../helpers/port.ts";
@@ -220,7 +220,7 @@ Deno.test({
 
 Deno.test({
   name: "check --connect asks STUN and TURN servers, with a credential of its own",
-  ignore: !hasCoturn,
+  ignore: MISSING_COTURN !== undefined,
   fn: async () => {
     await using coturn = await startCoturn({ secrets: ["hush-hush-hush-hush-hush-hush-hush"] });
     const { privateKeyJwk } = await generateKeyPairJwk();

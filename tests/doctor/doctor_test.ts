@@ -9,7 +9,7 @@ import {
 } from "../../mod.ts";
 import { temporaryFolder } from "../helpers/command.ts";
 import { Client, until } from "../helpers/client.ts";
-import { hasCoturn, makeCertificate, startCoturn } from "../helpers/coturn.ts";
+import { makeCertificate, MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
 import { examineUrl } from "../helpers/examine.ts";
 import { freePort } from "../helpers/port.ts";
 import { hasPrograms } from "../helpers/program.ts";
@@ -150,7 +150,7 @@ Deno.test("doctor says whether a page of an origin may connect", async () => {
 
 Deno.test({
   name: "doctor says what STUN and TURN servers give, and which secret is wrong",
-  ignore: !hasCoturn,
+  ignore: MISSING_COTURN !== undefined,
   async fn() {
     await using coturn = await startCoturn({ secrets: ["north"] });
     const turn = `turn:127.0.0.1:${coturn.port}`;

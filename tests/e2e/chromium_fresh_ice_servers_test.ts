@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { IceServer } from "../../mod.ts";
 import { browserTest } from "../helpers/browser.ts";
 import { until } from "../helpers/client.ts";
-import { hasCoturn, startCoturn, turnUser } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
 import { ADMIN_SECRET, startServer, type TestServer } from "../helpers/server.ts";
 
 const SECRET = "a-secret-that-this-server-and-coturn-share";
@@ -41,13 +41,9 @@ async function requestToken({ url }: TestServer): Promise<TokenAnswer> {
   return await response.json();
 }
 
-const NAME =
-  "fresh ice servers: a page as of client-db 2.1 connects with those that it was given last";
-
-if (!hasCoturn) {
-  Deno.test({ name: `${NAME} (skipped: there is no turnserver)`, ignore: true, fn() {} });
-} else {
-  browserTest(NAME, async (browser) => {
+browserTest(
+  "fresh ice servers: a page as of client-db 2.1 connects with those that it was given last",
+  async (browser) => {
     await using coturn = await startCoturn({ secrets: [SECRET] });
     const urls = [`turn:127.0.0.1:${coturn.port}`];
     await using server = await startServer({ turn: { urls, secret: SECRET } });
@@ -85,5 +81,6 @@ if (!hasCoturn) {
       async () => String(await ben.evaluate("globalThis.peers?.()")) === "ada",
       30_000,
     );
-  });
-}
+  },
+  MISSING_COTURN,
+);

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { hasCoturn, startCoturn, turnUser } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
 import {
   type ClientPage,
   type Engine,
@@ -39,7 +39,6 @@ for (const pair of PAIRS) {
 }
 
 engineTest("client: pages connect by TURN alone", ["chromium"], async () => {
-  if (!hasCoturn) return assert(!Deno.env.get("CI"), "turnserver is missing: install coturn");
   await using page = await serveClientPage();
   await using engine = await startEngine("chromium");
   await using coturn = await startCoturn();
@@ -55,7 +54,7 @@ engineTest("client: pages connect by TURN alone", ["chromium"], async () => {
         .every(({ candidateType }) => candidateType === "relay"))`),
     true,
   );
-});
+}, MISSING_COTURN);
 
 engineTest("client: a page that is cut off comes back", ["chromium"], async () => {
   await using page = await serveClientPage();

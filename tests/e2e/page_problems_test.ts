@@ -3,7 +3,7 @@
 import { assert, assertStringIncludes } from "@std/assert";
 import { browserTest } from "../helpers/browser.ts";
 import { Client } from "../helpers/client.ts";
-import { hasCoturn, startCoturn } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
 import { PageTab } from "../helpers/page_tab.ts";
 import { freePort } from "../helpers/port.ts";
 import { newProvider } from "../helpers/provider.ts";
@@ -174,29 +174,28 @@ browserTest("page: it says when a peer does not answer", async (browser) => {
   assertStringIncludes(await tab.problem("no-answer", SLOW_MS), "mute does not answer");
 });
 
-if (hasCoturn) {
-  browserTest(
-    "page: it says that TURN refuses the credentials, or does not answer",
-    async (browser) => {
-      await using coturn = await startCoturn();
-      const turn = {
-        urls: [`turn:127.0.0.1:${coturn.port}`],
-        secret: "another-secret-than-that-of-coturn",
-      };
-      await using server = await startServer({ playground: true, turn });
-      const token = await server.token("todos");
-      const ada = await (await PageTab.open(browser, server, { token })).joined();
-      const text = await ada.problem("turn-refused");
-      assertStringIncludes(text, "static-auth-secret");
-      assert(!text.includes(turn.secret));
-      const ben = await PageTab.open(browser, server, { token, isRelayOnly: true });
-      await ben.problem("turn-refused");
-      await ben.page.locator("#problem[data-kind=error]").waitFor();
+browserTest(
+  "page: it says that TURN refuses the credentials, or does not answer",
+  async (browser) => {
+    await using coturn = await startCoturn();
+    const turn = {
+      urls: [`turn:127.0.0.1:${coturn.port}`],
+      secret: "another-secret-than-that-of-coturn",
+    };
+    await using server = await startServer({ playground: true, turn });
+    const token = await server.token("todos");
+    const ada = await (await PageTab.open(browser, server, { token })).joined();
+    const text = await ada.problem("turn-refused");
+    assertStringIncludes(text, "static-auth-secret");
+    assert(!text.includes(turn.secret));
+    const ben = await PageTab.open(browser, server, { token, isRelayOnly: true });
+    await ben.problem("turn-refused");
+    await ben.page.locator("#problem[data-kind=error]").waitFor();
 
-      const silent = { ...turn, urls: [`turn:127.0.0.1:${freePort()}`] };
-      await using quiet = await startServer({ playground: true, turn: silent });
-      const eve = await PageTab.open(browser, quiet, { token: await quiet.token("todos") });
-      assertStringIncludes(await eve.problem("turn-silent", SLOW_MS), silent.urls[0] ?? "");
-    },
-  );
-}
+    const silent = { ...turn, urls: [`turn:127.0.0.1:${freePort()}`] };
+    await using quiet = await startServer({ playground: true, turn: silent });
+    const eve = await PageTab.open(browser, quiet, { token: await quiet.token("todos") });
+    assertStringIncludes(await eve.problem("turn-silent", SLOW_MS), silent.urls[0] ?? "");
+  },
+  MISSING_COTURN,
+);

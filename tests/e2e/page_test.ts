@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import decodeQR from "qr/decode.js";
 import { browserTest } from "../helpers/browser.ts";
 import { until } from "../helpers/client.ts";
-import { hasCoturn, startCoturn } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
 import {
   type EngineName,
   engineTest,
@@ -303,31 +303,29 @@ for (const pair of ENGINES) {
   });
 }
 
-if (hasCoturn) {
+browserTest("page: it tests STUN and TURN and connects by the relay alone", async (browser) => {
   const secret = "a-secret-that-this-server-and-coturn-share";
-  browserTest("page: it tests STUN and TURN and connects by the relay alone", async (browser) => {
-    await using coturn = await startCoturn({ secrets: [secret] });
-    const urls = [`turn:127.0.0.1:${coturn.port}`, `turn:127.0.0.1:${coturn.port}?transport=tcp`];
-    await using server = await startServer({
-      playground: true,
-      iceServers: [{ urls: `stun:127.0.0.1:${coturn.port}` }],
-      turn: { urls, secret },
-    });
-    const token = await server.token("todos");
-    const ada = await (await PageTab.open(browser, server, { token, isRelayOnly: true })).joined();
-    const ben = await PageTab.open(browser, server, { token, isRelayOnly: true });
-    await Promise.all([ada.connected(), ben.connected()]);
-    await ben.step("candidates", /own: relay/);
-    await ben.step("selected pair", "relay udp");
-    for (const url of urls) {
-      const row = ben.page.locator(`#servers [data-url="${url}"]`);
-      await row.getByText(/^gives a relay, after \d/).waitFor();
-    }
-    const stun = ben.page.locator('#servers [data-url^="stun:"] [data-outcome=ok]');
-    await stun.waitFor();
-    await ben.page.getByRole("button", { name: "Test again" }).click();
-    await ben.page.locator("#servers td", { hasText: "testing…" }).first().waitFor();
-    await stun.waitFor();
-    await ben.noProblem();
+  await using coturn = await startCoturn({ secrets: [secret] });
+  const urls = [`turn:127.0.0.1:${coturn.port}`, `turn:127.0.0.1:${coturn.port}?transport=tcp`];
+  await using server = await startServer({
+    playground: true,
+    iceServers: [{ urls: `stun:127.0.0.1:${coturn.port}` }],
+    turn: { urls, secret },
   });
-}
+  const token = await server.token("todos");
+  const ada = await (await PageTab.open(browser, server, { token, isRelayOnly: true })).joined();
+  const ben = await PageTab.open(browser, server, { token, isRelayOnly: true });
+  await Promise.all([ada.connected(), ben.connected()]);
+  await ben.step("candidates", /own: relay/);
+  await ben.step("selected pair", "relay udp");
+  for (const url of urls) {
+    const row = ben.page.locator(`#servers [data-url="${url}"]`);
+    await row.getByText(/^gives a relay, after \d/).waitFor();
+  }
+  const stun = ben.page.locator('#servers [data-url^="stun:"] [data-outcome=ok]');
+  await stun.waitFor();
+  await ben.page.getByRole("button", { name: "Test again" }).click();
+  await ben.page.locator("#servers td", { hasText: "testing…" }).first().waitFor();
+  await stun.waitFor();
+  await ben.noProblem();
+}, MISSING_COTURN);

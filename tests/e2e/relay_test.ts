@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { generateKeyPairJwk, type IceServer, type ServerOptions } from "../../mod.ts";
 import { Client, until } from "../helpers/client.ts";
-import { hasCoturn, startCoturn, type TestCoturn } from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn, type TestCoturn } from "../helpers/coturn.ts";
 import {
   type Engine,
   type EngineName,
@@ -77,7 +77,7 @@ coturnTest(WITH_NOTHING_ELSE, "chromium", async (engine, coturn) => {
 
 Deno.test({
   name: "relay: coturn accepts credentials of each way over UDP and TCP, and no others",
-  ignore: !hasCoturn || !await hasPrograms("turnutils_uclient"),
+  ignore: MISSING_COTURN !== undefined || !await hasPrograms("turnutils_uclient"),
   async fn() {
     await using coturn = await startCoturn({ secrets: ["the-old-secret", SECRET] });
     await using server = await startServer(turnOptions(coturn));
@@ -125,15 +125,11 @@ function coturnTest(
   engine: EngineName,
   run: (engine: Engine, coturn: TestCoturn, test: Deno.TestContext) => Promise<void>,
 ): void {
-  if (!hasCoturn) {
-    Deno.test({ name: `${name} (skipped: there is no turnserver)`, ignore: true, fn() {} });
-    return;
-  }
   engineTest(name, [engine], async (test) => {
     await using coturn = await startCoturn({ secrets: [SECRET] });
     await using started = await startEngine(engine);
     await run(started, coturn, test);
-  });
+  }, MISSING_COTURN);
 }
 
 function turnOptions({ port }: TestCoturn): ServerOptions & Required<Pick<ServerOptions, "turn">> {

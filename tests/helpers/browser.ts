@@ -1,6 +1,7 @@
 /** Starts a headless Chromium for tests, and decides what happens where there is none. */
 
 import type { Page } from "playwright-core";
+import { testWith } from "./program.ts";
 
 export interface TestBrowser {
   /** Opens a page in a tab of its own. */
@@ -24,26 +25,21 @@ const FLAGS = [
 ];
 
 const EXECUTABLE = Deno.env.get("CHROMIUM") || "/usr/bin/chromium";
-const MISSING = !exists(EXECUTABLE);
 
 /** The path at which there is no Chromium, if there is none. */
-export const MISSING_CHROMIUM = MISSING ? EXECUTABLE : undefined;
+export const MISSING_CHROMIUM: string | undefined = exists(EXECUTABLE) ? undefined : EXECUTABLE;
 
-const SKIPPED = MISSING && !Deno.env.get("CI");
-
-/** A test with a browser of its own, whose profile is fresh and removed afterwards. */
-export function browserTest(name: string, run: (browser: TestBrowser) => Promise<void>): void {
-  Deno.test({
-    // Said here because `deno test --quiet` shows nothing that a file prints.
-    name: SKIPPED ? `${name} (skipped: there is no ${EXECUTABLE})` : name,
-    // Without Chromium, work on everything else is possible. In CI nothing may be left out in silence:
-    // there the test runs, and fails.
-    ignore: SKIPPED,
-    async fn() {
-      if (MISSING) throw new Error("Chromium is missing: install it");
-      await withBrowser(run);
-    },
-  });
+/**
+ * A test with a browser of its own, whose profile is fresh and removed afterwards.
+ *
+ * @param alsoMissing Another program that it needs and that is missing.
+ */
+export function browserTest(
+  name: string,
+  run: (browser: TestBrowser) => Promise<void>,
+  alsoMissing?: string,
+): void {
+  testWith(MISSING_CHROMIUM ?? alsoMissing, name, () => withBrowser(run));
 }
 
 /** How Chromium is started. */

@@ -7,8 +7,10 @@ import { type Running, start, temporaryFolder } from "./command.ts";
 import { freePort } from "./port.ts";
 import { hasPrograms } from "./program.ts";
 
-/** Whether there is a coturn to start; where CI runs, there has to be. */
-export const hasCoturn: boolean = await hasPrograms("turnserver");
+const PROGRAM = "turnserver";
+
+/** The name of coturn's program, if there is none; where CI runs, there has to be one. */
+export const MISSING_COTURN: string | undefined = await hasPrograms(PROGRAM) ? undefined : PROGRAM;
 
 export interface CoturnOptions {
   /** Each is accepted, as during a rotation: `north` alone by default. */

@@ -5,6 +5,7 @@
 
 import { CLIENT_JS } from "../../src/page/client_js.ts";
 import { chromiumFlags, exists, MISSING_CHROMIUM } from "./browser.ts";
+import { testWith } from "./program.ts";
 
 /** How long a page may take for what a test waits for, in milliseconds. */
 const PATIENCE_MS = 30_000;
@@ -36,22 +37,19 @@ export interface Engine extends AsyncDisposable {
   open(url: string): Promise<Tab>;
 }
 
-/** A test with engines, skipped where one is missing; in CI it fails there. */
+/**
+ * A test with engines.
+ *
+ * @param alsoMissing Another program that it needs and that is missing.
+ */
 export function engineTest(
   name: string,
   engines: readonly EngineName[],
   run: (test: Deno.TestContext) => Promise<void>,
+  alsoMissing?: string,
 ): void {
   const missing = engines.map((engine) => MISSING[engine]).find((path) => path !== undefined);
-  const isSkipped = missing !== undefined && !Deno.env.get("CI");
-  Deno.test({
-    name: isSkipped ? `${name} (skipped: there is no ${missing})` : name,
-    ignore: isSkipped,
-    async fn(test) {
-      if (missing !== undefined) throw new Error(`${missing} is missing: install it`);
-      await run(test);
-    },
-  });
+  testWith(missing ?? alsoMissing, name, run);
 }
 
 export function startEngine(name: EngineName): Promise<Engine> {

@@ -6,18 +6,15 @@ import { probeIceServer, probeIceServers } from "../../src/ice/probe.ts";
 import type { IceProbeResult } from "../../src/ice/probe_result.ts";
 import { until } from "../helpers/client.ts";
 import { ROOT, runDeno, temporaryFolder } from "../helpers/command.ts";
-import { hasCoturn, makeCertificate, startCoturn, turnUser } from "../helpers/coturn.ts";
+import { makeCertificate, MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
 import { freePort } from "../helpers/port.ts";
+import { testWith } from "../helpers/program.ts";
 
 /** Milliseconds after which a server that says nothing is given up. */
 const IMPATIENT = { timeoutMs: 300 };
 
 function coturnTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({
-    name: hasCoturn ? name : `${name} (skipped: there is no turnserver)`,
-    ignore: !hasCoturn,
-    fn,
-  });
+  testWith(MISSING_COTURN, name, fn);
 }
 
 function assertRelayed(result: IceProbeResult): void {

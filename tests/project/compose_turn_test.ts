@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { probeIceServer } from "../../src/ice/probe.ts";
 import { ROOT, type Running, start, temporaryFolder } from "../helpers/command.ts";
-import { answering, hasCoturn, onLoopback, turnUser } from "../helpers/coturn.ts";
+import { answering, MISSING_COTURN, onLoopback, turnUser } from "../helpers/coturn.ts";
 import { freePort } from "../helpers/port.ts";
 import { TurnClient } from "../helpers/turn_client.ts";
 
@@ -74,7 +74,7 @@ const PUBLIC = {
 
 Deno.test({
   name: "compose.yaml: its TURN server relays for credentials of its secret, to public peers alone",
-  ignore: !hasCoturn,
+  ignore: MISSING_COTURN !== undefined,
   async fn() {
     await using relay = await startRelay({ TURN_SECRET: "n$orth#1", TURN_PREVIOUS_SECRET: "old" });
     await answering(relay.port, relay.running);
@@ -102,7 +102,7 @@ Deno.test({
 Deno.test({
   name:
     "compose.yaml: with a public address mapped to its own, its TURN server relays between peers",
-  ignore: !hasCoturn,
+  ignore: MISSING_COTURN !== undefined,
   async fn() {
     const external = { TURN_SECRET: "north", TURN_EXTERNAL_IP: "9.9.9.9/127.0.0.1" };
     // 127.0.0.1 stands for the machine's private address here; all others stay denied.
@@ -123,7 +123,7 @@ Deno.test({
 
 Deno.test({
   name: "compose.yaml: its TURN server gives one peer no more than its quota",
-  ignore: !hasCoturn,
+  ignore: MISSING_COTURN !== undefined,
   async fn() {
     await using relay = await startRelay({ TURN_SECRET: "north" });
     await answering(relay.port, relay.running);
