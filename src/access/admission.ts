@@ -23,6 +23,7 @@ import {
 } from "../protocol/messages.ts";
 import { askHost, expiryIn, type HostPolicy } from "./host.ts";
 import type { LogFields } from "../runtime/logger.ts";
+import { requestedNames, shownNames } from "./requested_names.ts";
 import { causeOf, type RefusalLog } from "./refusal_log.ts";
 import type { Revocations } from "./revocations.ts";
 import { ExpiredTokens } from "./token_cache.ts";
@@ -116,11 +117,9 @@ export function admit(
   { policy, allowsConsumers, refusals }: AdmissionOptions,
   { query, token, address, request }: ConnectRequest,
 ): Admission | Promise<Admission> {
-  // Clients append their own to whatever the app's URL contains: the last one counts.
-  const room = query.getAll("room").at(-1) || undefined;
-  const nodeId = query.getAll("nodeId").at(-1) || undefined;
+  const { room, nodeId } = requestedNames(query);
   const refuse = (close: CloseReason, detail: RefusalDetail = {}) =>
-    rejected(close, { ...namesIn(query), ...detail });
+    rejected(close, { ...shownNames(query), ...detail });
   const unauthenticated = (reason: CloseReason) => {
     if (!allowsConsumers) return refuse(reason);
     return room ? identify(room, nodeId, false) : refuse(CLOSE.missingRoom);
@@ -167,19 +166,6 @@ export function recheckAdmission(
   return rejected(CLOSE.revokedToken, { room, nodeId, ...revokedDetail(token) });
 }
 
-/**
- * The names that a client asks for, as a log line shows them: without one that is longer than any that
- * is accepted. Clients append their own to whatever the app's URL contains: the last one counts.
- */
-export function namesIn(query: URLSearchParams): { room?: string; nodeId?: string } {
-  const room = query.getAll("room").at(-1);
-  const nodeId = query.getAll("nodeId").at(-1);
-  return {
-    ...(!room || isLongerThan(room, MAX_ROOM_LENGTH) ? {} : { room }),
-    ...(!nodeId || isLongerThan(nodeId, MAX_NODE_ID_LENGTH) ? {} : { nodeId }),
-  };
-}
-
 /** Options of {@linkcode createConsumerAuthorizer}. */
 export interface ConsumerAuthorizerOptions {
   /** Verifies consumers' tokens; without it all consumers are admitted or none, as `isOpen` says. */
@@ -206,8 +192,8 @@ export function createConsumerAuthorizer(
     if (expired.has(token)) return rejected(CLOSE.expiredConsumerToken, EXPIRED);
     return limiter.attempt(address, () => verdictOf(verify(token, room))).then(async (attempt) => {
       if (attempt.kind === "valid") return accepted(await identityOf(attempt.value, token));
-      if (attempt.kind === "expired") expired.add(token);
       const isExpired = attempt.kind === "expired";
+      if (isExpired) expired.add(token);
       const close = isExpired ? CLOSE.expiredConsumerToken : CLOSE.invalidConsumerToken;
       return rejected(closeReasonFor(attempt, close), causeOf(attempt));
     }).catch((cause) => rejected(refusals.logFailure("Verifying a consumer token failed", cause)));

@@ -13,6 +13,8 @@ import {
   type ConsumerAuthorizer,
   type Rejection,
 } from "./admission.ts";
+import { bearerOf } from "./credentials.ts";
+import { requestedNames } from "./requested_names.ts";
 import { TOKEN_ISSUER } from "./room_tokens.ts";
 import { MAX_TOKEN_LENGTH } from "./token_text.ts";
 
@@ -49,7 +51,7 @@ export async function admitBearer(
   { query, address, request }: BearerRequest,
 ): Promise<BearerAdmission> {
   const { policy, allowsConsumers, authorizeConsumer } = options;
-  const [, bearer = ""] = /^Bearer +(.*)$/i.exec(request.headers.get("authorization") ?? "") ?? [];
+  const bearer = bearerOf(request.headers);
   const token = bearer === "" ? undefined : bearer;
   const isForRoom = policy.kind === "room token" && !(allowsConsumers && isOfProvider(bearer));
   const admission = await admit(options, {
@@ -68,7 +70,7 @@ export async function admitBearer(
   if (token === undefined) return { kind: "rejected", close: CLOSE.missingToken };
   const verdict = await authorizeConsumer(token, room, address);
   if (verdict.kind === "rejected") return verdict;
-  const name = query.getAll("nodeId").at(-1) || verdict.identity || nodeId;
+  const name = requestedNames(query).nodeId || verdict.identity || nodeId;
   return { kind: "accepted", speaker: { room, nodeId: name, role: "consumer" } };
 }
 

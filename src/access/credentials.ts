@@ -33,6 +33,11 @@ export function withToken({ url, headers: old }: Request, token: string): Reques
   return new Request(target, { headers });
 }
 
+/** What a request has as `Authorization: Bearer` (RFC 6750, section 2.1); empty if nothing. */
+export function bearerOf(headers: Headers): string {
+  return /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
+}
+
 /**
  * Finds the token of a request, and the subprotocol to answer with.
  *
@@ -60,7 +65,7 @@ export function readCredentials(
   }
   const [token, another] = [
     ...query.getAll("token"),
-    /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1],
+    bearerOf(headers),
     ...bearers.map((name) => name.slice(BEARER_PREFIX.length)),
   ].filter((candidate) => candidate);
   if (another !== undefined) return { problem: "Send one token, in one place" };

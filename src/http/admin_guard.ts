@@ -4,6 +4,7 @@
  */
 
 import { remoteAddressOf } from "../access/address.ts";
+import { bearerOf } from "../access/credentials.ts";
 import { createSecretCheck } from "../access/secrets.ts";
 import { VerificationLimiter } from "../access/verification_limiter.ts";
 import type { HandlerParts } from "./handler_parts.ts";
@@ -74,6 +75,5 @@ function refuse(status: number, message: string, headers: Record<string, string>
 
 /** A missing secret counts as a wrong one: it is empty. */
 function presentedSecret(headers: Headers): string {
-  const [, bearer = ""] = /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "") ?? [];
-  return headers.get("x-admin-secret") || bearer;
+  return headers.get("x-admin-secret") || bearerOf(headers);
 }

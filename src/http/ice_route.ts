@@ -9,6 +9,7 @@ import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler_parts.ts";
 import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { type HttpRefusal, tooManyFailures, WRONG_ORIGIN } from "./upgrade_refusals.ts";
 import { splitUrl } from "./url.ts";
 
 /** What the route depends on. */
@@ -26,9 +27,7 @@ export function createIceRoute(options: IceRouteOptions): Readonly<Record<string
   const forAllowedOrigins = (route: Route): Route => async (request, info) => {
     const origin = request.headers.get("origin");
     const isAllowed = isAllowedOrigin(origin);
-    const response = isAllowed
-      ? await route(request, info)
-      : refuse(STATUS_CODE.Forbidden, "Pages of this origin may not connect");
+    const response = isAllowed ? await route(request, info) : refuse(WRONG_ORIGIN);
     response.headers.append("vary", "Origin");
     if (isAllowed && origin !== null) {
       response.headers.set("access-control-allow-origin", origin);
@@ -71,26 +70,28 @@ async function answer(
 
 /** The HTTP answer for a refusal that would close a socket. */
 function refuseConnect(close: CloseReason, retryAfter: number): Response {
+  const { status } = close;
   switch (close) {
     case CLOSE.missingToken:
-      return refuse(
-        STATUS_CODE.Unauthorized,
-        "Send a room token as Authorization: Bearer, or a consumer token with ?room=",
-      );
-    case CLOSE.missingRoom:
-      return refuse(STATUS_CODE.BadRequest, "Name the consumer's room: /ice-servers?room=");
-    case CLOSE.wrongRoom:
-      return refuse(close.status, "The room is not the one that you may join");
-    case CLOSE.tooManyFailures:
-      return refuse(STATUS_CODE.TooManyRequests, "Too many tokens from your address were invalid", {
-        "retry-after": String(Math.max(retryAfter, 1)),
+      return refuse({
+        status,
+        message: "Send a room token as Authorization: Bearer, or a consumer token with ?room=",
       });
+    case CLOSE.missingRoom:
+      return refuse({
+        status: STATUS_CODE.BadRequest,
+        message: "Name the consumer's room: /ice-servers?room=",
+      });
+    case CLOSE.wrongRoom:
+      return refuse({ status, message: "The room is not the one that you may join" });
+    case CLOSE.tooManyFailures:
+      return refuse(tooManyFailures(Math.max(retryAfter, 1)));
     default:
-      return refuse(close.status, close.reason);
+      return refuse({ status, message: close.reason });
   }
 }
 
-function refuse(status: number, message: string, headers: Record<string, string> = {}): Response {
+function refuse({ status, message, headers }: HttpRefusal): Response {
   const challenge = status === STATUS_CODE.Unauthorized ? { "www-authenticate": "Bearer" } : {};
   return errorResponse(status, message, { ...NO_STORE, ...challenge, ...headers });
 }

@@ -4,8 +4,9 @@
  */
 
 import type { Address, AddressReader } from "../access/address.ts";
-import { type Admission, admit, type AuthPolicy, namesIn } from "../access/admission.ts";
+import { type Admission, admit, type AuthPolicy } from "../access/admission.ts";
 import { readCredentials } from "../access/credentials.ts";
+import { requestedNames, shownNames } from "../access/requested_names.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
 import type { UpgradeResult } from "../metrics/metrics.ts";
@@ -131,7 +132,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       admit: () => admit(options, connectRequest),
       upgrade: () => upgrade(protocol),
       applicant,
-      namesRoom: Boolean(query.getAll("room").at(-1)),
+      namesRoom: requestedNames(query).room !== undefined,
     };
     return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
   }
@@ -145,7 +146,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       "Connection refused",
       { address, code: status, reason: message },
       () => ({
-        ...namesIn(new URLSearchParams(splitUrl(url).query)),
+        ...shownNames(new URLSearchParams(splitUrl(url).query)),
         ...(origin === null ? {} : { origin: origin.slice(0, MAX_ORIGIN_SHOWN) }),
       }),
     );

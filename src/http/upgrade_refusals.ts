@@ -1,4 +1,4 @@
-/** How requests for a socket are refused with an HTTP answer: every status and message. When, is decided elsewhere. */
+/** How requests of clients are refused with an HTTP answer: every status and message. When, is decided elsewhere. */
 
 import type { UpgradeResult } from "../metrics/metrics.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
