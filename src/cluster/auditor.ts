@@ -21,10 +21,10 @@ import type { SignalingRegistry } from "../rooms/registry.ts";
 export const AUDIT_MS = 500;
 
 /** In how many parts all rooms are compared: everything within 50 s. */
-const PARTS = 100;
+export const PARTS = 100;
 
 /** Rooms and local members that a part has at least, so that few are compared often. */
-const MIN_PART = 100;
+export const MIN_PART = 100;
 
 /** How many times as many rooms are compared at once of which a loss is known. */
 const URGENT_PARTS = 4;

@@ -36,7 +36,7 @@ export interface TrackedConnection extends WatchedConnection {
 export type ExceededLimit = "server" | "pending" | "address" | "pending of address";
 
 /** Joined sockets that are closed in a second while the server stops. */
-const CLOSES_PER_SECOND = 500;
+export const CLOSES_PER_SECOND = 500;
 
 /** How often sockets are closed while the server drains, in milliseconds. */
 const DRAIN_STEP_MS = 10;

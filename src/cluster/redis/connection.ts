@@ -19,7 +19,7 @@ import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 
 /** How often an instance tells Redis that it lives, in milliseconds. */
-const HEARTBEAT_MS = 500;
+export const HEARTBEAT_MS = 500;
 
 /** Turns of the event loop in which a heartbeat that is overdue may still be read. */
 const TURNS = 20;

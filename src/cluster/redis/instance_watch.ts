@@ -7,7 +7,7 @@
 const MAX_SILENT_HEARTBEATS = 20;
 
 /** The same when nobody subscribes to its channel, as after a kill: 3 s. */
-const MAX_SILENT_WITHOUT_SUBSCRIBER = 6;
+export const MAX_SILENT_WITHOUT_SUBSCRIBER = 6;
 
 interface Watched {
   heartbeats: number;

@@ -11,7 +11,7 @@ import type { Envelope, SendOutcome } from "../backplane.ts";
 export const WINDOW = 262_144;
 
 /** After how many units a mark is sent. */
-const MARK_EVERY = WINDOW / 4;
+export const MARK_EVERY = WINDOW / 4;
 
 /** Units of one sender that may wait: more than a newcomer to a room of 1,000 offers. */
 export const MAX_WAITING_PER_SENDER = 4_194_304;
