@@ -69,11 +69,14 @@ export class LocalAnswers {
     };
   }
 
-  /** A page of the rooms that have peers here. */
-  rooms({ prefix, after, limit }: RoomsQuestion): InstanceRooms {
+  /** A page of the rooms that have peers here, of those that are asked for. */
+  rooms(
+    { prefix, after, limit }: RoomsQuestion,
+    isAsked: (room: string) => boolean = () => true,
+  ): InstanceRooms {
     const { registry } = this.#options;
     const matching = registry.names().filter((name) =>
-      name.startsWith(prefix) && (after === undefined || name > after)
+      name.startsWith(prefix) && (after === undefined || name > after) && isAsked(name)
     );
     // One more than asked for tells whether there are more.
     const names = smallest(matching, limit + 1);

@@ -30,7 +30,7 @@ const MAX_PAGES = 1000;
 
 /** What an operator needs of the other instances. */
 export interface OtherInstances {
-  /** See `Cluster.ask`. */
+  /** See `Shards.ask`. */
   ask<K extends QuestionKind>(question: Question<K>, options: AskOptions): Promise<Answers<K>>;
 }
 
@@ -53,7 +53,11 @@ export class Operator {
   /** Every instance. */
   async instances(): Promise<InstancesAnswer> {
     const { answers, isPartial } = await this.#ask({ kind: "info" });
-    return { instances: [this.#local.info(), ...answers], ...partial(isPartial) };
+    // With several backplanes, an instance answers through each.
+    const byId = new Map(
+      [this.#local.info(), ...answers].map((report) => [report.instance, report]),
+    );
+    return { instances: [...byId.values()], ...partial(isPartial) };
   }
 
   /**

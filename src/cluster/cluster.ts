@@ -40,10 +40,12 @@ export interface ClusterOptions {
   readonly logger: Logger;
   /** How many peers a room may have, on all instances together. */
   readonly limits: RoomLimits;
-  /** Failed tokens and secrets, counted on all instances together. */
-  readonly failures: FailureLimiter;
+  /** Counts the failed tokens and secrets of other instances. */
+  readonly failures: Pick<FailureLimiter, "count">;
   /** Where is counted what happens; nowhere that matters when absent. */
   readonly metrics?: Metrics;
+  /** Which rooms this backplane is for; all when absent. What it says of others is ignored. */
+  readonly owns?: (room: string) => boolean;
 }
 
 /** This instance among the others. */
@@ -62,7 +64,7 @@ export class Cluster {
   #forgetTimer: Timer | undefined;
 
   constructor(given: ClusterOptions) {
-    const { registry, failures, clock, logger, metrics = new Metrics() } = given;
+    const { registry, clock, logger, metrics = new Metrics() } = given;
     const backplane = new MeasuredBackplane(given.backplane, { clock, metrics, logger });
     const options = { ...given, backplane, metrics };
     const parts = { ...options, localMembers: this.#localMembers };
@@ -85,7 +87,6 @@ export class Cluster {
       restore: (local) => this.#claims.claim(local, { mode: "restore" }),
     });
     registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
-    failures.subscribe((address) => this.#guard(() => this.#authFailed(address)));
   }
 
   /** How many members differed from what the backplane had, and were corrected. */
@@ -144,7 +145,7 @@ export class Cluster {
   }
 
   /** Tells the other instances that a token or secret was not valid here. */
-  #authFailed(address: string): void {
+  authFailed(address: string): void {
     if (this.isUp) this.#options.backplane.authFailed(address);
   }
 
@@ -230,6 +231,7 @@ export class Cluster {
   }
 
   #roomChanged(event: RoomEvent): void {
+    if (this.#options.owns?.(event.room) === false) return;
     this.#remoteMembers.apply(event, this.#options.clock.now());
     const isLoss = event.kind === "instance left" || event.kind === "snapshot" && event.isReclaim;
     if (isLoss) this.#forgetLater();

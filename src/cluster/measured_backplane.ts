@@ -39,6 +39,7 @@ export class MeasuredBackplane implements Backplane {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
+  #hasBeenUp = false;
 
   constructor(backplane: Backplane, { clock, metrics, logger }: MeasuredBackplaneOptions) {
     this.#backplane = backplane;
@@ -51,7 +52,8 @@ export class MeasuredBackplane implements Backplane {
     const started: unknown = this.#backplane.start({
       ...listener,
       up: (instance) => {
-        this.#metrics.backplaneUps++;
+        if (this.#hasBeenUp) this.#metrics.backplaneReconnects++;
+        this.#hasBeenUp = true;
         listener.up(instance);
       },
     });

@@ -29,6 +29,8 @@ export interface RemoteMembersOptions {
   readonly router: MessageRouter;
   /** Called with a room of which the backplane has lost a member of this instance. */
   readonly onLost: (room: string) => void;
+  /** Which rooms the backplane is for; all when absent. */
+  readonly owns?: (room: string) => boolean;
 }
 
 /** The peers of other instances in the rooms of this one. */
@@ -38,20 +40,24 @@ export class RemoteMembers {
   readonly #localMembers: LocalMembers;
   readonly #router: MessageRouter;
   readonly #onLost: (room: string) => void;
+  readonly #owns: (room: string) => boolean;
   /** Since when peers cannot be reached, because the backplane or their instance has failed. */
   readonly #unreachableSince = new Map<string, number>();
 
-  constructor({ backplane, registry, localMembers, router, onLost }: RemoteMembersOptions) {
-    this.#backplane = backplane;
-    this.#registry = registry;
-    this.#localMembers = localMembers;
-    this.#router = router;
-    this.#onLost = onLost;
+  constructor(options: RemoteMembersOptions) {
+    this.#backplane = options.backplane;
+    this.#registry = options.registry;
+    this.#localMembers = options.localMembers;
+    this.#router = options.router;
+    this.#onLost = options.onLost;
+    this.#owns = options.owns ?? (() => true);
   }
 
-  /** Removes every remote peer from every room. */
+  /** Removes every remote peer from every room of the backplane. */
   clear(now: number): void {
-    for (const room of this.#registry.all()) this.#removeUnreachable(room, now, () => true);
+    for (const room of this.#registry.all()) {
+      if (this.#owns(room.name)) this.#removeUnreachable(room, now, () => true);
+    }
   }
 
   /** Forgets which peers have become unreachable. */

@@ -99,7 +99,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     metrics,
   });
   const { registry, negotiations } = rooms;
-  const cluster = await loadCluster(given, { ...options, registry, failures, metrics });
+  const cluster = await loadCluster({ ...options, registry, failures, metrics });
   const instance = newInstanceId();
   const connections = new Connections({
     instance,

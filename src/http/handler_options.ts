@@ -132,9 +132,11 @@ export interface SignalingHandlerOptions {
   drainSeconds?: number;
   /**
    * What connects this instance with others, so that they are one server; nothing when absent. The
-   * handler starts and closes it.
+   * handler starts and closes it. Several share the rooms by a hash of their names, so that one that
+   * fails separates the peers of its own rooms alone: every instance needs the same ones in the same
+   * order.
    */
-  backplane?: Backplane;
+  backplane?: Backplane | readonly Backplane[];
   /**
    * The pathname that the handler answers; `null` answers every request.
    *
@@ -168,8 +170,10 @@ export interface SignalingStats {
   readonly neverOpened: number;
   /** Whether the process has more memory than `maxMemoryMb`, so that new clients are rejected. */
   readonly memory: "ok" | "exceeded";
-  /** Whether peers of other instances can be reached; `none` without a backplane. */
+  /** Whether peers of other instances can be reached, in every room; `none` without a backplane. */
   readonly backplane: "none" | "up" | "down";
+  /** How many backplanes there are, and how many of them are up: the rooms of the others are local. */
+  readonly backplaneShards: { readonly up: number; readonly total: number };
   /** Members that the backplane had lost, or had without a socket, and that were corrected. */
   readonly backplaneCorrections: number;
   /** Answers that were not relayed, because their offer had been answered. */

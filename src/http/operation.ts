@@ -9,7 +9,7 @@ import { Presence } from "../admin/presence.ts";
 import type { InstancesAnswer } from "../admin/requests.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
 import type { Limits } from "../access/limits.ts";
-import type { Cluster } from "../cluster/cluster.ts";
+import type { Shards } from "../cluster/shards.ts";
 import type { SignalingRegistry } from "../rooms/registry.ts";
 import type { Connections } from "../sessions/connections.ts";
 import type {
@@ -45,7 +45,7 @@ export interface OperationOptions extends Pick<ResolvedOptions, "clock" | "limit
   readonly onPeer: SignalingHandlerOptions["onPeer"];
   readonly registry: SignalingRegistry;
   readonly connections: Connections;
-  readonly cluster: Cluster | undefined;
+  readonly cluster: Shards | undefined;
   readonly refusals: RefusalLog;
   readonly isClosing: () => boolean;
 }
@@ -65,7 +65,7 @@ export function createOperation(options: OperationOptions): Operation {
   const operator = new Operator(local, cluster);
   cluster?.answer({
     info: () => local.info(),
-    rooms: (question) => local.rooms(question),
+    rooms: (question, isAsked) => local.rooms(question, isAsked),
     peers: (question) => local.peers(question),
     disconnect: (target) => local.disconnect(target),
   });

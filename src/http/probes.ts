@@ -45,7 +45,7 @@ function answer(
   status: string,
   code: number = status === "ok" ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
 ): Response {
-  const { auth, peers, rooms, backplane } = handler.stats();
+  const { auth, peers, rooms, backplane, backplaneShards } = handler.stats();
   return json(
     {
       status,
@@ -53,6 +53,7 @@ function answer(
       peers,
       rooms,
       ...(backplane === "none" ? {} : { backplane }),
+      ...(backplaneShards.total > 1 ? { backplaneShards } : {}),
       ts: new Date(now()).toISOString(),
     },
     code,

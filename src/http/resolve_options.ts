@@ -13,10 +13,12 @@ import type { IceConfig } from "../ice/ice_servers.ts";
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { checkInteger } from "../runtime/integer.ts";
+import type { Backplane } from "../cluster/backplane.ts";
 import { checkMethods, checkOptionNames, checkTexts } from "../runtime/option_checks.ts";
 import { limitErrors } from "../runtime/limited_logger.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
+import { resolveBackplanes } from "./resolve_backplanes.ts";
 import { HANDLER_OPTIONS, SHARED_OPTIONS } from "./option_names.ts";
 
 /** The options of a handler, checked and complete. */
@@ -39,6 +41,8 @@ export interface ResolvedOptions {
   readonly isAllowedOrigin: OriginCheck;
   readonly trustedProxies: readonly string[];
   readonly ice: IceConfig;
+  /** What the rooms are distributed over; none without other instances. */
+  readonly backplanes: readonly Backplane[];
 }
 
 /**
@@ -67,9 +71,6 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
   }
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
   checkMethods("logger", logger, ["debug", "info", "warn", "error"]);
-  if (options.backplane !== undefined) {
-    checkMethods("backplane", options.backplane, BACKPLANE_METHODS);
-  }
   for (
     const [name, value] of Object.entries({ authorize: options.authorize, onPeer: options.onPeer })
   ) {
@@ -103,14 +104,9 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
     trustedProxies,
     ice: resolveIce(options, authEnabled),
+    backplanes: resolveBackplanes(options.backplane),
   };
 }
-
-/** What every backplane needs; one of the host may lack the others, of which it then does nothing. */
-const BACKPLANE_METHODS = [
-  ...["start", "join", "update", "leave", "send", "reportUndeliverable", "audit", "authFailed"],
-  "close",
-];
 
 const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;

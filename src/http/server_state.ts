@@ -4,7 +4,7 @@
  */
 
 import metadata from "../../deno.json" with { type: "json" };
-import type { Cluster } from "../cluster/cluster.ts";
+import type { Shards } from "../cluster/shards.ts";
 import { familiesOf } from "../metrics/families.ts";
 import type { Family } from "../metrics/family.ts";
 import { exportMetrics } from "../metrics/telemetry.ts";
@@ -26,7 +26,7 @@ export interface CountedParts {
   readonly negotiations: Negotiations;
   readonly connections: Connections;
   readonly memory: Pick<MemoryWatch, "isExceeded">;
-  readonly cluster: Pick<Cluster, "corrections" | "revocations"> | undefined;
+  readonly cluster: Pick<Shards, "corrections" | "counts"> | undefined;
   readonly revocations: { readonly size: number };
   readonly isClosing: () => boolean;
 }
@@ -42,8 +42,7 @@ export function statsOf(parts: CountedParts): SignalingStats {
     closing: connections.closing,
     neverOpened: connections.neverOpened,
     memory: memory.isExceeded ? "exceeded" : "ok",
-    backplane: backplaneOf(cluster),
-    backplaneCorrections: cluster?.corrections ?? 0,
+    ...backplaneOf(cluster),
     duplicateAnswers: negotiations.duplicateAnswers,
     reintroductions: negotiations.reintroductions,
   };
@@ -64,8 +63,7 @@ export function metricsOf(parts: CountedParts): readonly Family[] {
     waitingOffers: negotiations.waitingOffers,
     heals: negotiations.reintroductions,
     revocations: revocations.size,
-    backplane: backplaneOf(cluster),
-    backplaneCorrections: cluster?.corrections ?? 0,
+    ...backplaneOf(cluster),
     version: VERSION,
   });
 }
@@ -75,7 +73,14 @@ export function exportMetricsOf(parts: CountedParts): () => void {
   return exportMetrics(() => metricsOf(parts), VERSION);
 }
 
-function backplaneOf(cluster: CountedParts["cluster"]): SignalingStats["backplane"] {
-  // Not before it knows which tokens the other instances have revoked.
-  return cluster === undefined ? "none" : cluster.revocations.isRead ? "up" : "down";
+function backplaneOf(
+  cluster: CountedParts["cluster"],
+): Pick<SignalingStats, "backplane" | "backplaneShards" | "backplaneCorrections"> {
+  const backplaneShards = cluster?.counts ?? { up: 0, total: 0 };
+  const { up, total } = backplaneShards;
+  return {
+    backplane: total === 0 ? "none" : up === total ? "up" : "down",
+    backplaneShards,
+    backplaneCorrections: cluster?.corrections ?? 0,
+  };
 }

@@ -28,6 +28,8 @@ export interface ServerState {
   /** Revocations of room tokens that are kept. */
   readonly revocations: number;
   readonly backplane: "none" | "up" | "down";
+  /** How many backplanes share the rooms, and how many of them are up. */
+  readonly backplaneShards: { readonly up: number; readonly total: number };
   /** Members that differed from what the backplane had. */
   readonly backplaneCorrections: number;
   /** The version of this server. */
@@ -167,12 +169,15 @@ function access(metrics: Metrics): Family[] {
 }
 
 function backplane(metrics: Metrics, state: ServerState): Family[] {
+  const { backplaneShards: shards } = state;
   return [
     gauge(
       "backplane_up",
-      "1 while peers of other instances can be reached",
+      "1 while peers of other instances can be reached, in every room",
       only(Number(state.backplane === "up")),
     ),
+    gauge("backplane_shards", "Backplanes that share the rooms", only(shards.total)),
+    gauge("backplane_shards_up", "Those of them that are up", only(shards.up)),
     counter(
       "backplane_commands",
       "What was asked of the backplane, by operation",
@@ -190,8 +195,8 @@ function backplane(metrics: Metrics, state: ServerState): Family[] {
     ),
     counter(
       "backplane_reconnects",
-      "Times that the backplane was reached again",
-      only(Math.max(metrics.backplaneUps - 1, 0)),
+      "Times that the backplane, or one of several, was reached again",
+      only(metrics.backplaneReconnects),
     ),
     counter(
       "backplane_corrections",

@@ -161,8 +161,8 @@ export class Metrics {
   readonly backplaneErrors = zeros(BACKPLANE_OPERATIONS);
   /** How long the backplane took to answer. */
   readonly backplaneSeconds = new Histogram(BACKPLANE);
-  /** Times that the backplane has come up. */
-  backplaneUps = 0;
+  /** Times that a backplane that had been up before has come up. */
+  backplaneReconnects = 0;
   /** Signals that have come from other instances, by what became of them. */
   readonly letters = zeros(["delivered", "duplicate", "busy", "not_found"]);
   /** Questions to other instances, by whether all have answered. */

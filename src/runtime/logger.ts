@@ -44,6 +44,13 @@ export function neverThrowing(logger: Logger): Logger {
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
 }
 
+/** A logger that adds fields to each line of another; `fieldsNow` is asked for each. */
+export function withFields(logger: Logger, fieldsNow: () => LogFields): Logger {
+  const add = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) =>
+    logger[name](message, { ...fields, ...fieldsNow() });
+  return { debug: add("debug"), info: add("info"), warn: add("warn"), error: add("error") };
+}
+
 /** A token in a query, or a JWT anywhere. */
 const TOKEN = /([?&]token=)[^&#\s"']+|\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 

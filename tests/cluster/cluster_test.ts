@@ -4,14 +4,17 @@ import { assert, assertEquals } from "@std/assert";
 import type { ServerOptions } from "../../mod.ts";
 import { Client, until, within } from "../helpers/client.ts";
 import { RawClient } from "../helpers/raw_client.ts";
-import { type BackplaneKind, BACKPLANES } from "../helpers/backplanes.ts";
+import { BACKPLANE_OPTIONS } from "../helpers/backplanes.ts";
 import { startOpenServer, type TestServer } from "../helpers/server.ts";
 
 interface Instances extends AsyncDisposable {
   readonly all: readonly [TestServer, TestServer, TestServer];
 }
 
-async function startInstances(kind: BackplaneKind, config: ServerOptions = {}): Promise<Instances> {
+async function startInstances(
+  kind: typeof BACKPLANE_OPTIONS[number],
+  config: ServerOptions = {},
+): Promise<Instances> {
   const connected = await kind.open();
   const start = () => startOpenServer({ ...config, backplane: connected.connect() });
   const all: Instances["all"] = [await start(), await start(), await start()];
@@ -33,7 +36,7 @@ function testEveryBackplane(
   test: (servers: Instances["all"]) => Promise<void>,
   config: ServerOptions = {},
 ): void {
-  for (const kind of BACKPLANES) {
+  for (const kind of BACKPLANE_OPTIONS) {
     Deno.test({
       name: `cluster (${kind.name}): ${sentence}`,
       ignore: kind.ignore,

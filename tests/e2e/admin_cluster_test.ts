@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { Backplane } from "../../src/cluster/backplane.ts";
 import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
-import { BACKPLANES } from "../helpers/backplanes.ts";
+import { BACKPLANE_OPTIONS } from "../helpers/backplanes.ts";
 import { Client, type Message, until } from "../helpers/client.ts";
 import { ADMIN_SECRET, startServer, type TestServer } from "../helpers/server.ts";
 
@@ -32,7 +32,7 @@ async function join(
   return await Client.join(server.signal({ token, room, nodeId }));
 }
 
-async function startTwo(connect: () => Backplane) {
+async function startTwo(connect: () => Backplane | Backplane[]) {
   const first = await startServer({ backplane: connect() });
   const { privateKeyJwk, publicKeyJwk } = first;
   const second = await startServer({ backplane: connect(), privateKeyJwk, publicKeyJwk });
@@ -49,7 +49,7 @@ async function startTwo(connect: () => Backplane) {
   };
 }
 
-for (const { name, ignore, open } of BACKPLANES) {
+for (const { name, ignore, open } of BACKPLANE_OPTIONS) {
   Deno.test({
     name: `admin over ${name}: rooms, peers, pairs and refusals of every instance are one answer`,
     ignore,

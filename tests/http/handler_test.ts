@@ -427,6 +427,7 @@ Deno.test("createSignalingHandler() has auth on unless told otherwise, and needs
     neverOpened: 0,
     memory: "ok",
     backplane: "none",
+    backplaneShards: { up: 0, total: 0 },
   });
 });
 

@@ -1,6 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { resolveOptions } from "../../src/http/resolve_options.ts";
 import type { SignalingHandlerOptions } from "../../src/http/handler_options.ts";
+import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
+
+const MEMORY = createMemoryBackplane().connect();
 
 Deno.test("resolveOptions() fills in every default", () => {
   const { registerTimeoutMs, idleTimeoutSeconds, drainMs, clockToleranceSeconds, path } =
@@ -66,7 +69,7 @@ Deno.test("resolveOptions() refuses parts that lack a method, and limits that ar
   const wrong: Record<string, unknown[]> = {
     clock: [{}, 5, null],
     logger: [{}, "console", { debug() {}, info() {}, warn() {} }],
-    backplane: [{}, 5, { start() {} }],
+    backplane: [{}, 5, null, { start() {} }, [], [null], [MEMORY, 5], [MEMORY, MEMORY], [[MEMORY]]],
     authorize: [5, {}],
     limits: [[], 5, null],
     consumerAuth: [[], 5, null, "x"],
