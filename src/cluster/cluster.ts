@@ -4,13 +4,13 @@
  * a room has the peers of this instance alone.
  */
 
+import { Announcements } from "./announcements.ts";
 import { Auditor } from "./auditor.ts";
 import type { Backplane, RoomEvent } from "./backplane.ts";
 import { Metrics } from "../metrics/metrics.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { RoomLimits } from "../rooms/room.ts";
-import { isEligible } from "../rooms/director.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { Claims } from "./claims.ts";
@@ -25,9 +25,6 @@ import { RemoteMembers } from "./remote_members.ts";
 import { RevocationSync } from "./revocation_sync.ts";
 import type { Room } from "../rooms/room.ts";
 import { type LocalMember, LocalMembers } from "./local_members.ts";
-
-/** How often peers are checked for missed heartbeats, in milliseconds. */
-const HEALTH_MS = 5000;
 
 /** How long after a failure it is remembered which peers became unreachable, in milliseconds. */
 const UNREACHABLE_MEMORY_MS = 60_000;
@@ -56,11 +53,11 @@ export class Cluster {
   readonly #localMembers = new LocalMembers();
   readonly #router: MessageRouter;
   readonly #remoteMembers: RemoteMembers;
+  readonly #announcements: Announcements;
   readonly #auditor: Auditor;
   readonly #claims: Claims;
   readonly #outageLog: OutageLog;
   readonly #questioner: Questioner;
-  #healthTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
 
   constructor(given: ClusterOptions) {
@@ -71,6 +68,7 @@ export class Cluster {
     const router = this.#router = new MessageRouter(parts);
     const onLost = (room: string) => this.#auditor.membersLost(room);
     this.#options = options;
+    this.#announcements = new Announcements(parts);
     this.#questioner = new Questioner(parts);
     this.revocations = new RevocationSync({ ...parts, questioner: this.#questioner });
     this.#outageLog = new OutageLog(options.clock, options.logger);
@@ -115,14 +113,13 @@ export class Cluster {
       posted: (...message) => this.#guard(() => this.#questioner.receive(...message)),
     });
     this.#auditor.start();
-    this.#watchHealth();
+    this.#announcements.start();
   }
 
   /** Ends to take part: the members of this instance are removed. */
   async close(): Promise<void> {
-    for (const timer of [this.#healthTimer, this.#forgetTimer]) {
-      if (timer !== undefined) this.#options.clock.clearTimeout(timer);
-    }
+    if (this.#forgetTimer !== undefined) this.#options.clock.clearTimeout(this.#forgetTimer);
+    this.#announcements.close();
     this.#auditor.close();
     this.#localMembers.instance = undefined;
     this.#questioner.abort();
@@ -191,7 +188,7 @@ export class Cluster {
   #changed(room: Room, peer: Peer): void {
     const local = this.#localMembers.ofPeer(peer);
     if (local === undefined) return;
-    if (room.has(peer)) this.#announce(local);
+    if (room.has(peer)) this.#announcements.announce(local);
     else this.#leave(local);
   }
 
@@ -210,23 +207,9 @@ export class Cluster {
     this.#remoteMembers.dropIfUnused(local.room);
   }
 
-  #announce(local: LocalMember): void {
-    const { role, consumerIdentity } = local.peer;
-    const acceptsConsumers = this.#acceptsConsumers(local.peer);
-    const isSame = local.role === role && local.acceptsConsumers === acceptsConsumers &&
-      local.consumerIdentity === consumerIdentity;
-    if (isSame) return;
-    Object.assign(local, { role, acceptsConsumers, consumerIdentity });
-    if (this.isUp) this.#options.backplane.update(local.room, this.#localMembers.toMember(local));
-  }
-
-  #acceptsConsumers({ servingState }: Peer): boolean {
-    return isEligible(servingState, this.#options.clock.elapsed());
-  }
-
   #add(room: string, peer: Peer): LocalMember {
     const joinedAt = this.#options.clock.now();
-    const acceptsConsumers = this.#acceptsConsumers(peer);
+    const acceptsConsumers = this.#announcements.acceptsConsumers(peer);
     return this.#localMembers.add({ room, peer, joinedAt, acceptsConsumers });
   }
 
@@ -264,15 +247,6 @@ export class Cluster {
       this.#localMembers.delete(local);
       if (!peer.isClosed) claim.answer.resolve(this.#joinHere(room, peer));
     }
-  }
-
-  #watchHealth(): void {
-    this.#healthTimer = this.#options.clock.setTimeout(() => {
-      for (const local of this.#localMembers.all()) {
-        if (local.peer.servingState.heartbeatAt !== undefined) this.#announce(local);
-      }
-      this.#watchHealth();
-    }, HEALTH_MS);
   }
 
   /** Handles an event; what it throws is logged and must not end this instance. */
