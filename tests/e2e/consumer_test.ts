@@ -144,13 +144,11 @@ Deno.test("token: it may come as a bearer header or a subprotocol, and the answe
     assertMatch(answer, /\r\nsec-websocket-protocol: client-db-sync\r\n/i);
     assert(!answer.includes(token));
   }
-  const socket = new WebSocket(server.signal(), ["client-db-sync", `bearer.${token}`]);
-  const message = await new Promise<MessageEvent>((resolve) => socket.onmessage = resolve);
-  assertEquals(JSON.parse(message.data).type, "peer-list");
-  assertEquals(socket.protocol, "client-db-sync");
-  const closed = new Promise((resolve) => socket.onclose = resolve);
-  socket.close();
-  await closed;
+  const protocols = ["client-db-sync", `bearer.${token}`];
+  {
+    await using client = await Client.join(server.signal(), {}, { protocols });
+    assertEquals(client.socket.protocol, "client-db-sync");
+  }
   await until("all to be gone", async () => (await server.health())["peers"] === 0);
 });
 

@@ -14,6 +14,7 @@ import { Client, type Message, until, within } from "../helpers/client.ts";
 import { hasRedis, startRedis } from "../helpers/redis.ts";
 import { ROOT, type Running, startDeno } from "../helpers/command.ts";
 import { exchange, frame, handshake, openRaw } from "../helpers/raw.ts";
+import { assertMessage } from "../helpers/schemas.ts";
 import { ADMIN_SECRET, requestToken, signalUrl } from "../helpers/server.ts";
 
 interface App extends AsyncDisposable {
@@ -447,7 +448,9 @@ async function openWithCookie(url: string, cookie: string): Promise<WebSocket> {
 /** Registers as a normal peer and returns the answer. */
 async function register(socket: WebSocket): Promise<Message> {
   socket.send('{"type":"register"}');
-  return JSON.parse((await next(socket, "message")).data);
+  const message = JSON.parse((await next(socket, "message")).data);
+  assertMessage("ServerMessage", message);
+  return message;
 }
 
 function next<Type extends keyof WebSocketEventMap>(

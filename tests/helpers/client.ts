@@ -1,7 +1,10 @@
-/** A signaling client for tests, on a real WebSocket: whatever the server sends it must be valid. */
+/**
+ * A signaling client for tests, on a real WebSocket: whatever the server sends it, and whatever it
+ * sends that the server accepts, must be valid.
+ */
 
 import { within } from "./patience.ts";
-import { assertMessage } from "./schemas.ts";
+import { assertDescribed, assertMessage } from "./schemas.ts";
 
 export { until, within } from "./patience.ts";
 
@@ -54,7 +57,9 @@ export class Client implements AsyncDisposable {
   }
 
   send(message: unknown): void {
-    this.socket.send(typeof message === "string" ? message : JSON.stringify(message));
+    const text = typeof message === "string" ? message : JSON.stringify(message);
+    assertDescribed(text);
+    this.socket.send(text);
   }
 
   /**

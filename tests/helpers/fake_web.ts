@@ -7,6 +7,7 @@
 
 import { FakeClock } from "./clock.ts";
 import type { Random } from "./random.ts";
+import { assertMessage } from "./schemas.ts";
 
 type Frame = Record<string, unknown>;
 
@@ -177,8 +178,10 @@ export class FakeSocket {
   }
 
   send(text: string): void {
+    const frame = JSON.parse(text);
+    assertMessage("ClientMessage", frame);
     web.later(this.#up, () => {
-      if (this.readyState === 1) web.serve(this, JSON.parse(text));
+      if (this.readyState === 1) web.serve(this, frame);
     });
   }
 

@@ -7,6 +7,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import { parse } from "yaml";
 import { isObject } from "../../src/protocol/messages.ts";
+import { parseClientMessage } from "../../src/protocol/parse.ts";
 
 /** The folder of the schemas. */
 const PROTOCOL = new URL("../../docs/protocol/", import.meta.url);
@@ -31,6 +32,28 @@ const load = once(() => {
 /** Fails if a message is not one of these, with what is wrong. */
 export function assertMessage(definition: string, message: unknown): void {
   assertValid(definition, messageValidator(definition), message);
+}
+
+/** Fields whose wrong value the server treats as none, so that the answer says what is missing. */
+const LENIENT = ["token"];
+
+/** Fails if the server accepts a frame of a client that the schemas do not describe. */
+export function assertDescribed(text: string): void {
+  const { type } = parseClientMessage(text);
+  if (type === "invalid" || type === "unknown") return;
+  const message = withoutLeniency(JSON.parse(text));
+  // A `refresh` without a token is accepted only to be answered with INVALID_TOKEN.
+  if (isObject(message) && type === "refresh") message["token"] ??= "";
+  assertMessage("ClientMessage", message);
+}
+
+/** The message without what the parser reads as absent and the schemas do not describe. */
+function withoutLeniency(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const kept = Object.entries(value).filter(([name, member]) =>
+    member !== null && !(LENIENT.includes(name) && typeof member !== "string")
+  );
+  return Object.fromEntries(kept.map(([name, member]) => [name, withoutLeniency(member)]));
 }
 
 /** Whether a message is what the schemas say of it. */

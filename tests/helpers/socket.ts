@@ -1,8 +1,12 @@
-/** A socket that never touches a network: it records what a session does with it. */
+/**
+ * A socket that never touches a network: it records what a session does with it, and whatever is sent
+ * must be valid.
+ */
 
 import { assertEquals } from "@std/assert";
 import type { SocketLike } from "../../src/sessions/context.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
+import { assertMessage } from "./schemas.ts";
 
 export class FakeSocket implements SocketLike {
   readyState = 1;
@@ -21,7 +25,9 @@ export class FakeSocket implements SocketLike {
   }
 
   send(text: string): void {
-    this.sent.push(JSON.parse(text));
+    const message = JSON.parse(text);
+    assertMessage("ServerMessage", message);
+    this.sent.push(message);
   }
 
   close(code: number, reason: string): void {
