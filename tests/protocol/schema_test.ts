@@ -4,12 +4,11 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { isObject } from "../../src/protocol/messages.ts";
 import { parseClientMessage } from "../../src/protocol/parse.ts";
 import { frame, validMessage } from "../helpers/arbitraries.ts";
-import { ROOT } from "../helpers/command.ts";
+import { filesIn, ROOT } from "../helpers/command.ts";
 import { property } from "../helpers/property.ts";
-import { assertDescribed, assertMessage, isMessage } from "../helpers/schemas.ts";
+import { assertDescribed, assertMessage, isMessage, readProtocol } from "../helpers/schemas.ts";
 
 /** Whether the server acts on a text. */
 function isAccepted(text: string): boolean {
@@ -43,39 +42,82 @@ property(
   },
 );
 
-/** The messages in the document's block below a heading. */
-function examplesBelow(heading: string, text: string): Record<string, unknown>[] {
-  const [, block = ""] = new RegExp(`^## ${heading}\n+\`\`\`jsonc\n([^\`]*)`, "m").exec(text) ?? [];
-  return block.trimEnd().split("\n").map((line) => JSON.parse(line));
+/** The messages in a document, wherever they are: each begins with its type. */
+function messagesIn(text: string): Record<string, unknown>[] {
+  return [...text.matchAll(/\{\s*"type"\s*:/g)].map(({ index }) =>
+    JSON.parse(text.slice(index, endOfObject(text, index)))
+  );
 }
 
-/** What tells messages apart: the type, and of errors the code. */
-function kindsOf(messages: readonly Record<string, unknown>[]): Set<unknown> {
-  return new Set(messages.map(({ type, code }) => code ?? type));
+/** The index behind the object that begins here. */
+function endOfObject(text: string, start: number): number {
+  let depth = 0;
+  for (const { 0: token, index } of text.slice(start).matchAll(/"(?:[^"\\]|\\.)*"|[{}]/g)) {
+    if (token === "{") depth++;
+    if (token === "}" && --depth === 0) return start + index + 1;
+  }
+  return text.length;
 }
 
-Deno.test("schemas: the examples in docs/protocol.md are valid, and of every kind of message", async () => {
-  const text = await Deno.readTextFile(`${ROOT}docs/protocol.md`);
-  const ofClient = examplesBelow("Messages of the client", text);
-  const ofServer = examplesBelow("Messages of the server", text);
-  for (const message of ofClient) assertMessage("ClientMessage", message);
-  for (const message of ofServer) assertMessage("ServerMessage", message);
-  const inline = [...text.matchAll(/`(\{ "type".*?\})`/g)].map(([, json = ""]) => JSON.parse(json));
-  for (const message of inline) assertMessage("ClientMessage", message);
-  assert(inline.length > 0);
-  const signals = ["offer", "answer", "ice-candidate"];
-  assertEquals(
-    kindsOf([...ofClient, ...inline]),
-    new Set([...signals, "register", "heartbeat", "refresh"]),
+/** Which messages an example may be: of signals, only those of the server name their sender. */
+function definitionOf(message: Record<string, unknown>): string {
+  const { type } = message;
+  const isOfClient = ["register", "heartbeat", "refresh"].includes(String(type)) ||
+    isSignal(type) && !("from" in message);
+  return isOfClient ? "ClientMessage" : "ServerMessage";
+}
+
+function isSignal(type: unknown): boolean {
+  return type === "offer" || type === "answer" || type === "ice-candidate";
+}
+
+/** What tells messages apart: the direction, the type, and of errors the code. */
+function kindOf(message: Record<string, unknown>): string {
+  return `${definitionOf(message)} ${message["code"] ?? message["type"]}`;
+}
+
+/** Every kind of message that the schemas describe. */
+function describedKinds(): Set<string> {
+  const { $defs } = readProtocol("messages.schema.json") as Record<string, Definitions>;
+  return new Set(
+    ["ClientMessage", "ServerMessage"].flatMap((union) =>
+      ($defs?.[union]?.oneOf ?? []).flatMap(({ $ref }) => {
+        const properties = $defs?.[$ref.replace("#/$defs/", "")]?.properties;
+        const codes = properties?.["code"]?.enum ?? [properties?.["type"]?.const];
+        return codes.map((code) => `${union} ${code}`);
+      })
+    ),
   );
-  assertEquals(
-    kindsOf([...ofServer, ...signals.map((type) => ({ type }))]),
-    new Set([
-      ...signals,
-      ...["peer-list", "server-list", "token", "ice-servers", "auth-err"],
-      ...["PEER_NOT_FOUND", "PEER_BUSY", "INVALID_MESSAGE", "INVALID_TOKEN"],
-    ]),
-  );
+}
+
+/** As much of the file of schemas as the test reads. */
+type Definitions = Readonly<
+  Record<string, {
+    readonly oneOf?: readonly { readonly $ref: string }[];
+    readonly properties?: Readonly<Record<string, { const?: string; enum?: readonly string[] }>>;
+  }>
+>;
+
+/** The documents with examples of messages. */
+async function documents(): Promise<string[]> {
+  const found = await Array.fromAsync(filesIn("docs"), ({ path }) => path);
+  return ["README.md", "SECURITY.md", ...found.filter((path) => path.endsWith(".md"))];
+}
+
+Deno.test("schemas: every message in the README and the documents is valid", async () => {
+  let count = 0;
+  for (const path of await documents()) {
+    for (const message of messagesIn(await Deno.readTextFile(ROOT + path))) {
+      assertMessage(definitionOf(message), message);
+      count++;
+    }
+  }
+  assert(count > 20);
+});
+
+Deno.test("schemas: docs/protocol.md shows every kind of message", async () => {
+  const shown = new Set(messagesIn(await Deno.readTextFile(`${ROOT}docs/protocol.md`)).map(kindOf));
+  assertEquals(shown, describedKinds());
 });
 
 Deno.test("schemas: a message of the server that they do not describe fails a test", () => {
