@@ -44,9 +44,14 @@ property(
 
 /** The messages in a document, wherever they are: each begins with its type. */
 function messagesIn(text: string): Record<string, unknown>[] {
-  return [...text.matchAll(/\{\s*"type"\s*:/g)].map(({ index }) =>
-    JSON.parse(text.slice(index, endOfObject(text, index)))
-  );
+  const found: Record<string, unknown>[] = [];
+  let end = 0;
+  for (const { index } of text.matchAll(/\{\s*"type"\s*:/g)) {
+    if (index < end) continue; // It is inside the one before.
+    end = endOfObject(text, index);
+    found.push(JSON.parse(text.slice(index, end)));
+  }
+  return found;
 }
 
 /** The index behind the object that begins here. */
