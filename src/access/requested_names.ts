@@ -4,19 +4,27 @@ import { isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../protocol/m
 
 /** What a client asks for; an empty value counts as absent. */
 export interface RequestedNames {
-  readonly room?: string;
-  readonly nodeId?: string;
+  readonly room: string | undefined;
+  readonly nodeId: string | undefined;
+}
+
+/** What a client asks for. */
+export function requestedNames(query: URLSearchParams): RequestedNames {
+  return { room: requestedRoom(query), nodeId: lastOf(query, "nodeId") };
+}
+
+/** The room that a client asks for. */
+export function requestedRoom(query: URLSearchParams): string | undefined {
+  return lastOf(query, "room");
 }
 
 /** Clients append their own to whatever the app's URL contains: the last one counts. */
-export function requestedNames(query: URLSearchParams): RequestedNames {
-  const room = query.getAll("room").at(-1);
-  const nodeId = query.getAll("nodeId").at(-1);
-  return { ...(room ? { room } : {}), ...(nodeId ? { nodeId } : {}) };
+function lastOf(query: URLSearchParams, name: string): string | undefined {
+  return query.getAll(name).at(-1) || undefined;
 }
 
 /** The same as a log line shows it: without one that is longer than any that is accepted. */
-export function shownNames(query: URLSearchParams): RequestedNames {
+export function shownNames(query: URLSearchParams): Partial<Record<"room" | "nodeId", string>> {
   const { room = "", nodeId = "" } = requestedNames(query);
   return {
     ...(room === "" || isLongerThan(room, MAX_ROOM_LENGTH) ? {} : { room }),

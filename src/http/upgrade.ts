@@ -6,7 +6,7 @@
 import type { Address, AddressReader } from "../access/address.ts";
 import { type Admission, admit, type AuthPolicy } from "../access/admission.ts";
 import { readCredentials } from "../access/credentials.ts";
-import { requestedNames, shownNames } from "../access/requested_names.ts";
+import { requestedRoom, shownNames } from "../access/requested_names.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
 import type { UpgradeResult } from "../metrics/metrics.ts";
@@ -27,6 +27,7 @@ import {
 } from "./upgrade_refusals.ts";
 import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
+import { spareAbort } from "./upgraded_request.ts";
 import { splitUrl } from "./url.ts";
 
 /** What the upgrade handler depends on. */
@@ -132,7 +133,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       admit: () => admit(options, connectRequest),
       upgrade: () => upgrade(protocol),
       applicant,
-      namesRoom: requestedNames(query).room !== undefined,
+      namesRoom: requestedRoom(query) !== undefined,
     };
     return connections.mustVerifyBeforeUpgrade ? verifyFirst(accepted) : startSession(accepted);
   }
@@ -218,6 +219,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
 export function upgradeOnDeno(request: Request, idleTimeout: number): Upgrade {
   return (protocol) => {
     const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
+    spareAbort(request);
     // Not by Deno's option: that accepts a list of names only with a space after each comma.
     if (protocol) upgraded.response.headers.set("sec-websocket-protocol", protocol);
     return upgraded;
