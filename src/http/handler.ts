@@ -18,6 +18,7 @@ import { Metrics } from "../metrics/metrics.ts";
 import { toPrometheus } from "../metrics/prometheus.ts";
 import { createRooms } from "../rooms/rooms.ts";
 import { Connections } from "../sessions/connections.ts";
+import { Deadlines } from "../sessions/deadlines.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { IcePushes } from "../sessions/ice_pushes.ts";
 import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
@@ -129,6 +130,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     join: (room, peer) => rooms.join(room, peer, cluster && ((...of) => cluster.join(...of))),
     cancelJoin: (peer) => cluster?.cancelJoin(peer),
     connections,
+    deadlines: new Deadlines(clock),
     authorizeConsumer: consumers.authorizeConsumer,
     refreshes: new Refreshes({
       clock,
@@ -191,13 +193,17 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const refuseMalformed = (remote: string | undefined, headers = new Headers()) =>
     malformedRequest(refusals, addressOf(remote, headers));
 
+  const answer: HandlerParts["answer"] = (request, info) => {
+    // With a malformed Host, not even the path of the URL is certain.
+    if (!hasValidUrl(request)) return refuseMalformed(remoteAddressOf(info), request.headers);
+    if (!isOurs(splitUrl(request.url).pathname)) return null;
+    return upgrade(request, remoteOf(info), upgradeOnDeno(request, idleTimeout));
+  };
+
   const handler: SignalingHandler = {
     path,
     async fetch(request, info) {
-      // With a malformed Host, not even the path of the URL is certain.
-      if (!hasValidUrl(request)) return refuseMalformed(remoteAddressOf(info), request.headers);
-      if (!isOurs(splitUrl(request.url).pathname)) return null;
-      return await upgrade(request, remoteOf(info), upgradeOnDeno(request, idleTimeout));
+      return await answer(request, info);
     },
     handleUpgrade: createNodeUpgrade({ upgrade, refuseMalformed, isOurs, idleTimeout }),
     async issueToken(request) {
@@ -238,6 +244,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const access = { ...admission, authorizeConsumer: consumers.authorizeConsumer };
   return {
     handler,
+    answer,
     addressOf,
     failures,
     connections,

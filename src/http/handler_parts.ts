@@ -14,6 +14,8 @@ import type { Description } from "./operation.ts";
 /** A handler, with the parts that a standalone server uses beside it. */
 export interface HandlerParts {
   readonly handler: SignalingHandler;
+  /** Answers a request as `fetch` of the handler does, without a promise where none is needed. */
+  readonly answer: (request: Request, info: unknown) => Response | Promise<Response> | null;
   readonly addressOf: AddressReader;
   readonly failures: FailureLimiter;
   readonly connections: Connections;

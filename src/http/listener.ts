@@ -19,7 +19,8 @@ export interface ListenAddress {
   readonly internalUrl?: string;
 }
 
-type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
+/** Answers a request; never throws and never rejects. */
+type Fetch = (request: Request, info: Deno.ServeHandlerInfo) => Response | Promise<Response>;
 
 /** How long running requests may take to finish once every socket has been told to close. */
 const REQUEST_GRACE_MS = 400;
@@ -123,12 +124,17 @@ export class Listener {
   }
 
   /** Counts a request until its answer is sent; an upgraded socket is the handler's to close. */
-  async #answer(request: Request, info: Deno.ServeHandlerInfo): Promise<Response> {
+  #answer(request: Request, info: Deno.ServeHandlerInfo): Response | Promise<Response> {
     this.#running++;
-    const sent = info.completed;
-    const response = await this.#options.fetch(request, info);
+    const response = this.#options.fetch(request, info);
+    return response instanceof Promise
+      ? response.then((settled) => this.#send(settled, info))
+      : this.#send(response, info);
+  }
+
+  #send(response: Response, info: Deno.ServeHandlerInfo): Response {
     if (response.status === STATUS_CODE.SwitchingProtocols) this.#answered();
-    else sent.then(() => this.#answered(), () => this.#answered());
+    else info.completed.then(() => this.#answered(), () => this.#answered());
     return response;
   }
 

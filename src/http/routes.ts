@@ -41,8 +41,8 @@ export interface RoutesOptions {
   readonly now: () => number;
 }
 
-/** Answers every request of a listener. */
-export type Answer = (request: Request, info?: unknown) => Promise<Response>;
+/** Answers every request of a listener; never throws and never rejects. */
+export type Answer = (request: Request, info?: unknown) => Response | Promise<Response>;
 
 /** What a server answers. */
 export interface Routes {
@@ -90,7 +90,7 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   return {
     fetch: answering(
       options,
-      async (request, info) => await handler.fetch(request, info) ?? await route(request, info),
+      (request, info) => endpoint.answer(request, info) ?? route(request, info),
     ),
     fetchInternal: answering(
       options,
@@ -118,12 +118,16 @@ function dispatch(
 
 /** Answers 500 where a route throws. */
 function answering({ endpoint: { logger } }: RoutesOptions, route: Route): Answer {
-  return async (request, info) => {
+  const onFailure = (cause: unknown) => {
+    logger.error("A request failed", failureFields(cause));
+    return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+  };
+  return (request, info) => {
     try {
-      return await route(request, info);
+      const answer = route(request, info);
+      return answer instanceof Promise ? answer.catch(onFailure) : answer;
     } catch (cause) {
-      logger.error("A request failed", failureFields(cause));
-      return errorResponse(STATUS_CODE.InternalServerError, "The server failed to answer");
+      return onFailure(cause);
     }
   };
 }

@@ -221,7 +221,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
         throw error;
       }
     },
-    fetch,
+    fetch: async (request, info) => await fetch(request, info),
     stats: () => handler.stats(),
     metrics: () => handler.metrics(),
     close,

@@ -25,6 +25,8 @@ export interface DueQueueOptions<T> {
 interface Entry<T> {
   readonly item: T;
   readonly at: number;
+  /** Of two items that are due at the same moment, the one that was set first comes first. */
+  readonly number: number;
   /** Its place in the heap. */
   index: number;
 }
@@ -38,6 +40,7 @@ export class DueQueue<T> {
   readonly #heap: Entry<T>[] = [];
   readonly #entries = new Map<T, Entry<T>>();
   #timer: { readonly at: number; readonly id: Timer } | undefined;
+  #lastNumber = 0;
 
   constructor({ clock, usesWallClock = false, onDue }: DueQueueOptions<T>) {
     this.#clock = clock;
@@ -55,7 +58,7 @@ export class DueQueue<T> {
   set(item: T, delayMs: number): void {
     this.#remove(item);
     const at = this.#now() + delayMs;
-    const entry: Entry<T> = { item, at, index: this.#heap.length };
+    const entry: Entry<T> = { item, at, number: ++this.#lastNumber, index: this.#heap.length };
     this.#entries.set(item, entry);
     this.#heap.push(entry);
     this.#moveUp(entry);
@@ -118,7 +121,7 @@ export class DueQueue<T> {
   #moveUp(entry: Entry<T>): void {
     while (entry.index > 0) {
       const parent = this.#heap[(entry.index - 1) >> 1];
-      if (parent === undefined || parent.at <= entry.at) return;
+      if (parent === undefined || !isBefore(entry, parent)) return;
       this.#swap(parent, entry);
     }
   }
@@ -127,8 +130,10 @@ export class DueQueue<T> {
     while (true) {
       const left = this.#heap[entry.index * 2 + 1];
       const right = this.#heap[entry.index * 2 + 2];
-      const child = right !== undefined && left !== undefined && right.at < left.at ? right : left;
-      if (child === undefined || child.at >= entry.at) return;
+      const child = right !== undefined && left !== undefined && isBefore(right, left)
+        ? right
+        : left;
+      if (child === undefined || !isBefore(child, entry)) return;
       this.#swap(entry, child);
     }
   }
@@ -143,4 +148,8 @@ export class DueQueue<T> {
     this.#heap[index] = entry;
     entry.index = index;
   }
+}
+
+function isBefore(one: Entry<unknown>, other: Entry<unknown>): boolean {
+  return one.at < other.at || one.at === other.at && one.number < other.number;
 }

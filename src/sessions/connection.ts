@@ -92,8 +92,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
     this.#receiver = receiver;
     this.#context = context;
     this.#outbox = new Outbox(socket, limits.maxSendBufferBytes);
-    const onFlood = () => this.#endFlood();
-    this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, onFlood });
+    this.#liveness = new Liveness({ socket, clock, idleTimeoutSeconds, owner: this });
     this.#inbound = new InboundRate(limits);
   }
 
@@ -131,24 +130,15 @@ export class Connection implements TrackedConnection, EventListenerObject {
     }
   }
 
-  /** Runs what a timer calls. A throw would end the process: none escapes. */
-  run(act: () => void): void {
-    try {
-      act();
-    } catch (cause) {
-      this.fail(cause);
-    }
-  }
-
   /** Handles one message of the socket, text or binary. */
   receive(data: unknown): void {
     this.#liveness.onMessage();
     const now = this.lastReceivedAt = this.#context.clock.elapsed();
     if (this.#hasEnded) return this.#lateClose?.received(now);
-    if (this.#inbound.messages.isExceededBy(1, now)) return this.close(CLOSE.tooManyMessages);
+    if (this.#inbound.countMessage(now)) return this.close(CLOSE.tooManyMessages);
     const length = lengthOf(data);
     this.#context.metrics.receivedBytes += length;
-    if (this.#inbound.bytes.isExceededBy(length, now)) return this.close(CLOSE.tooManyBytes);
+    if (this.#inbound.countBytes(length, now)) return this.close(CLOSE.tooManyBytes);
     if (typeof data !== "string") return this.#receiveBinary(data);
     if (isOverBytes(data, this.#maxMessageBytes)) return this.close(CLOSE.messageTooBig);
     if (!this.#receiver.isAwaiting) return this.#receiver.onMessage(data);
@@ -207,7 +197,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   /** Sends an answer that a client can ask for at will: it counts like bytes that the client sends. */
   answer(message: ServerMessage): boolean {
     const text = encode(message);
-    const isExceeded = this.#inbound.bytes.isExceededBy(text.length, this.#context.clock.elapsed());
+    const isExceeded = this.#inbound.countBytes(text.length, this.#context.clock.elapsed());
     if (isExceeded) this.close(CLOSE.tooManyBytes);
     return this.send(text);
   }
@@ -231,7 +221,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
   }
 
   /** A client that floods the server with control frames reads no close frame: its connection ends. */
-  #endFlood(): void {
+  onFlood(): void {
     this.close(CLOSE.tooManyMessages);
     this.terminate();
   }

@@ -4,6 +4,7 @@ import type { Address } from "../access/address.ts";
 import type { Admission, ConsumerAuthorizer } from "../access/admission.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Connections } from "./connections.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Director } from "../rooms/director.ts";
 import type { Limits } from "../access/limits.ts";
 import type { AuthKind, Metrics } from "../metrics/metrics.ts";
@@ -35,6 +36,7 @@ export interface SessionContext {
   readonly cancelJoin: (peer: Peer) => void;
   readonly director: Director;
   readonly connections: Connections;
+  readonly deadlines: Deadlines;
   readonly authorizeConsumer: ConsumerAuthorizer;
   readonly refreshes: Refreshes;
   /** Checks an admission again that was settled before, and may have been revoked since. */

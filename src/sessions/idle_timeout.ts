@@ -26,7 +26,8 @@ const AT_ONCE_SECONDS = 0.002;
 
 const HOOK = findHook();
 
-const listeners = new WeakMap<object, FrameListener>();
+/** The property of a socket with its listener. */
+const LISTENER = Symbol("frame listener");
 
 /** Whether this version of Deno has the hook. */
 export function hasIdleTimeoutHook(): boolean {
@@ -48,7 +49,7 @@ export function denoIdleTimeout(seconds: number): number {
  */
 export function watchFrames(socket: object, listener: FrameListener): void {
   if (HOOK === undefined || !(HOOK.symbol in socket)) return;
-  listeners.set(socket, listener);
+  Reflect.set(socket, LISTENER, listener);
   Reflect.set(socket, HOOK.symbol, onFrame); // One function for all sockets, to save memory.
 }
 
@@ -82,8 +83,8 @@ export function pingAtOnce(
   };
 }
 
-function onFrame(this: object): void {
-  listeners.get(this)?.onFrame();
+function onFrame(this: { [LISTENER]?: FrameListener }): void {
+  this[LISTENER]?.onFrame();
 }
 
 function findHook(): Hook | undefined {

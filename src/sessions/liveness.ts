@@ -32,14 +32,19 @@ const MAX_BUSY_TIMEOUTS = 4;
 /** For so many milliseconds the answer to a ping answers others as well. */
 const ANSWER_MS = 1000;
 
+/** What owns the socket of a client. */
+export interface FloodedOwner {
+  /** The client sends more control frames than it may. */
+  onFlood(): void;
+}
+
 /** Options of {@linkcode Liveness}. */
 export interface LivenessOptions {
   readonly socket: SocketLike;
   readonly clock: Clock;
   /** Seconds without a frame after which the client counts as dead; 0 is never. */
   readonly idleTimeoutSeconds: number;
-  /** The client sends more control frames than it may. */
-  readonly onFlood: () => void;
+  readonly owner: FloodedOwner;
   /** Starts Deno's idle timeout of the socket again. */
   readonly restart?: (socket: SocketLike) => void;
 }
@@ -50,7 +55,7 @@ export class Liveness implements FrameListener {
   readonly #clock: Clock;
   readonly #idleMs: number;
   readonly #denoMs: number;
-  readonly #onFlood: () => void;
+  readonly #owner: FloodedOwner;
   readonly #restart: (socket: SocketLike) => void;
   #lastFrameAt: number;
   #restartedAt = -Infinity;
@@ -63,12 +68,12 @@ export class Liveness implements FrameListener {
     | { readonly answer: Promise<boolean>; readonly settle: (isAlive: boolean) => void }
     | undefined;
 
-  constructor({ socket, clock, idleTimeoutSeconds, onFlood, restart }: LivenessOptions) {
+  constructor({ socket, clock, idleTimeoutSeconds, owner, restart }: LivenessOptions) {
     this.#socket = socket;
     this.#clock = clock;
     this.#idleMs = idleTimeoutSeconds === 0 ? Infinity : idleTimeoutSeconds * 1000;
     this.#denoMs = denoIdleTimeout(idleTimeoutSeconds) * 1000;
-    this.#onFlood = onFlood;
+    this.#owner = owner;
     this.#restart = restart ?? restartIdleTimeout;
     this.#lastFrameAt = clock.elapsed();
     watchFrames(socket, this);
@@ -82,7 +87,7 @@ export class Liveness implements FrameListener {
       this.#windowEnd = now + WINDOW_MS;
       this.#controlFrames = 0;
     }
-    if (++this.#controlFrames > MAX_CONTROL_FRAMES) this.#onFlood();
+    if (++this.#controlFrames > MAX_CONTROL_FRAMES) this.#owner.onFlood();
   }
 
   /** Takes a frame that {@linkcode onFrame} counted for a message, not for a control frame. */

@@ -61,7 +61,7 @@ import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
 import type { SessionContext, SessionOptions } from "./context.ts";
-import { Deadline, SILENT_JOIN_MS } from "./deadline.ts";
+import { SILENT_JOIN_MS } from "./deadlines.ts";
 import { recordJoin } from "./record_join.ts";
 import { answerAgain, answerRegister, refuseConsumer } from "./register_answer.ts";
 import { relaySignal } from "./relay_signal.ts";
@@ -85,7 +85,6 @@ export class Session implements Peer, Receiver {
   joinedAt = 0;
   readonly traffic = new Traffic();
   readonly #context: SessionContext;
-  readonly #deadline: Deadline;
   readonly #silentJoinMs: number;
   #state: State;
 
@@ -93,7 +92,6 @@ export class Session implements Peer, Receiver {
     this.connection = new Connection({ socket, receiver: this, context, address });
     this.#silentJoinMs = namesRoom ? SILENT_JOIN_MS.urlWithRoom : SILENT_JOIN_MS.urlWithoutRoom;
     this.#context = context;
-    this.#deadline = new Deadline(context.clock, (act) => this.connection.run(act));
     this.#state = { kind: "unopened", admission };
   }
 
@@ -134,8 +132,8 @@ export class Session implements Peer, Receiver {
     if (this.#state.kind !== "unopened") return;
     const { admission } = this.#state;
     if (!(admission instanceof Promise)) return this.#onAdmission(admission);
-    const act = (settled: Admission) => this.#onAdmission(settled);
-    this.#await({ kind: "verifying", room: undefined }, admission, act);
+    const state: Awaiting = { kind: "verifying", room: undefined };
+    this.#await(state, admission, (settled) => this.#onAdmission(settled));
   }
 
   onMessage(text: string): void {
@@ -157,9 +155,16 @@ export class Session implements Peer, Receiver {
     }
   }
 
+  /** The client was silent for as long as it may: it joins if it can, else it is closed. */
+  onDeadline(): void {
+    const canJoin = this.#state.kind === "unregistered" && this.identity.canJoinAsNormal;
+    if (canJoin) this.#enter("normal", undefined);
+    else this.connection.close(CLOSE.registrationTimeout);
+  }
+
   onEnd(): void {
     const state = this.#state;
-    this.#deadline.clear();
+    this.#context.deadlines.clear(this);
     this.#context.refreshes.ended(this);
     this.#context.icePushes.end(this);
     this.#state = ENDED;
@@ -180,7 +185,7 @@ export class Session implements Peer, Receiver {
     this.#closeAfterRegisterTimeout();
     verdict.then((value) => {
       if (this.#state !== state) return;
-      this.#deadline.clear();
+      this.#context.deadlines.clear(this);
       act(value);
       this.connection.resume();
     }).catch((cause) => this.connection.fail(cause));
@@ -193,13 +198,12 @@ export class Session implements Peer, Receiver {
     }
     this.identity = admission.identity;
     this.#state = UNREGISTERED;
-    if (!this.identity.canJoinAsNormal) this.#closeAfterRegisterTimeout();
-    else this.#deadline.set(this.#silentJoinMs, () => this.#enter("normal", undefined));
+    if (this.identity.canJoinAsNormal) this.#context.deadlines.set(this, this.#silentJoinMs);
+    else this.#closeAfterRegisterTimeout();
   }
 
   #closeAfterRegisterTimeout(): void {
-    const { registerTimeoutMs } = this.#context;
-    this.#deadline.set(registerTimeoutMs, () => this.connection.close(CLOSE.registrationTimeout));
+    this.#context.deadlines.set(this, this.#context.registerTimeoutMs);
   }
 
   #register(message: ParsedRegister): void {
@@ -217,8 +221,7 @@ export class Session implements Peer, Receiver {
     const { address } = this.connection;
     const verdict = this.#context.authorizeConsumer(token, this.identity.room, address);
     if (!(verdict instanceof Promise)) return this.#onConsumerVerdict(verdict, room);
-    const act = (settled: ConsumerVerdict) => this.#onConsumerVerdict(settled, room);
-    this.#await({ kind: "verifying", room }, verdict, act);
+    this.#await({ kind: "verifying", room }, verdict, (one) => this.#onConsumerVerdict(one, room));
   }
 
   #onConsumerVerdict(verdict: ConsumerVerdict, room: Room | undefined): void {
@@ -250,7 +253,7 @@ export class Session implements Peer, Receiver {
 
   /** Joins in a role, once the ICE servers are found where they come before the list. */
   #enter(role: Role, joined: Room | undefined): void {
-    this.#deadline.clear();
+    this.#context.deadlines.clear(this);
     this.role = role;
     if (role === "normal") this.consumerIdentity = "";
     if (joined !== undefined) {
@@ -261,7 +264,7 @@ export class Session implements Peer, Receiver {
     if (!this.wantsIceServers) return this.#join();
     const found = this.#context.icePushes.find(this);
     this.#await({ kind: "verifying", room: undefined }, found, (servers) => this.#join(servers));
-    this.#deadline.clear(); // Finding them has a time limit of its own.
+    this.#context.deadlines.clear(this); // Finding them has a time limit of its own.
   }
 
   /** Joins, unless a newer connection of the same name has joined while the ICE servers were found. */

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { Admission } from "../../src/access/admission.ts";
 import { Connections } from "../../src/sessions/connections.ts";
-import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/deadlines.ts";
 import { CLOSE, type CloseReason } from "../../src/protocol/messages.ts";
 import { type Actor, checkFrames, checkState, PUSH_MS, StrictSocket } from "./actor.ts";
 import { isEnded, LOOK_MS, Model, type ModelClient, type Said } from "./model.ts";

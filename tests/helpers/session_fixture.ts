@@ -11,6 +11,7 @@ import type { Refresher } from "../../src/access/refresh.ts";
 import { Revocations } from "../../src/access/revocations.ts";
 import type { Connection } from "../../src/sessions/connection.ts";
 import { Connections } from "../../src/sessions/connections.ts";
+import { Deadlines } from "../../src/sessions/deadlines.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
 import type { IcePeer } from "../../src/ice/ice_options.ts";
@@ -108,6 +109,7 @@ export class SessionFixture {
       recheck: (admission) => recheckAdmission(admission, this.revocations),
       icePushes: new IcePushes({ clock: this.clock, find: (peer) => this.findIceServers(peer) }),
       connections: this.connections,
+      deadlines: new Deadlines(this.clock),
       clock: this.clock,
       logger: {
         ...silentLogger,

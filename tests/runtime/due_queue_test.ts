@@ -25,6 +25,14 @@ Deno.test("DueQueue calls for each item once, in the order in which they are due
   assertEquals([queue.size, clock.pending], [0, 0]);
 });
 
+Deno.test("DueQueue calls for items that are due together in the order in which they were set", () => {
+  const { clock, due, queue } = createQueue();
+  for (let number = 0; number < 10; number++) queue.set(String(number), 10);
+  for (const number of [0, 4, 7]) queue.delete(String(number));
+  clock.tick(10);
+  assertEquals(due, ["1", "2", "3", "5", "6", "8", "9"]);
+});
+
 Deno.test("DueQueue has one timer, and none once it is empty", () => {
   const { clock, due, queue } = createQueue();
   queue.set("late", 100);

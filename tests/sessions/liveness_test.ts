@@ -13,7 +13,7 @@ function connect(idleTimeoutSeconds: number) {
     socket: new FakeSocket(),
     clock,
     idleTimeoutSeconds,
-    onFlood: () => floods++,
+    owner: { onFlood: () => floods++ },
     restart: () => restarts.push((clock.elapsed() - start) / 1000),
   });
   liveness.onFrame(); // As Deno does when the socket opens.

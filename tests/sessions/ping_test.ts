@@ -12,7 +12,7 @@ import { RawClient } from "../helpers/raw_client.ts";
 import { FakeSocket } from "../helpers/socket.ts";
 
 function livenessOf(socket: WebSocket | FakeSocket, onFlood = () => {}): Liveness {
-  return new Liveness({ socket, clock: systemClock, idleTimeoutSeconds: 30, onFlood });
+  return new Liveness({ socket, clock: systemClock, idleTimeoutSeconds: 30, owner: { onFlood } });
 }
 
 /** A server with one socket, which a client has opened. */

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
-import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/deadlines.ts";
 import { MAX_PEERS, SessionFixture } from "../helpers/session_fixture.ts";
 
 function offer(to: string): string {
