@@ -38,9 +38,10 @@ export function createAddressReader(
   let hasWarned = false;
   return (remote, headers) => {
     if (remote === undefined) return undefined;
+    const forwarded = headers.get("x-forwarded-for");
+    if (forwarded === null && IPV4.test(remote)) return remote;
     const address = parseAddress(remote);
     if (address === undefined) return remote;
-    const forwarded = headers.get("x-forwarded-for");
     if (forwarded === null) return rateLimitKey(address);
     if (!isTrusted(address)) {
       if (!hasWarned) onUntrusted(remote);
@@ -120,15 +121,11 @@ function parseAddress(text: string): IpAddress | undefined {
 }
 
 /** Four decimal numbers; one with a leading zero is none, since some read it as octal. */
+const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
 function parseIPv4(text: string): bigint | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
-  let bits = 0n;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    bits = bits << 8n | BigInt(part);
-  }
-  return bits;
+  if (!IPV4.test(text)) return undefined;
+  return text.split(".").reduce((bits, part) => bits << 8n | BigInt(part), 0n);
 }
 
 function parseIPv6(text: string): bigint | undefined {

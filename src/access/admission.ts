@@ -118,6 +118,7 @@ export function admit(
   { query, token, address, request }: ConnectRequest,
 ): Admission | Promise<Admission> {
   const { room, nodeId } = requestedNames(query);
+  if (policy.kind === "none") return identify(room ?? "default", nodeId, true);
   const refuse = (close: CloseReason, detail: RefusalDetail = {}) =>
     rejected(close, { ...shownNames(query), ...detail });
   const unauthenticated = (reason: CloseReason) => {
@@ -129,8 +130,6 @@ export function admit(
       ? identify(own, name, true, basis)
       : refuse(CLOSE.wrongRoom, { subject: own });
   switch (policy.kind) {
-    case "none":
-      return identify(room ?? "default", nodeId, true);
     case "room token": {
       if (token === undefined) return unauthenticated(CLOSE.missingToken);
       const decide = (verdict: RoomTokenVerdict) => {

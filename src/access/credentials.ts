@@ -38,6 +38,8 @@ export function bearerOf(headers: Headers): string {
   return /^Bearer +(.*)$/i.exec(headers.get("authorization") ?? "")?.[1] ?? "";
 }
 
+const NONE: Credentials = { token: undefined, protocol: undefined };
+
 /**
  * Finds the token of a request, and the subprotocol to answer with.
  *
@@ -52,8 +54,9 @@ export function readCredentials(
   headers: Headers,
   needsToken: boolean,
 ): Credentials | { readonly problem: string } {
-  const offered = headers.get("sec-websocket-protocol")?.split(",").map((name) => name.trim()) ??
-    [];
+  const names = headers.get("sec-websocket-protocol");
+  if (names === null && !needsToken) return NONE;
+  const offered = names?.split(",").map((name) => name.trim()) ?? [];
   if (!offered.every((name) => HTTP_TOKEN.test(name)) || new Set(offered).size < offered.length) {
     return { problem: "Sec-WebSocket-Protocol must be a list of different names" };
   }

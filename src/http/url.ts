@@ -5,6 +5,12 @@
 
 const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i;
 
+/** The last host that was valid: a server has few. Any path and query below its roots are valid. */
+let lastValid: { readonly host: string; readonly roots: readonly string[] } = {
+  host: "",
+  roots: [],
+};
+
 /**
  * Whether a request's `Host` is a host, with or without a port (RFC 9112, section 3.2), and its URL one
  * that a URL parser accepts. Deno writes `Host` into the URL as it is: `x/token?` there would replace the
@@ -13,8 +19,12 @@ const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i;
  */
 export function hasValidUrl({ url, headers }: Pick<Request, "url" | "headers">): boolean {
   const host = headers.get("host") || null;
-  return (host === null || (HOST.test(host) && URL.canParse(`http://${host}/`))) &&
-    URL.canParse(url);
+  if (host === null) return URL.canParse(url);
+  if (host === lastValid.host && lastValid.roots.some((root) => url.startsWith(root))) return true;
+  const roots = [`http://${host}/`, `https://${host}/`] as const;
+  if (!HOST.test(host) || !URL.canParse(roots[0])) return false;
+  lastValid = { host, roots };
+  return URL.canParse(url);
 }
 
 /** The path of an absolute URL and its query without the question mark. */
