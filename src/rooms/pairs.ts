@@ -56,7 +56,7 @@ export class Participant {
   turnAt = Infinity;
   /** The join order of the last peer in its last list in turn. */
   turnOrder = -1;
-  readonly #pairs = new Map<Participant, Pair>();
+  #pairs: Map<Participant, Pair> | undefined;
 
   constructor(
     room: Members,
@@ -83,40 +83,41 @@ export class Participant {
 
   /** Whether it keeps a pair with another peer: an offer or answer was relayed since both joined. */
   hasPairWith(other: Participant): boolean {
-    return this.#pairs.has(other);
+    return this.#pairs?.has(other) ?? false;
   }
 
   /** The pairs that it keeps, each with the other peer. */
   pairs(): Iterable<[Participant, Pair]> {
-    return this.#pairs;
+    return this.#pairs ?? [];
   }
 
   /** How many pairs it keeps. */
   get pairCount(): number {
-    return this.#pairs.size;
+    return this.#pairs?.size ?? 0;
   }
 
   /** Forgets a pair. */
   forget(other: Participant): void {
-    this.#pairs.delete(other);
+    this.#pairs?.delete(other);
   }
 
   /** The pair with another peer, created if need be; of all its pairs it is now the last to go. */
   pairWith(other: Participant, now: number): Pair {
-    const before = this.#pairs.get(other);
+    const pairs = this.#pairs ??= new Map();
+    const before = pairs.get(other);
     const isFresh = before !== undefined && now < before.at + FORGET_AFTER_MS;
     const pair = isFresh ? before : newPair(now);
-    this.#pairs.delete(other);
-    if (this.#pairs.size === MAX_PAIRS) this.#forgetOldest();
-    this.#pairs.set(other, pair);
+    pairs.delete(other);
+    if (pairs.size === MAX_PAIRS) forgetOldest(pairs);
+    pairs.set(other, pair);
     return pair;
   }
+}
 
-  #forgetOldest(): void {
-    for (const other of this.#pairs.keys()) {
-      this.#pairs.delete(other);
-      return;
-    }
+function forgetOldest(pairs: Map<Participant, Pair>): void {
+  for (const other of pairs.keys()) {
+    pairs.delete(other);
+    return;
   }
 }
 

@@ -27,8 +27,7 @@ export function fieldsOf({ id, identity: { room, nodeId }, address }: {
   readonly identity: Identity;
   readonly address: Address;
 }): ConnectionFields {
-  const names = nodeId === "" ? {} : { room, nodeId };
-  return { connection: id, ...names, address };
+  return nodeId === "" ? { connection: id, address } : { connection: id, room, nodeId, address };
 }
 
 /** How a connection ends. */
