@@ -4,7 +4,7 @@
  */
 
 import type { Job, Report } from "./jobs.ts";
-import type { Command, Server } from "./servers.ts";
+import type { Command, Server } from "./commands.ts";
 import { freePort } from "../../tests/helpers/port.ts";
 
 const SERVER_CORE = "0";

@@ -29,8 +29,9 @@ export type Load =
     readonly perRoom: number;
   }
   | {
-    /** Peers that do nothing; all leave, come again and leave again. */
+    /** Peers that do nothing; all leave, and may come again and leave again. */
     readonly kind: "idle";
+    readonly comeAgain: boolean;
     readonly clients: number;
     readonly perRoom: number;
     readonly settleMs: number;

@@ -185,6 +185,7 @@ async function idle(crowds: Crowds, pid: number, load: LoadOf<"idle">): Promise<
     return { present, kept: perPeer() };
   };
   const one = round(first);
+  if (!load.comeAgain) return { figures: { ...one }, lost: 0 };
   const two = round(crowds.again(first));
   return {
     figures: {

@@ -54,6 +54,13 @@ const CLIENT_DB: Protocol = {
   relayed: ({ from, sdp, candidate }) => from && { from, payload: sdp ?? candidate },
 };
 
+const CLIENT_DB_WITH_ICE: Protocol = {
+  ...CLIENT_DB,
+  opened: ({ id }) => [
+    stringify({ type: "register", nodeId: id, role: "normal", iceServers: true }),
+  ],
+};
+
 const SILENT: Protocol = { ...CLIENT_DB, opened: () => "joined" };
 
 const PEERJS: Protocol = {
@@ -107,6 +114,7 @@ const RXDB: Protocol = {
 /** Every protocol, by name; that of `silent` joins by opening. */
 export const PROTOCOLS = {
   "client-db": CLIENT_DB,
+  "client-db-ice": CLIENT_DB_WITH_ICE,
   silent: SILENT,
   peerjs: PEERJS,
   "y-webrtc": Y_WEBRTC,

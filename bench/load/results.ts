@@ -15,8 +15,10 @@ export class Results {
   /** By test, server and figure. */
   readonly samples: Record<string, Partial<Record<ServerName, Record<string, number[]>>>> = {};
   readonly failures: Failure[] = [];
-  /** Runs in which the generator was what limited. */
+  /** Runs in which the generator was what limited, and which count all the same. */
   readonly limited: Failure[] = [];
+  /** Runs in which it was, and which were repeated. */
+  readonly rejected: Failure[] = [];
   /** Servers that could not be started, and why. */
   readonly leftOut: Partial<Record<ServerName, string>> = {};
   lost = 0;
@@ -29,6 +31,23 @@ export class Results {
     if (lost > 0) this.fail(test, server, `${lost} messages were lost`);
     for (const problem of problems) this.fail(test, server, problem);
     if (limit !== undefined) this.limited.push({ test, server, problem: limit });
+  }
+
+  /** Notes a run whose figures count for nothing, since the generator was what limited. */
+  reject(test: string, server: ServerName, problem: string): void {
+    this.rejected.push({ test, server, problem });
+  }
+
+  /** Whether the figures are those of the servers: no run failed, and no run that counts was limited. */
+  get isValid(): boolean {
+    return this.failures.length === 0 && this.limited.length === 0;
+  }
+
+  /** Why the figures are not valid, in words. */
+  get problems(): string[] {
+    return [...this.failures, ...this.limited].map(({ test, server, problem }) =>
+      `${test}, ${server}: ${problem}`
+    );
   }
 
   /** Notes a failure. */

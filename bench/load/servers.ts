@@ -1,87 +1,8 @@
 /** The servers that are compared: what each is, how it is started, and which protocol it speaks. */
 
-import metadata from "../../deno.json" with { type: "json" };
-import { generateKeyPairJwk } from "../../src/access/keys.ts";
-import { SETTINGS } from "../../src/config/settings.ts";
-import { install, type PackageName, VERSIONS } from "./packages.ts";
-import type { ProtocolName } from "./protocols.ts";
-
-/** How to start a server. */
-export interface Command {
-  readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-}
-
-/** One of the servers. */
-export interface Server {
-  /** The head of its column. */
-  readonly title: string;
-  /** What it is, in one line. */
-  readonly about: string;
-  readonly protocol: ProtocolName;
-  /** Whether its clients have tokens. */
-  readonly hasTokens?: true;
-  /** Where it answers once it is ready; with any status. */
-  readonly health: string;
-  readonly needsNode?: true;
-  /** How it is started on this port; may install it. */
-  readonly command: (port: number) => Command | Promise<Command>;
-}
-
-/** What the load needs of this server; all else is as shipped. */
-export const RAISED_LIMITS = {
-  MAX_PENDING_CONNECTIONS: "0",
-  MAX_PENDING_CONNECTIONS_PER_IP: "0",
-  MAX_BYTES_PER_SECOND: "0",
-  MAX_MESSAGES_PER_SECOND: "0",
-  MAX_PEERS_PER_ROOM: "0",
-} as const;
-
-/** The keys of the tokens of one run. */
-export const KEYS = await generateKeyPairJwk();
-
-const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
-const BASELINES = `${ROOT}bench/load/baselines`;
-
-/** Settings in the environment of the benchmark must not apply: an empty value counts as not set. */
-const NO_SETTINGS = Object.fromEntries(SETTINGS.map(({ name }) => [name, ""]));
-
-/** The `start` task, word by word, with the full path of what it runs. */
-function startTask(): string[] {
-  const [program, ...words] = metadata.tasks.start.command.split(" ");
-  const main = words.pop();
-  if (program !== "deno" || main !== "main.ts") throw new Error("The start task has changed");
-  return [Deno.execPath(), ...words, `${ROOT}${main}`];
-}
-
-function ours(port: number, env: Record<string, string>): Command {
-  const common = { ...NO_SETTINGS, ...RAISED_LIMITS, HOST: "127.0.0.1", PORT: String(port) };
-  return { args: startTask(), env: { ...common, ...env } };
-}
-
-function baseline(mode: string): Server["command"] {
-  return (port) => ({
-    args: [
-      Deno.execPath(),
-      "run",
-      "--allow-net",
-      "--allow-env",
-      `${BASELINES}/deno_relay.ts`,
-      mode,
-    ],
-    env: { PORT: String(port), PUBLIC_KEY_JWK: KEYS.publicKeyJwk },
-  });
-}
-
-function onNode(
-  name: PackageName,
-  args: (folder: string, port: number) => string[],
-): Server["command"] {
-  return async (port) => ({
-    args: ["node", ...args(await install(name), port)],
-    env: { PORT: String(port) },
-  });
-}
+import { FEATURE_SERVERS } from "./features.ts";
+import { VERSIONS } from "./packages.ts";
+import { ADMIN_SECRET, baseline, BASELINES, KEYS, onNode, ours, type Server } from "./commands.ts";
 
 /** Every server, by the name by which `--servers` knows it. */
 export const SERVERS = {
@@ -94,7 +15,7 @@ export const SERVERS = {
     command: (port) =>
       ours(port, {
         PRIVATE_KEY_JWK: KEYS.privateKeyJwk,
-        ADMIN_SECRET: "a-secret-for-benchmarks-on-loopback",
+        ADMIN_SECRET,
       }),
   },
   open: {
@@ -171,9 +92,9 @@ export const SERVERS = {
 } as const satisfies Record<string, Server>;
 
 /** The name of a server. */
-export type ServerName = keyof typeof SERVERS;
+export type ServerName = keyof typeof SERVERS | keyof typeof FEATURE_SERVERS;
 
 /** A server by its name. */
 export function serverOf(name: ServerName): Server {
-  return SERVERS[name];
+  return { ...SERVERS, ...FEATURE_SERVERS }[name];
 }

@@ -3,7 +3,9 @@
 import { nodeVersion } from "./packages.ts";
 import type { Measure, Test } from "./plan.ts";
 import type { Failure, Results } from "./results.ts";
-import { RAISED_LIMITS, type ServerName, serverOf } from "./servers.ts";
+import { RAISED_LIMITS } from "./commands.ts";
+import { FEATURES } from "./features.ts";
+import { type ServerName, serverOf } from "./servers.ts";
 
 /** What was run. */
 export interface Run {
@@ -12,6 +14,8 @@ export interface Run {
   readonly isQuick: boolean;
   readonly tests: Readonly<Record<string, Test>>;
   readonly servers: readonly ServerName[];
+  /** The columns of the table of features; none without it. */
+  readonly featureTests: Readonly<Record<string, Test>>;
 }
 
 /** Where and when a benchmark was run. */
@@ -38,7 +42,7 @@ export async function setting(): Promise<Setting> {
 }
 
 /** The table. */
-export function tableOf(run: Run, results: Results): string {
+function tableOf(run: Run, results: Results): string {
   const servers = run.servers.filter((name) =>
     Object.values(results.samples).some((test) => test[name] !== undefined)
   );
@@ -82,8 +86,37 @@ function markdown(rows: readonly string[][]): string {
   return [line(head), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
 }
 
+/** What each feature costs: a row each, in each cell the figure without it and with it. */
+function featureTableOf({ featureTests }: Run, results: Results): string {
+  const columns = Object.entries(featureTests).flatMap(([name, { measures }]) =>
+    measures.map((measure) => ({ name, measure }))
+  );
+  return markdown([
+    ["without → with", ...columns.map(({ measure }) => measure.title)],
+    ...FEATURES.map(({ title, off, on }) => [
+      title,
+      ...columns.map(({ name, measure: { figure, digits } }) => {
+        const [without, having] = [off, on].map((server) => results.median(name, server, figure));
+        if (without === undefined || having === undefined) return "";
+        const ratio = (having / without).toFixed(2);
+        return `${without.toFixed(digits)} → ${having.toFixed(digits)} (${ratio})`;
+      }),
+    ]),
+  ]);
+}
+
+/** All that was measured, as Markdown. */
+export function tablesOf(run: Run, results: Results): string {
+  const main = Object.keys(run.tests).length === 0 ? [] : [tableOf(run, results)];
+  const features = Object.keys(run.featureTests).length === 0 ? [] : [
+    "What each feature costs:",
+    featureTableOf(run, results),
+  ];
+  return [...main, ...features, notesOf(run, results)].join("\n\n");
+}
+
 /** What has to be said of a table, a list item each. */
-export function notesOf(run: Run, results: Results): string {
+function notesOf(run: Run, results: Results): string {
   const left = Object.entries(results.leftOut);
   const raised = Object.entries(RAISED_LIMITS).map(([name, value]) => `${name}=${value}`);
   return [
@@ -101,6 +134,13 @@ export function notesOf(run: Run, results: Results): string {
     results.lost === 0 ? "No message was lost." : `LOST: ${results.lost} messages.`,
     ...results.failures.map((failure) => `FAILED: ${sentence(failure)}`),
     ...results.limited.map((limit) => `\\* ${sentence(limit)}`),
+    ...Object.keys(run.featureTests).length === 0 ? [] : [
+      "\\*\\* `createSignalingHandler` in a program of its own, without and with the feature; what is " +
+      "revoked is revoked before it listens.",
+    ],
+    ...results.rejected.length === 0 ? [] : [
+      `${results.rejected.length} runs were repeated because the load generator was late or busy.`,
+    ],
   ].map((note) => `- ${note}`).join("\n");
 }
 
@@ -108,14 +148,27 @@ function sentence({ test, server, problem }: Failure): string {
   return `${test}, ${serverOf(server).title}: ${problem}`;
 }
 
-/** The page that keeps the results of a run. */
-export function pageOf(run: Run, results: Results, { date, machine, versions }: Setting): string {
-  return [
-    "# Results of the load benchmark",
+const BEGIN = "<!-- measured: begin -->";
+const END = "<!-- measured: end -->";
+
+/**
+ * The page that keeps the results of a run: what stands between two comments on the page as it was is
+ * replaced; a page without them is written as a whole.
+ */
+export function pageOf(
+  before: string,
+  run: Run,
+  results: Results,
+  { date, machine, versions }: Setting,
+): string {
+  const measured = [
+    BEGIN,
     `${date}; ${machine}; ${versions}.`,
     `\`\`\`sh\n${run.command}\n\`\`\``,
-    tableOf(run, results),
-    notesOf(run, results),
-    "",
+    tablesOf(run, results),
+    END,
   ].join("\n\n");
+  const [begin, end] = [before.indexOf(BEGIN), before.indexOf(END)];
+  if (begin === -1 || end < begin) return `# Results of the load benchmark\n\n${measured}\n`;
+  return before.slice(0, begin) + measured + before.slice(end + END.length);
 }
