@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
 import { CLOSE, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../../src/protocol/messages.ts";
 import { HEARTBEAT_TIMEOUT_MS } from "../../src/rooms/director.ts";
 import { DEFAULTS } from "../../src/runtime/defaults.ts";
-import { SILENT_JOIN_MS } from "../../src/sessions/deadline.ts";
+import { SILENT_JOIN_MS } from "../../src/sessions/deadlines.ts";
 import { EXPIRED_CLOSE_MS } from "../../src/sessions/expiries.ts";
 import { PHASES } from "../../src/sessions/phases.ts";
 import { ROOT } from "../helpers/command.ts";
