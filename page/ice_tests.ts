@@ -4,7 +4,8 @@
  */
 
 import { msText } from "./dom.ts";
-import { type IceFailure, isTurn, noRelay, turnFailure } from "./path.ts";
+import { isTurn, stunFailure, turnFailure } from "./path.ts";
+import { type IceFailure, PATH_PROBLEMS } from "./path_problem.ts";
 import type { Problem } from "./problem.ts";
 
 /** How long a server may take, in milliseconds: browsers ask again for about 10 s. */
@@ -61,41 +62,43 @@ async function testIceServer({ url, server }: Target): Promise<IceResult> {
     return { url, isGood: false, text: `The browser refuses it: ${text}`, problem: undefined };
   }
   try {
-    const found = await gather(connection, { kind: isRelay ? "relay" : "srflx", failures });
+    const kind = isRelay ? "relay" : "srflx";
+    const { found, isComplete } = await gather(connection, { kind, failures });
     if (found !== undefined) {
       const what = isRelay ? "gives a relay" : `sees the address ${found}`;
       return { url, isGood: true, text: `${what}, after ${took()}`, problem: undefined };
     }
-    const problem = turnFailure(failures) ?? (isRelay ? noRelay([url]) : undefined);
-    if (problem !== undefined) {
-      return { url, isGood: false, text: `${problem.title} (${took()})`, problem };
+    // A browser says nothing of an address that is its own.
+    if (!isRelay && failures.length === 0 && isComplete) {
+      const text = `sees no other address than this device's own (${took()})`;
+      return { url, isGood: true, text, problem: undefined };
     }
-    return failures.length === 0 && performance.now() - start < PATIENCE_MS / 2
-      // A browser keeps quiet about an address that is its own.
-      ? {
-        url,
-        isGood: true,
-        text: `sees no other address than this device's own (${took()})`,
-        problem,
-      }
-      : { url, isGood: false, text: `does not answer (${took()})`, problem };
+    const problem = isRelay
+      ? turnFailure(failures, isComplete) ?? PATH_PROBLEMS.noRelay([url])
+      : stunFailure(url, isComplete ? failures : []);
+    return { url, isGood: false, text: `${problem.title} (${took()})`, problem };
   } finally {
     connection.close();
   }
 }
 
-/** The address of the first candidate of a kind, or `undefined` once there will be none. */
+/** The address of the first candidate of a kind, and whether there will be no other candidate or failure. */
+interface Gathered {
+  readonly found: string | undefined;
+  readonly isComplete: boolean;
+}
+
 async function gather(
   connection: RTCPeerConnection,
   { kind, failures }: { readonly kind: string; readonly failures: IceFailure[] },
-): Promise<string | undefined> {
+): Promise<Gathered> {
   let timer = 0;
-  const found = new Promise<string | undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, undefined);
+  const gathered = new Promise<Gathered>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, { found: undefined, isComplete: false });
     connection.addEventListener("icecandidate", ({ candidate }) => {
-      if (candidate === null) return resolve(undefined);
-      const [, , , , address = ""] = candidate.candidate.split(" ");
-      if (candidate.candidate.includes(` typ ${kind}`)) resolve(address);
+      if (candidate === null) return resolve({ found: undefined, isComplete: true });
+      const [, , , , found] = candidate.candidate.split(" ");
+      if (candidate.candidate.includes(` typ ${kind}`)) resolve({ found, isComplete: false });
     });
     connection.addEventListener("icecandidateerror", ({ url, errorCode, errorText }) => {
       failures.push({ url, code: errorCode, text: errorText });
@@ -104,7 +107,7 @@ async function gather(
   try {
     connection.createDataChannel("");
     await connection.setLocalDescription();
-    return await found;
+    return await gathered;
   } finally {
     clearTimeout(timer);
   }

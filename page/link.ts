@@ -5,12 +5,16 @@
 
 import type { Peer } from "../src/client/mod.ts";
 import { bytesText, make, msText } from "./dom.ts";
-import { type CandidateKind, explainPath, type IceFailure, NO_ANSWER } from "./path.ts";
+import { type CandidateKind, explainPath, NO_ANSWER } from "./path.ts";
+import type { IceFailure } from "./path_problem.ts";
 import type { Problem } from "./problem.ts";
 import type { Timeline } from "./timeline.ts";
 
-/** How long a connection may take before the page says what is missing, in milliseconds. */
-const PATIENCE_MS = 10_000;
+/**
+ * How long a connection may take before the page says what is missing, in milliseconds: less than a
+ * consumer stays with a server that it cannot reach.
+ */
+const PATIENCE_MS = 8000;
 
 /** How often the numbers are read, in milliseconds. */
 const STATS_MS = 1000;
@@ -44,6 +48,8 @@ export class Link {
   readonly peer: Peer;
   /** The card with the details. */
   readonly card: HTMLElement;
+  /** Whether something could be sent to it. */
+  hasBeenOpen = false;
   readonly #options: LinkOptions;
   readonly #local = new Map<string, CandidateKind>();
   readonly #remote = new Map<string, CandidateKind>();
@@ -93,7 +99,6 @@ export class Link {
   end(): void {
     clearTimeout(this.#patience);
     clearInterval(this.#stats);
-    this.#options.onProblem(undefined);
   }
 
   #listen(): void {
@@ -129,6 +134,7 @@ export class Link {
     });
     channel.addEventListener("open", () => {
       clearTimeout(this.#patience);
+      this.hasBeenOpen = true;
       timeline.add("channel", `open to ${this.id}`);
       onProblem(undefined);
       this.#stats = setInterval(() => this.#readStats(), STATS_MS);
@@ -155,6 +161,7 @@ export class Link {
       isAnswered: connection.remoteDescription !== null,
       local: countsOf(this.#local),
       remote: countsOf(this.#remote),
+      areHidden: [...this.#remote.keys()].some((text) => text.includes(".local ")),
       isGathering: connection.iceGatheringState !== "complete",
       isRelayOnly,
       urls: servers.flatMap(({ urls }) => urls),

@@ -9,7 +9,15 @@ import { FileReceiver, MAX_FILE_BYTES, sendFile } from "./files.ts";
 import { targetsOf, testIceServers } from "./ice_tests.ts";
 import type { Link } from "./link.ts";
 import { type Problem, PROBLEMS } from "./problem.ts";
-import { ask, askHealth, type Attempt, bearer, checkToken, type Health } from "./refusal.ts";
+import {
+  ask,
+  askHealth,
+  type Attempt,
+  bearer,
+  checkToken,
+  type Health,
+  isHealth,
+} from "./refusal.ts";
 import { Session } from "./session.ts";
 import {
   askOpener,
@@ -57,8 +65,8 @@ function randomText(): string {
 function setProblem(about: string, problem: Problem | undefined): void {
   if (problem === undefined) problems.delete(about);
   else problems.set(about, problem);
-  const all = [...problems.values()];
-  const shown = problems.get("") ?? all.find(({ isWarning }) => !isWarning) ?? all[0];
+  const all = [...problems.values()].sort((a, b) => rank(a) - rank(b));
+  const shown = problems.get("") ?? all[0];
   const box = byId("problem", HTMLElement);
   box.hidden = shown === undefined;
   if (shown === undefined) return box.replaceChildren();
@@ -70,6 +78,11 @@ function setProblem(about: string, problem: Problem | undefined): void {
     make("p", {}, shown.why),
     make("p", {}, make("b", {}, "What to do: "), shown.advice),
   );
+}
+
+/** The lower the rank, the more a problem says. */
+function rank({ isWarning = false, isPassing = false }: Problem): number {
+  return isPassing ? 2 : isWarning ? 1 : 0;
 }
 
 function setState(text: string, state: string): void {
@@ -117,7 +130,6 @@ async function join(): Promise<void> {
   session = new Session({
     ...attempt,
     inviter,
-    health,
     timeline,
     onState: (text, state) => {
       setState(text, state);
@@ -154,7 +166,7 @@ async function reachServer(attempt: Attempt): Promise<Health | undefined> {
   while (current === attempt) {
     const health = await askHealth();
     if (current !== attempt) return undefined;
-    if (health !== undefined) {
+    if (isHealth(health)) {
       const { auth, backplane, tookMs } = health;
       const redis = backplane === undefined ? "" : `, Redis is ${backplane}`;
       timeline.add("server", `answers after ${msText(tookMs)}, authentication is ${auth}${redis}`);
@@ -162,7 +174,7 @@ async function reachServer(attempt: Attempt): Promise<Health | undefined> {
       return health;
     }
     timeline.add("server", "does not answer", "bad");
-    setProblem("", PROBLEMS.unreachable(location.origin));
+    setProblem("", health);
     setState("Not connected: trying again in 3 s", "waiting");
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }
@@ -189,7 +201,9 @@ function showLink(link: Link): void {
     receiver.accept(channel, (file) => chat.transfer(id, file, false));
     if (channel.label === "file") timeline.add("file", `a transfer from ${id}`);
   });
-  peer.addEventListener("close", () => chat.note(`${id} has left`));
+  peer.addEventListener("close", () => {
+    if (link.hasBeenOpen) chat.note(`${id} is not connected any more`);
+  });
 }
 
 function showPeers(): void {

@@ -1,6 +1,7 @@
 /**
- * What can be wrong, in words: one problem each with its reason and what to change. When one of them
- * applies is decided in `refusal.ts`, for the way to the server, and in `path.ts`, for that to a peer.
+ * What can be wrong on the way to the server and in its rooms, in words: one problem each with its
+ * reason and what to change. When one of them applies is decided in `refusal.ts`. What can be wrong on
+ * the way to a peer is in `path_problem.ts`.
  */
 
 /** A problem as the page shows it. */
@@ -15,12 +16,14 @@ export interface Problem {
   readonly advice: string;
   /** Whether connections may work all the same. */
   readonly isWarning?: boolean;
+  /** Whether it is only a question of time until more is known. */
+  readonly isPassing?: boolean;
 }
 
 const TOKEN_HELP = "Your backend gets one by POST /token. By hand, where .env has the keys: " +
   "deno run -N -E --allow-read=.env jsr:@aikofy/client-db-sync token --subject ROOM --ttl 1h";
 
-/** Every problem that needs nothing or a few texts to be told. */
+/** Every problem with the server or a room. */
 export const PROBLEMS = {
   noWebRtc: (): Problem => ({
     id: "no-webrtc",
@@ -49,6 +52,15 @@ export const PROBLEMS = {
     why: "Its process uses more than MAX_MEMORY_MB, so it accepts no new sockets.",
     advice: "Raise MAX_MEMORY_MB, give the machine more memory, or run another instance.",
   }),
+  gateway: (origin: string, status: number): Problem => ({
+    id: "gateway",
+    title: "Something answers in place of the server",
+    why: `${origin}/health is answered with ${status}, but not by this server.`,
+    advice: status === 404
+      ? "If there is a proxy in front, let it forward every path to the server, not /signal alone."
+      : "If there is a proxy in front, it does not reach the server: check that the server runs, and " +
+        "to which host and port the proxy forwards.",
+  }),
   origin: (origin: string): Problem => ({
     id: "origin",
     title: "The server refuses pages of this origin",
@@ -62,7 +74,8 @@ export const PROBLEMS = {
     why: "HTTP requests are answered, and the WebSocket to /signal is refused.",
     advice:
       "If there is a proxy in front, let it pass WebSockets (Upgrade and Connection). If not, a " +
-      "limit of the server is reached: MAX_CONNECTIONS, or MAX_CONNECTIONS_PER_IP. Its log says which.",
+      "limit of the server is reached, such as MAX_CONNECTIONS or MAX_CONNECTIONS_PER_IP: its log " +
+      "says which.",
   }),
   throttled: (): Problem => ({
     id: "throttled",
@@ -174,6 +187,24 @@ export const PROBLEMS = {
     why: "It has as many members as it may.",
     advice: "Raise MAX_PEERS_PER_ROOM or MAX_CONSUMERS_PER_ROOM, or use another room.",
   }),
+  identityFull: (): Problem => ({
+    id: "identity-full",
+    title: "Too many consumers of one user",
+    why: "The room has as many consumers with the issuer and subject of this token as it may.",
+    advice: "Close other pages of this user, or raise MAX_CONSUMERS_PER_IDENTITY.",
+  }),
+  disconnected: (): Problem => ({
+    id: "disconnected",
+    title: "The operator has closed the connection",
+    why: "It was closed by POST /admin/disconnect, or by the program that runs the server.",
+    advice: "Ask the operator why. Nothing is wrong here: Join connects again.",
+  }),
+  tooBig: (): Problem => ({
+    id: "too-big",
+    title: "A message was too long",
+    why: "The server accepts no message that is longer than MAX_MESSAGE_BYTES.",
+    advice: "Raise MAX_MESSAGE_BYTES: descriptions of browsers have up to some 10,000 bytes.",
+  }),
   tooFast: (): Problem => ({
     id: "too-fast",
     title: "This page has sent too much",
@@ -186,21 +217,27 @@ export const PROBLEMS = {
     why: `Its reason: ${reason || "none"} (${code}).`,
     advice: "docs/protocol.md explains the close codes; the server's log may say more.",
   }),
-  instances: (peer: string, backplane: string | undefined): Problem => ({
+  instances: (peer: string, hasBackplane: boolean): Problem => ({
     id: "instances",
     title: "The page that you were invited by is not in this room",
-    why: backplane === "down"
-      ? `${peer} may be on another instance of the server, and Redis, which connects the ` +
-        "instances, cannot be reached."
-      : `Either ${peer} has left, or it is on another instance of the server: ` + (
-        backplane === "up"
-          ? "the one that answers here is connected to Redis, but perhaps not to the same."
-          : "the one that answers here is connected to no other."
-      ),
-    advice: backplane === "down"
-      ? "Start Redis again, or correct REDIS_URL."
-      : "If several instances run behind one address, set REDIS_URL and REDIS_PREFIX to the same " +
-        "values on all of them.",
+    why: `Either ${peer} has left, or it is on another instance of the server: ` + (
+      hasBackplane
+        ? "the one that answers here is connected to Redis, but perhaps not to the same."
+        : "the one that answers here is connected to no other."
+    ),
+    advice:
+      "If several instances run behind one address, set REDIS_URL and REDIS_PREFIX to the same " +
+      "values on all of them.",
+    isWarning: true,
+  }),
+  backplane: (): Problem => ({
+    id: "backplane",
+    title: "The server has lost Redis",
+    why:
+      "Redis connects the instances of the server, and this instance cannot reach it: peers of " +
+      "other instances are not seen here.",
+    advice:
+      "Start Redis again, or correct REDIS_URL. Instances and peers find each other by themselves then.",
     isWarning: true,
   }),
 } as const;

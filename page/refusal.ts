@@ -34,20 +34,29 @@ export interface Closing {
   readonly reason?: string;
 }
 
-/** Asks the server how it is; `undefined` if it does not answer. */
-export async function askHealth(): Promise<Health | undefined> {
+/** Asks the server how it is; otherwise the problem is that it does not answer. */
+export async function askHealth(): Promise<Health | Problem> {
   const start = performance.now();
-  const body = await ask("/health").then((response) => response?.json()).catch(() => undefined);
-  if (typeof body !== "object" || body === null) return undefined;
-  const { status, auth, backplane, ts } = body;
+  const response = await ask("/health");
+  if (response === undefined) return PROBLEMS.unreachable(location.origin);
+  const body = await response.json().catch(() => undefined);
+  const { status, auth, backplane, ts } = Object(body);
+  if (typeof status !== "string" || typeof auth !== "string") {
+    return PROBLEMS.gateway(location.origin, response.status);
+  }
   const offset = Date.parse(ts) - Date.now();
   return {
-    status: String(status),
-    auth: String(auth),
+    status,
+    auth,
     backplane: typeof backplane === "string" ? backplane : undefined,
     clockOffsetMs: Number.isFinite(offset) ? offset : 0,
     tookMs: performance.now() - start,
   };
+}
+
+/** Whether the server has answered. */
+export function isHealth(answer: Health | Problem): answer is Health {
+  return "status" in answer;
 }
 
 /** Asks the server for something; `undefined` if it does not answer. */
@@ -95,6 +104,8 @@ export async function explainClosing(
       return PROBLEMS.nameInUse(attempt.nodeId);
     case 1001:
       return PROBLEMS.stopping();
+    case 1009:
+      return PROBLEMS.tooBig();
     case 1013:
       return explainCrowd(reason);
     case 4001:
@@ -116,32 +127,44 @@ export async function explainClosing(
 function explainCrowd(reason: string): Problem {
   if (reason === "identity provider is not available") return PROBLEMS.provider();
   if (reason === "server is short of memory") return PROBLEMS.overloaded();
-  return /full|too many/.test(reason) ? PROBLEMS.roomFull() : PROBLEMS.closed(1013, reason);
+  if (reason === "too many consumers of one identity") return PROBLEMS.identityFull();
+  return reason === "room is full" ? PROBLEMS.roomFull() : PROBLEMS.closed(1013, reason);
 }
 
-function explainToken(reason: string, attempt: Attempt, health: Health | undefined): Problem {
+function explainToken(
+  reason: string,
+  attempt: Attempt,
+  health: Health | Problem,
+): Problem {
   if (reason === "token revoked") return PROBLEMS.revokedToken();
   if (reason === "not authorized") return PROBLEMS.refusedByHost();
+  if (reason === "disconnected by the operator") return PROBLEMS.disconnected();
   if (reason === "consumer authentication is not configured") return PROBLEMS.consumersOff();
-  const now = Date.now() + (health?.clockOffsetMs ?? 0);
+  if (/longer than/.test(reason)) return PROBLEMS.closed(4003, reason);
+  const now = Date.now() + (isHealth(health) ? health.clockOffsetMs : 0);
   const problem = checkToken(attempt, now);
   if (problem !== undefined) return problem;
-  if (/consumer token/.test(reason)) return PROBLEMS.consumerToken();
-  return /longer than|does not match/.test(reason)
-    ? PROBLEMS.closed(4003, reason)
-    : PROBLEMS.unknownToken();
+  if (attempt.isConsumer) return PROBLEMS.consumerToken();
+  return /does not match/.test(reason) ? PROBLEMS.closed(4003, reason) : PROBLEMS.unknownToken();
 }
 
 /** Finds out by HTTP why no socket opens. */
-async function explainSilence({ token, room }: Attempt): Promise<Problem | undefined> {
+async function explainSilence(attempt: Attempt): Promise<Problem> {
   const health = await askHealth();
-  if (health === undefined) return PROBLEMS.unreachable(location.origin);
+  if (!isHealth(health)) return health;
   if (health.status === "draining") return PROBLEMS.stopping();
   if (health.status === "overloaded") return PROBLEMS.overloaded();
   // Any method but GET and HEAD carries the origin, also to the page's own server.
   const preflight = await ask("/ice-servers", { method: "OPTIONS" });
   if (preflight?.status === 403) return PROBLEMS.origin(location.origin);
-  const query = new URLSearchParams({ room });
-  const answer = await ask(`/ice-servers?${query}`, { headers: bearer(token) });
-  return answer?.status === 429 ? PROBLEMS.throttled() : PROBLEMS.noSocket();
+  const query = new URLSearchParams({ room: attempt.room });
+  const answer = await ask(`/ice-servers?${query}`, { headers: bearer(attempt.token) });
+  if (answer?.status === 429) return PROBLEMS.throttled();
+  // A server with too many refused sockets refuses tokens without one.
+  if (answer?.status !== 401 && answer?.status !== 403) return PROBLEMS.noSocket();
+  if (attempt.token === "") {
+    return attempt.isConsumer ? PROBLEMS.consumersOff() : PROBLEMS.noToken();
+  }
+  const { error } = Object(await answer.json().catch(() => undefined));
+  return explainToken(String(error), attempt, health);
 }

@@ -7,18 +7,23 @@ import { type Peer, SignalingClient, type StateChange, StopError } from "../src/
 import { msText } from "./dom.ts";
 import { Link } from "./link.ts";
 import { type Problem, PROBLEMS } from "./problem.ts";
-import { type Attempt, explainClosing, type Health } from "./refusal.ts";
+import { askHealth, type Attempt, explainClosing, isHealth } from "./refusal.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** How long the page waits for the one that has invited it, in milliseconds. */
 const INVITER_MS = 4000;
+
+/** How often the page asks whether Redis is back, in milliseconds. */
+const BACKPLANE_MS = 5000;
+
+/** How long it stays on the page what was wrong with a connection that has ended, in milliseconds. */
+const KEEP_MS = 60_000;
 
 /** What a stay needs, and whom it tells. */
 export interface SessionOptions extends Attempt {
   readonly isRelayOnly: boolean;
   /** The page that has invited this one. */
   readonly inviter: string | undefined;
-  readonly health: Health;
   readonly timeline: Timeline;
   readonly onState: (text: string, state: string) => void;
   /** What is wrong with the connection to the server (`""`) or to a peer, or nothing any more. */
@@ -38,6 +43,9 @@ export class Session {
   #start = 0;
   #hasSocket = false;
   #hasMetInviter: boolean;
+  #backplane = 0;
+  /** Peers whose connections have failed, with the timers after which that is history. */
+  readonly #troubled = new Map<string, number>();
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -71,7 +79,12 @@ export class Session {
   /** Leaves the room. */
   end(): void {
     this.#abort.abort();
-    for (const link of this.links.values()) link.end();
+    clearInterval(this.#backplane);
+    for (const id of [...this.#troubled.keys()]) this.#setPeerProblem(id, undefined);
+    for (const link of this.links.values()) {
+      link.end();
+      this.#setPeerProblem(link.id, undefined);
+    }
     this.links.clear();
   }
 
@@ -99,6 +112,7 @@ export class Session {
         timeline.add("room", `joined ${room} as ${nodeId}${isConsumer ? ", a consumer" : ""}`);
         onProblem("", undefined);
         this.#expectInviter();
+        this.#watchBackplane();
         return onState(`In the room ${room} as ${nodeId}`, "joined");
       case "waiting": {
         const seconds = Math.ceil((change.retryInMs ?? 0) / 1000);
@@ -141,6 +155,9 @@ export class Session {
       if (type === "peer-list") timeline.add("list", listText(peers, "peer"));
       else if (type === "server-list") this.#onServers(servers);
       else if (!sent && typeof from === "string") this.links.get(from)?.onSignal(message);
+      else if (code === "PEER_NOT_FOUND" && typeof to === "string" && !this.links.has(to)) {
+        this.#setPeerProblem(to, undefined);
+      }
     });
   }
 
@@ -158,7 +175,7 @@ export class Session {
       peer,
       timeline,
       isRelayOnly,
-      onProblem: (problem) => onProblem(`peer ${id}`, problem),
+      onProblem: (problem) => this.#setPeerProblem(id, problem),
       onState: onLinks,
     });
     if (id === this.#options.inviter) {
@@ -171,6 +188,8 @@ export class Session {
       if (this.links.get(id) !== link) return;
       this.links.delete(id);
       link.end();
+      if (link.hasBeenOpen) this.#setPeerProblem(id, undefined);
+      else this.#keepPeerProblem(id);
       timeline.add("end", `the connection to ${id} has ended`, "wait");
       onLeft(link);
       onLinks();
@@ -181,12 +200,46 @@ export class Session {
 
   /** Says so if the page that has invited this one does not come up. */
   #expectInviter(): void {
-    const { inviter, health, onProblem } = this.#options;
+    const { inviter, onProblem } = this.#options;
     if (this.#hasMetInviter || inviter === undefined) return;
-    setTimeout(() => {
-      if (this.#hasMetInviter || !this.isJoined) return;
-      onProblem("inviter", PROBLEMS.instances(inviter, health.backplane));
+    setTimeout(async () => {
+      const health = await askHealth();
+      if (this.#hasMetInviter || !this.isJoined || !isHealth(health)) return;
+      if (health.backplane === "down") return; // That is said already.
+      onProblem("inviter", PROBLEMS.instances(inviter, health.backplane !== undefined));
     }, INVITER_MS);
+  }
+
+  /** Says so while the instances of the server, if there are several, are not connected. */
+  #watchBackplane(): void {
+    const { timeline, onProblem } = this.#options;
+    let wasDown = false;
+    const check = async (): Promise<void> => {
+      const health = await askHealth();
+      if (!this.isJoined || !isHealth(health)) return;
+      if (health.backplane === undefined) return clearInterval(this.#backplane);
+      const isDown = health.backplane === "down";
+      if (isDown !== wasDown) {
+        timeline.add("server", `Redis is ${health.backplane}`, isDown ? "bad" : "ok");
+      }
+      wasDown = isDown;
+      onProblem("backplane", isDown ? PROBLEMS.backplane() : undefined);
+    };
+    clearInterval(this.#backplane);
+    this.#backplane = setInterval(check, BACKPLANE_MS);
+    void check();
+  }
+
+  #setPeerProblem(id: string, problem: Problem | undefined): void {
+    clearTimeout(this.#troubled.get(id));
+    this.#troubled.delete(id);
+    this.#options.onProblem(`peer ${id}`, problem);
+  }
+
+  /** The client tries again soon, so that what is wrong stays on the page; unless the peer has left. */
+  #keepPeerProblem(id: string): void {
+    clearTimeout(this.#troubled.get(id));
+    this.#troubled.set(id, setTimeout(() => this.#setPeerProblem(id, undefined), KEEP_MS));
   }
 }
 
