@@ -20,9 +20,19 @@ const FLAGS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
-  // Without names that need multicast: a container may not have it.
-  "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
+
+/** Shows addresses and not names that need multicast: a container may not have it. */
+const SHOWS_ADDRESSES = "--disable-features=WebRtcHideLocalIpsWithMdns";
+
+/** What else a browser may be. */
+export interface BrowserOptions {
+  /** Hides the addresses of this device behind names, as people's browsers do. */
+  readonly hidesAddresses?: boolean;
+  /** Accepts every certificate. */
+  readonly acceptsCertificates?: boolean;
+  readonly flags?: readonly string[];
+}
 
 const EXECUTABLE = Deno.env.get("CHROMIUM") || "/usr/bin/chromium";
 
@@ -44,16 +54,22 @@ export function browserTest(
 
 /** How Chromium is started. */
 export function chromiumFlags(): { executablePath: string; args: string[] } {
-  return { executablePath: EXECUTABLE, args: FLAGS };
+  return { executablePath: EXECUTABLE, args: [...FLAGS, SHOWS_ADDRESSES] };
 }
 
-async function withBrowser(run: (browser: TestBrowser) => Promise<void>): Promise<void> {
+/** Runs something with a browser; an error in one of its pages is one of the test. */
+export async function withBrowser(
+  run: (browser: TestBrowser) => Promise<void>,
+  { hidesAddresses = false, acceptsCertificates = false, flags = [] }: BrowserOptions = {},
+): Promise<void> {
   // Imported here, so that a test that is skipped does not load it.
   const { chromium } = await import("playwright-core");
   const errors: Error[] = [];
-  const browser = await chromium.launch(chromiumFlags());
+  const { executablePath, args } = chromiumFlags();
+  const own = hidesAddresses ? args.filter((flag) => flag !== SHOWS_ADDRESSES) : args;
+  const browser = await chromium.launch({ executablePath, args: [...own, ...flags] });
   try {
-    const context = await browser.newContext();
+    const context = await browser.newContext({ ignoreHTTPSErrors: acceptsCertificates });
     context.setDefaultTimeout(PATIENCE_MS);
     context.on("weberror", (event) => errors.push(event.error()));
     await run({ newPage: () => context.newPage() });

@@ -14,6 +14,14 @@ export interface PageTabOptions {
   readonly script?: string;
 }
 
+/** Ids of the problems that have been read from pages. */
+export const problemsRead = new Set<string>();
+
+/** Makes a test fail whose page does what its own policy forbids: such an error is one of the page. */
+const REPORT_VIOLATIONS = `addEventListener("securitypolicyviolation", (event) => {
+  throw new Error("The policy forbids " + event.violatedDirective + " " + event.blockedURI);
+})`;
+
 /** A tab with the page. */
 export class PageTab {
   readonly page: Page;
@@ -29,6 +37,7 @@ export class PageTab {
     { script, ...fields }: PageTabOptions = {},
   ): Promise<PageTab> {
     const page = await browser.newPage();
+    await page.addInitScript({ content: REPORT_VIOLATIONS });
     if (script !== undefined) await page.addInitScript({ content: script });
     await page.goto(url);
     const tab = new PageTab(page);
@@ -62,8 +71,22 @@ export class PageTab {
   /** Waits until the page tells this problem, and returns what it says. */
   async problem(id: string, ms?: number): Promise<string> {
     const box = this.page.locator(`#problem[data-problem=${id}]:not([hidden])`);
-    await box.waitFor(ms === undefined ? {} : { timeout: ms });
+    await box.waitFor(ms === undefined ? {} : { timeout: ms }).catch(async (cause) => {
+      const shown = await this.page.locator("header, #problem").allInnerTexts();
+      throw new Error(`No ${id} but: ${shown.join("; ")}`, { cause });
+    });
+    problemsRead.add(id);
     return await box.innerText();
+  }
+
+  /** Drops every packet that WebRTC sends or gets from now on; HTTP and WebSockets work as before. */
+  async cutPaths(): Promise<void> {
+    const session = await this.page.context().newCDPSession(this.page);
+    await session.send("Network.enable");
+    const everything = { urlPattern: "", latency: 0, downloadThroughput: -1, uploadThroughput: -1 };
+    await session.send("Network.emulateNetworkConditionsByRule", {
+      matchedNetworkConditions: [{ ...everything, packetLoss: 100 }],
+    });
   }
 
   /** Waits until the page tells no problem. */
