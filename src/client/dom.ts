@@ -1,15 +1,15 @@
 /**
  * The types of WebRTC that the client uses (W3C WebRTC 1.0). Where the DOM library is loaded, as in a
- * web project, they are the DOM's own; elsewhere, as in Deno, their part that the client needs. This
- * file has no code: nothing of it reaches a browser.
+ * web project, they are the DOM's own; elsewhere, as in Deno, their part that the client needs: JSR
+ * lets no package load the library by itself. This file has no code: nothing of it reaches a browser.
  */
 
-/** An offer or answer as it is sent: `RTCSessionDescriptionInit` of the DOM. */
+/** An offer or answer: `RTCSessionDescriptionInit` of the DOM. */
 export interface Description {
   /** Whether it is an offer or an answer. */
-  readonly type: "offer" | "answer";
+  readonly type: "answer" | "offer" | "pranswer" | "rollback";
   /** The description as SDP (RFC 8866). */
-  readonly sdp: string;
+  readonly sdp?: string;
 }
 
 /** An ICE server: `RTCIceServer` of the DOM. */
@@ -54,10 +54,6 @@ export interface BasicDataChannel extends EventTarget {
   bufferedAmountLowThreshold: number;
   /** Bytes that wait to be sent. */
   readonly bufferedAmount: number;
-  /** The number of the channel. */
-  readonly id: number | null;
-  /** The name of the channel. */
-  readonly label: string;
   /** The state of the channel. */
   readonly readyState: "connecting" | "open" | "closing" | "closed";
   /** Sends a message. */
@@ -69,19 +65,13 @@ export interface BasicDataChannel extends EventTarget {
 /** What is needed of `RTCPeerConnection` of the DOM. */
 export interface BasicPeerConnection extends EventTarget {
   /** The state of the connection. */
-  readonly connectionState:
-    | "new"
-    | "connecting"
-    | "connected"
-    | "disconnected"
-    | "failed"
-    | "closed";
+  readonly connectionState: string;
   /** The state of ICE alone. */
   readonly iceConnectionState: string;
   /** The description of this side. */
-  readonly localDescription: { readonly type: string; readonly sdp: string } | null;
+  readonly localDescription: Description | null;
   /** The description of the other side. */
-  readonly remoteDescription: { readonly type: string; readonly sdp: string } | null;
+  readonly remoteDescription: Description | null;
   /** The state of the negotiation. */
   readonly signalingState: string;
   /** Adds a candidate of the other side. */
@@ -102,25 +92,21 @@ export interface BasicPeerConnection extends EventTarget {
   close(): void;
 }
 
+/** The DOM's type of this name, where there is one. */
+export type Dom<Name extends string, Otherwise> = typeof globalThis extends
+  Record<Name, { readonly prototype: infer Type }> ? Type : Otherwise;
+
 /** `RTCPeerConnection`: the DOM's, or the part of it that the client uses where there is no DOM. */
-export type PeerConnection = typeof globalThis extends
-  { RTCPeerConnection: { prototype: infer Type } } ? Type
-  : BasicPeerConnection;
+export type PeerConnection = Dom<"RTCPeerConnection", BasicPeerConnection>;
 
 /** `RTCDataChannel`: the DOM's, or the part of it that the client uses where there is no DOM. */
-export type DataChannel = typeof globalThis extends { RTCDataChannel: { prototype: infer Type } }
-  ? Type
-  : BasicDataChannel;
+export type DataChannel = Dom<"RTCDataChannel", BasicDataChannel>;
 
 /** `RTCConfiguration`: the DOM's, or the part of it that the client uses where there is no DOM. */
-export type Configuration = typeof globalThis extends
-  { RTCPeerConnection: new (configuration?: infer Type) => unknown } ? NonNullable<Type>
-  : BasicConfiguration;
+export type Configuration = ReturnType<PeerConnection["getConfiguration"]>;
 
 /** `RTCDataChannelInit`: the DOM's, or the part of it that the client uses where there is no DOM. */
-export type ChannelInit = PeerConnection extends
-  { createDataChannel(label: string, init?: infer Type): unknown } ? NonNullable<Type>
-  : BasicChannelInit;
+export type ChannelInit = NonNullable<Parameters<PeerConnection["createDataChannel"]>[1]>;
 
 /** The constructor `RTCPeerConnection`, or one that works alike. */
 export type PeerConnectionConstructor = new (configuration?: Configuration) => PeerConnection;

@@ -15,30 +15,8 @@
  */
 
 export { SignalingClient } from "./client.ts";
+export type * from "./dom.ts";
+export type { TypedEventTarget } from "./events.ts";
+export * from "./options.ts";
 export { sendWhenReady } from "./send.ts";
-export {
-  type MessageDetail,
-  type Peer,
-  type PeerEventMap,
-  type SignalingClientOptions,
-  type SignalingEventMap,
-  type SignalingState,
-  type StateChange,
-  StopError,
-  type TokenReason,
-  type TokenSource,
-} from "./options.ts";
-export type {
-  BasicChannelInit,
-  BasicConfiguration,
-  BasicDataChannel,
-  BasicPeerConnection,
-  ChannelInit,
-  Configuration,
-  DataChannel,
-  Description,
-  IceServer,
-  PeerConnection,
-  PeerConnectionConstructor,
-} from "./dom.ts";
 export type { Role } from "../protocol/messages.ts";

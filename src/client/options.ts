@@ -12,6 +12,7 @@ import type {
   PeerConnection,
   PeerConnectionConstructor,
 } from "./dom.ts";
+import type { TypedEventTarget } from "./events.ts";
 
 /**
  * Why a token is asked for: before each connection, before the current one expires, or once after
@@ -79,8 +80,10 @@ export interface StateChange {
   readonly code?: number;
   /** The reason that the server gave with the close code. */
   readonly reason?: string;
-  /** Milliseconds until the next attempt, when waiting. */
+  /** Milliseconds until the next attempt; `waiting` without it is until the page is shown again. */
   readonly retryInMs?: number;
+  /** What a token source has thrown, or why the `signal` was aborted, if that is why. */
+  readonly error?: unknown;
 }
 
 /** A message that was sent or received; those with tokens are not shown. */
@@ -116,7 +119,7 @@ export interface PeerEventMap {
 }
 
 /** A connection with another client of the room. */
-export interface Peer extends EventTarget {
+export interface Peer extends TypedEventTarget<PeerEventMap> {
   /** The `nodeId` of the other. */
   readonly id: string;
   /** The role of the other. */
@@ -134,18 +137,6 @@ export interface Peer extends EventTarget {
   restartIce(): void;
   /** Ends the connection. */
   close(): void;
-  /** Listens to one of the events of {@linkcode PeerEventMap}. */
-  addEventListener<Type extends keyof PeerEventMap>(
-    type: Type,
-    listener: (event: PeerEventMap[Type]) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  /** Listens to any event. */
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
 }
 
 /**

@@ -1,22 +1,20 @@
 /**
  * One connection with another client: perfect negotiation (W3C WebRTC 1.0, section 10.7), candidates,
  * ICE restart, and its end. Which peers there are, and what becomes of one that is lost, is decided
- * in `peers.ts`.
+ * in `client.ts`.
  */
 
 import type { Role } from "../protocol/messages.ts";
-import type {
-  ChannelInit,
-  Configuration,
-  DataChannel,
-  Description,
-  PeerConnection,
-} from "./dom.ts";
+import type { ChannelInit, DataChannel, Description, IceServer, PeerConnection } from "./dom.ts";
+import { emitterOf, TypedEventTarget } from "./events.ts";
 import type { Peer, PeerEventMap } from "./options.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a connection may heal by itself before ICE is restarted, in milliseconds. */
 const HEAL_MS = 5000;
+
+/** How long after `PEER_BUSY` something is sent again, in milliseconds. */
+const BUSY_MS = 1000;
 
 /** Candidates that wait at most for the description that they belong to. */
 const MAX_EARLY_CANDIDATES = 100;
@@ -37,7 +35,6 @@ export interface PeerMessage {
 export interface PeerOptions {
   readonly id: string;
   readonly role: Role;
-  readonly connection: PeerConnection;
   /** Whether this side gives way when both offer at once. */
   readonly isPolite: boolean;
   /** Whether a lost path is searched again; otherwise a connection that is lost ends. */
@@ -51,42 +48,34 @@ export interface PeerOptions {
   readonly onEnd: (isBroken: boolean) => void;
 }
 
-/** `<session> <version>` of a description: the session is that of its connection (RFC 9429, 5.2.1). */
-export function revisionOf(description: { readonly sdp: string } | null | undefined): string {
-  return /^o=\S+ (\d+ \d+)/m.exec(description?.sdp ?? "")?.[1] ?? "";
-}
-
-/** The session of a revision. */
-export function sessionOf(revision: string): string {
-  return revision.split(" ", 1)[0] ?? "";
-}
-
 /** A connection that negotiates itself. */
-export class NegotiatedPeer extends EventTarget implements Peer {
+export class NegotiatedPeer extends TypedEventTarget<PeerEventMap> implements Peer {
   readonly id: string;
   readonly role: Role;
   readonly connection: PeerConnection;
   readonly channel: DataChannel;
   /** Whether the connection has ever been established. */
   wasConnected = false;
-  /** The session of the other side, once one of its descriptions was accepted. */
+  /** The session of the other side, as its last description has it. */
   remoteSession = "";
-  /** Whether the other side runs another client, which knows no restart. */
-  isForeign = false;
   readonly #options: PeerOptions;
+  readonly #emit = emitterOf<PeerEventMap>(this);
   readonly #heal = new Timer();
   readonly #patience = new Timer();
+  readonly #busy = new Timer();
+  #canRestart: boolean;
   #early: object[] = [];
   #received: Promise<void> = Promise.resolve();
   #isOffering = false;
   #ignoresOffer = false;
   #isClosed = false;
 
-  constructor(options: PeerOptions) {
+  constructor(connection: PeerConnection, options: PeerOptions) {
     super();
-    const { id, role, connection } = this.#options = options;
-    this.id = id;
-    this.role = role;
+    this.#options = options;
+    this.id = options.id;
+    this.role = options.role;
+    this.#canRestart = options.canRestart;
     this.connection = connection;
     connection.addEventListener("negotiationneeded", () => this.#offer());
     connection.addEventListener("icecandidate", (event) => {
@@ -97,7 +86,7 @@ export class NegotiatedPeer extends EventTarget implements Peer {
     connection.addEventListener("datachannel", (event) => {
       this.#emit("channel", binary(Reflect.get(event, "channel")));
     });
-    this.channel = binary(connection.createDataChannel("", { negotiated: true, id: 0 }));
+    this.channel = this.openChannel("", { negotiated: true, id: 0 });
     this.channel.addEventListener("close", () => this.close());
     this.#patience.start(options.patienceMs, () => this.close());
   }
@@ -113,46 +102,46 @@ export class NegotiatedPeer extends EventTarget implements Peer {
   close(isBroken = false): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#heal.stop();
-    this.#patience.stop();
+    for (const timer of [this.#heal, this.#patience, this.#busy]) timer.stop();
     this.connection.close();
     this.#options.onEnd(isBroken);
-    this.dispatchEvent(new Event("close"));
+    this.#emit("close", undefined);
   }
 
   /** The session of this side, once it has a description. */
   get session(): string {
-    return sessionOf(revisionOf(this.connection.localDescription));
+    return sessionOf(this.connection.localDescription);
   }
 
   /** Uses other ICE servers from the next restart on. */
-  configure({ iceServers }: Configuration): void {
+  configure(iceServers: IceServer[]): void {
     try {
-      const current = this.connection.getConfiguration();
-      this.connection.setConfiguration(iceServers ? { ...current, iceServers } : current);
+      this.connection.setConfiguration({ ...this.connection.getConfiguration(), iceServers });
     } catch (error) {
       this.#emit("error", error);
     }
   }
 
-  /** Says again what may have been lost on its way, unless the connection is established. */
+  /** Says again what may have been lost on its way. */
   resume(): void {
-    const { connectionState, localDescription, remoteDescription, signalingState } =
-      this.connection;
-    if (this.#isClosed || connectionState === "connected" || !localDescription) return;
+    const { connectionState, remoteDescription, signalingState } = this.connection;
     if (signalingState === "have-local-offer") this.#describe(this.remoteSession || null);
-    else if (remoteDescription && this.#canRestart) this.connection.restartIce();
+    else if (remoteDescription && connectionState !== "connected" && this.#canRestart) {
+      this.restartIce();
+    }
+  }
+
+  /** Does so in a moment: the peer read too slowly, and the server has not relayed something. */
+  onBusy(): void {
+    if (!this.#busy.isRunning) this.#busy.start(BUSY_MS, () => this.resume());
   }
 
   /** Handles messages one after the other. */
   receive(message: PeerMessage): void {
+    if (message.sdp) this.remoteSession = sessionOf(message.sdp);
     this.#received = this.#received.then(async () => {
       if (!this.#isClosed) await this.#handle(message);
     }).catch((error) => this.#emit("error", error));
-  }
-
-  get #canRestart(): boolean {
-    return this.#options.canRestart && !this.isForeign;
   }
 
   async #handle({ type, sdp, candidate, for: target }: PeerMessage): Promise<void> {
@@ -167,15 +156,14 @@ export class NegotiatedPeer extends EventTarget implements Peer {
       const isOther = target !== undefined && target !== revisionOf(connection.localDescription);
       if (!isWaiting || isOther) return;
     }
-    this.isForeign = target === undefined;
-    const revision = revisionOf(sdp);
-    this.remoteSession = sessionOf(revision);
+    // Another make of client knows no restart.
+    this.#canRestart = this.#options.canRestart && target !== undefined;
     await connection.setRemoteDescription(sdp);
     this.#ignoresOffer = false;
     for (const early of this.#early.splice(0)) await this.#addCandidate(early);
     if (type === "answer") return;
     await connection.setLocalDescription();
-    this.#describe(revision);
+    this.#describe(revisionOf(sdp));
   }
 
   /** Adds a candidate; one of an offer that was not accepted belongs to nothing and fails. */
@@ -212,7 +200,7 @@ export class NegotiatedPeer extends EventTarget implements Peer {
 
   #onState(): void {
     if (this.#isClosed) return;
-    const state = this.connection.connectionState;
+    const { connectionState: state } = this.connection;
     if (state === "connected") {
       this.wasConnected = true;
       this.#heal.stop();
@@ -235,17 +223,20 @@ export class NegotiatedPeer extends EventTarget implements Peer {
     if (this.#canRestart && !isDtls) this.restartIce();
     else this.close(true);
   }
-
-  #emit<Type extends Exclude<keyof PeerEventMap, "close">>(
-    type: Type,
-    detail: PeerEventMap[Type]["detail"],
-  ): void {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
-  }
 }
 
 /** Sets what every browser is to deliver: some have `blob` as their default. */
 function binary(channel: DataChannel): DataChannel {
   channel.binaryType = "arraybuffer";
   return channel;
+}
+
+/** `<session> <version>` of a description: the session is that of its connection (RFC 9429, 5.2.1). */
+export function revisionOf(description: Description | null): string {
+  return /^o=\S+ (\d+ \d+)/m.exec(description?.sdp ?? "")?.[1] ?? "";
+}
+
+/** The session of a description. */
+export function sessionOf(description: Description | null): string {
+  return revisionOf(description).replace(/ .*/, "");
 }

@@ -3,13 +3,8 @@
  * is noticed that it is dead. What is said over it is decided in `client.ts`.
  */
 
-import {
-  type SignalingClientOptions,
-  type SignalingState,
-  type StateChange,
-  StopError,
-  type TokenReason,
-} from "./options.ts";
+import { type SignalingClientOptions, type SignalingState, type StateChange } from "./options.ts";
+import { StopError } from "./options.ts";
 import { type Backoff, backoffMs, Timer } from "./timer.ts";
 
 /** How long an attempt may take, from its token to its list, in milliseconds. */
@@ -30,34 +25,36 @@ const FINAL_CODES: readonly number[] = [1000, 1009, 4001, 4403, 4409];
 /** Close codes after which another token may help. */
 const TOKEN_CODES: readonly number[] = [4003, 4401];
 
+/** Events of a page that tell that it, or its network, comes or goes. */
+const PAGE_EVENTS = ["online", "pageshow", "pagehide", "visibilitychange"];
+
+/** A message of the protocol, of whatever type. */
+export type Message = Readonly<Record<string, unknown>>;
+
 /** Why the state changes. */
-export type Cause = Omit<StateChange, "state">;
+type Cause = Omit<StateChange, "state">;
 
 /** What the socket needs of its client. */
 export interface RoomSocketOptions extends SignalingClientOptions {
   readonly nodeId: string;
   readonly backoff: Backoff;
   readonly onFrame: (data: unknown) => void;
-  readonly onSent: (message: Record<string, unknown>) => void;
+  readonly onSent: (message: Message) => void;
   readonly onState: (change: StateChange) => void;
-  /** It has ended for good; `error` is what a token source has thrown, or why it was aborted. */
-  readonly onStop: (cause: Cause, error?: unknown) => void;
-  /** The page is left, perhaps for a while. */
-  readonly onHide: () => void;
+  /** The room is left: for good, or until the page comes back. */
+  readonly onLeave: () => void;
 }
 
 /** A socket that is opened again and again. */
 export class RoomSocket {
   state: SignalingState = "waiting";
   readonly #options: RoomSocketOptions;
-  readonly #retry = new Timer();
-  readonly #attempt = new Timer();
-  readonly #stable = new Timer();
+  readonly #url: URL;
+  /** What comes next unless something else happens: the end of an attempt, or another one. */
+  readonly #next = new Timer();
   readonly #refresh = new Timer();
   readonly #probe = new Timer();
-  readonly #onPage = ({ type }: { readonly type: string }): void => this.#onPageEvent(type);
-  readonly #onAbort = (): void => this.stop({}, this.#options.signal?.reason);
-  /** Stands for the current attempt; whoever finds another one has been overtaken. */
+  /** Stands for the current attempt: what was awaited for another one comes too late. */
   #current: object = {};
   #socket: WebSocket | undefined;
   #failures = 0;
@@ -66,31 +63,31 @@ export class RoomSocket {
 
   constructor(options: RoomSocketOptions) {
     this.#options = options;
+    this.#url = new URL(options.url);
+    this.#url.searchParams.set("room", options.room);
+    this.#url.searchParams.set("nodeId", options.nodeId);
   }
 
   start(): void {
     const { signal } = this.#options;
     if (signal?.aborted) return this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort);
-    this.#listen("addEventListener");
+    for (const type of PAGE_EVENTS) globalThis.addEventListener?.(type, this.#onPage);
     this.#open();
   }
 
   /** Ends for good. */
-  stop(cause: Cause, error?: unknown): void {
+  stop(cause: Cause): void {
     if (this.state === "stopped") return;
-    this.#drop();
-    this.#listen("removeEventListener");
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#options.onStop(cause, error);
-    this.#setState({ ...cause, state: "stopped" });
+    for (const type of PAGE_EVENTS) globalThis.removeEventListener?.(type, this.#onPage);
+    this.#leave({ ...cause, state: "stopped" });
   }
 
   /** The first list has come. */
   joined(): void {
-    this.#attempt.stop();
     this.#isRefused = false;
-    this.#stable.start(STABLE_MS, () => this.#failures = 0);
+    this.#next.start(STABLE_MS, () => this.#failures = 0);
     this.#setState({ state: "joined" });
   }
 
@@ -104,13 +101,13 @@ export class RoomSocket {
         if (current === this.#current) this.send({ type: "refresh", token });
       } catch (error) {
         if (current !== this.#current) return;
-        if (error instanceof StopError) this.stop({}, error);
+        if (error instanceof StopError) this.stop({ error });
         else this.onToken(expiresAt);
       }
     });
   }
 
-  send(message: Record<string, unknown>): void {
+  send(message: Message): void {
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
     this.#socket.send(JSON.stringify(message));
     this.#options.onSent(message);
@@ -129,30 +126,32 @@ export class RoomSocket {
   async #open(): Promise<void> {
     const { getToken, getConsumerToken } = this.#options;
     const current = this.#current = {};
-    this.#attempt.start(ATTEMPT_MS, () => this.#lost({}));
+    this.#next.start(ATTEMPT_MS, () => this.#lost({}));
     this.#setState({ state: "connecting" });
-    const reason: TokenReason = this.#isRefused ? "refused" : "connect";
+    const reason = this.#isRefused ? "refused" : "connect";
     try {
       const token = await getToken?.(reason);
       const consumerToken = await getConsumerToken?.(reason);
       if (current === this.#current) this.#dial(token, consumerToken);
     } catch (error) {
       if (current !== this.#current) return;
-      if (error instanceof StopError || error instanceof DOMException) this.stop({}, error);
-      else this.#lost({});
+      if (error instanceof StopError) this.stop({ error });
+      else this.#lost({ error });
     }
   }
 
-  /** Opens the socket. A token that cannot be a subprotocol throws a `DOMException`. */
   #dial(token: string | undefined, consumerToken: string | undefined): void {
-    const { url, room, nodeId, role = "normal", tokenIn, serveConsumers, capacity } = this.#options;
-    const address = new URL(url);
-    address.searchParams.set("room", room);
-    address.searchParams.set("nodeId", nodeId);
+    const { nodeId, role = "normal", tokenIn, serveConsumers, capacity } = this.#options;
+    const url = new URL(this.#url);
     const protocols = ["client-db-sync"];
-    if (token !== undefined && tokenIn === "query") address.searchParams.set("token", token);
+    if (token !== undefined && tokenIn === "query") url.searchParams.set("token", token);
     else if (token !== undefined) protocols.push(`bearer.${token}`);
-    const socket = this.#socket = new WebSocket(address, protocols);
+    let socket: WebSocket;
+    try {
+      socket = this.#socket = new WebSocket(url, protocols);
+    } catch (error) { // An address or a token that can be none: the next attempt would end alike.
+      return this.stop({ error });
+    }
     const register = {
       type: "register",
       nodeId,
@@ -185,8 +184,14 @@ export class RoomSocket {
   #lost(cause: Cause): void {
     this.#drop();
     const retryInMs = backoffMs(this.#failures++, this.#options.backoff);
-    this.#retry.start(retryInMs, () => this.#open());
+    this.#next.start(retryInMs, () => this.#open());
     this.#setState({ ...cause, state: "waiting", retryInMs });
+  }
+
+  #leave(change: StateChange): void {
+    this.#drop();
+    this.#setState(change);
+    this.#options.onLeave();
   }
 
   /** Forgets the socket and the attempt that it belongs to. */
@@ -194,40 +199,26 @@ export class RoomSocket {
     const socket = this.#socket;
     this.#current = {};
     this.#socket = undefined;
-    for (const timer of [this.#attempt, this.#stable, this.#refresh, this.#probe, this.#retry]) {
-      timer.stop();
-    }
+    for (const timer of [this.#next, this.#refresh, this.#probe]) timer.stop();
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
-  /** Adds or removes the listeners of the page, where there is one. */
-  #listen(method: "addEventListener" | "removeEventListener"): void {
-    for (const type of ["online", "pageshow", "pagehide"]) {
-      Reflect.get(globalThis, method)?.(type, this.#onPage);
-    }
-    Reflect.get(globalThis, "document")?.[method]("visibilitychange", this.#onPage);
-  }
+  readonly #onAbort = (): void => this.stop({ error: this.#options.signal?.reason });
 
   /**
    * Leaves the room with the page, which the browser may keep for the way back only without a socket;
    * otherwise the network is back or the page is seen again: nobody waits longer than needed.
    */
-  #onPageEvent(type: string): void {
-    if (type === "pagehide") {
-      this.#isHidden = true;
-      this.#drop();
-      this.#options.onHide();
-      return this.#setState({ state: "waiting" });
-    }
-    if (type === "pageshow") this.#isHidden = false;
-    if (this.#isHidden || Reflect.get(globalThis, "document")?.visibilityState === "hidden") return;
-    if (this.state === "waiting") {
-      this.#retry.stop();
-      this.#open();
-    } else this.check();
-  }
+  readonly #onPage = ({ type }: Event): void => {
+    this.#isHidden = type === "pagehide" || this.#isHidden && type !== "pageshow";
+    if (type === "pagehide") this.#leave({ state: "waiting" });
+    else if (this.#isHidden || Reflect.get(globalThis, "document")?.visibilityState === "hidden") {
+      return;
+    } else if (this.state === "waiting") this.#open();
+    else this.check();
+  };
 
   #setState(change: StateChange): void {
     this.state = change.state;

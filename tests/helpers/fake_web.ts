@@ -32,6 +32,8 @@ export class FakeWeb implements Disposable {
   isUp = true;
   /** Whether pages reach each other. */
   hasPath = true;
+  /** What becomes of an operation of a connection: how long it takes, or `undefined` if it fails. */
+  onOperation: () => number | undefined = () => 0;
   /** What the server does with a frame; `undefined` leaves it to {@linkcode serve}. */
   onFrame: ((socket: FakeSocket, frame: Frame) => boolean) | undefined;
   readonly #actions: Action[] = [];
@@ -72,9 +74,14 @@ export class FakeWeb implements Disposable {
     this.#actions.push({ lane, run });
   }
 
-  /** Resolves later. */
+  /** Resolves later, or rejects as an operation that fails. */
   turn(): Promise<void> {
-    return new Promise((resolve) => this.later({}, resolve));
+    const ms = this.onOperation();
+    return new Promise((resolve, reject) => {
+      if (ms === undefined) this.later({}, () => reject(new DOMException("no", "OperationError")));
+      else if (ms === 0) this.later({}, resolve);
+      else this.clock.setTimeout(resolve, ms);
+    });
   }
 
   /** Does one thing that is under way, the first or any that may be first; `false` if there is none. */
@@ -123,6 +130,22 @@ export class FakeWeb implements Disposable {
     }
   }
 
+  /** A socket has ended. */
+  left(socket: FakeSocket): void {
+    this.sockets.delete(socket);
+    if (this.members.get(socket.nodeId) !== socket) return;
+    this.members.delete(socket.nodeId);
+    if (!socket.isConsumer) this.#updateConsumers();
+  }
+
+  /** Names the normals to each consumer, whenever they have changed. */
+  #updateConsumers(): void {
+    for (const socket of this.members.values()) {
+      if (!socket.isConsumer) continue;
+      this.send(socket, { type: "server-list", servers: this.normals() });
+    }
+  }
+
   /** What the server does with a frame: it lets everyone in and relays. */
   serve(socket: FakeSocket, frame: Frame): void {
     this.frames.push(frame);
@@ -136,7 +159,10 @@ export class FakeWeb implements Disposable {
       const peers = this.normals();
       this.members.set(socket.nodeId, socket);
       if (socket.isConsumer) this.send(socket, { type: "server-list", servers: peers });
-      else this.send(socket, { type: "peer-list", peers });
+      else {
+        this.send(socket, { type: "peer-list", peers });
+        this.#updateConsumers();
+      }
     } else if (typeof to === "string" && this.members.get(socket.nodeId) === socket) {
       const target = this.members.get(to);
       const fromRole = socket.isConsumer ? "consumer" : "normal";
@@ -165,6 +191,9 @@ export class FakeSocket {
   readonly protocols: string[];
 
   constructor(url: URL, protocols: string[]) {
+    if (protocols.some((protocol) => /[^\w.-]/.test(protocol))) {
+      throw new DOMException("no subprotocol", "SyntaxError");
+    }
     this.url = url;
     this.protocols = protocols;
     this.nodeId = url.searchParams.get("nodeId") ?? "";
@@ -190,24 +219,19 @@ export class FakeSocket {
   }
 
   close(): void {
-    this.#leave();
+    web.left(this);
     this.readyState = 3;
   }
 
   /** The other side, or the network, ends it. */
   end(code: number, reason = ""): void {
     if (this.readyState === 3) return;
-    this.#leave();
+    web.left(this);
     web.later(this.#down, () => {
       if (this.readyState === 3) return;
       this.readyState = 3;
       this.onclose?.({ code, reason });
     });
-  }
-
-  #leave(): void {
-    web.sockets.delete(this);
-    if (web.members.get(this.nodeId) === this) web.members.delete(this.nodeId);
   }
 }
 
