@@ -5,7 +5,7 @@
 
 import type { Role } from "../protocol/messages.ts";
 import type { IceServer, PeerConnectionConstructor } from "./dom.ts";
-import { emitterOf, TypedEventTarget } from "./events.ts";
+import { emitterOf, TypedEventTarget, type UsingTarget } from "./events.ts";
 import type { Peer, SignalingClientOptions, SignalingEventMap, SignalingState } from "./options.ts";
 import { isPeerMessage, isString, parse } from "./parse.ts";
 import { NegotiatedPeer, type PeerMessage, sessionOf } from "./peer.ts";
@@ -86,6 +86,7 @@ export class SignalingClient extends TypedEventTarget<SignalingEventMap> {
       });
     });
     this.#connected.catch(() => {}); // The event `state` says the same.
+    if (Symbol.dispose) Reflect.set(this, Symbol.dispose, () => this.close());
   }
 
   /** What the client does at the moment. */
@@ -114,11 +115,6 @@ export class SignalingClient extends TypedEventTarget<SignalingEventMap> {
   /** Leaves the room and ends all connections, for good. */
   close(): void {
     this.#socket.stop({});
-  }
-
-  /** The same as {@linkcode close}, for `using`. */
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   #receive(message: Message | undefined): void {
@@ -250,6 +246,9 @@ export class SignalingClient extends TypedEventTarget<SignalingEventMap> {
     return [...this.#iceServers, ...this.#options.rtc?.iceServers ?? []];
   }
 }
+
+/** Where TypeScript knows of `using`, it closes the client. */
+export interface SignalingClient extends UsingTarget {}
 
 /** `crypto.randomUUID` exists on secure pages only. */
 function randomId(): string {

@@ -1,4 +1,4 @@
-/** Event targets whose events have types, as those of the DOM have. */
+/** Event targets whose events have types, as those of the DOM have; and what `using` can end. */
 
 /** An `EventTarget` with the events of `Events`, which maps their names to their types. */
 export class TypedEventTarget<Events> extends EventTarget {}
@@ -29,3 +29,11 @@ type Emit<Events> = <Type extends keyof Events & string>(
 export function emitterOf<Events>(target: TypedEventTarget<Events>): Emit<Events> {
   return (type, detail) => void target.dispatchEvent(new CustomEvent(type, { detail }));
 }
+
+/**
+ * What `using` needs (ECMAScript Explicit Resource Management), where TypeScript knows of it: with
+ * `lib: ["ES2022"]` a declaration that names `Symbol.dispose` would be an error.
+ */
+export type UsingTarget = SymbolConstructor extends { readonly dispose: infer Key extends symbol }
+  ? Record<Key, () => void>
+  : Record<never, never>;

@@ -16,7 +16,7 @@
 
 export { SignalingClient } from "./client.ts";
 export type * from "./dom.ts";
-export type { TypedEventTarget } from "./events.ts";
+export type { TypedEventTarget, UsingTarget } from "./events.ts";
 export * from "./options.ts";
 export { sendWhenReady } from "./send.ts";
 export type { Role } from "../protocol/messages.ts";

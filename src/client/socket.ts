@@ -3,7 +3,7 @@
  * is noticed that it is dead. What is said over it is decided in `client.ts`.
  */
 
-import { type SignalingClientOptions, type SignalingState, type StateChange } from "./options.ts";
+import type { SignalingClientOptions, SignalingState, StateChange } from "./options.ts";
 import { StopError } from "./options.ts";
 import { type Backoff, backoffMs, Timer } from "./timer.ts";
 

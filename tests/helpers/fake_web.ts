@@ -375,6 +375,7 @@ export class FakeConnection extends EventTarget {
   /** The connection of the other side, if both have descriptions of each other. */
   #other(): FakeConnection | undefined {
     const credentials = credentialsOf(this.remoteDescription);
+    if (credentials === "" || this.localDescription === null) return undefined;
     for (const other of web.connections) {
       if (
         other !== this && credentialsOf(other.localDescription) === credentials &&
