@@ -211,7 +211,7 @@ export class RoomSocket {
    * Leaves the room with the page, which the browser may keep for the way back only without a socket;
    * otherwise the network is back or the page is seen again: nobody waits longer than needed.
    */
-  readonly #onPage = ({ type }: Event): void => {
+  readonly #onPage = ({ type }: { readonly type: string }): void => {
     this.#isHidden = type === "pagehide" || this.#isHidden && type !== "pageshow";
     if (type === "pagehide") this.#leave({ state: "waiting" });
     else if (this.#isHidden || Reflect.get(globalThis, "document")?.visibilityState === "hidden") {
