@@ -5,7 +5,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { build, stop } from "esbuild";
-import ts from "typescript";
+// Named here, since nothing else needs it.
+import ts from "npm:typescript@^5.8.0";
 import config from "../../deno.json" with { type: "json" };
 import { filesIn, ROOT, runDeno, temporaryFolder } from "../helpers/command.ts";
 
