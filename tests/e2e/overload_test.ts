@@ -199,7 +199,8 @@ Deno.test("overload: a peer that falls behind keeps its place, and the sender th
   await flood.next("server-list");
   await using friend = await Client.join(server.signal({ nodeId: "friend" }));
   for (let n = 0; n < 100; n++) flood.send({ type: "offer", to: "slow", sdp: "x".repeat(60_000) });
-  const told = await flood.drain();
+  // A new list may come meanwhile: there is another normal.
+  const told = (await flood.drain()).filter(({ type }) => type !== "server-list");
   assert(told.length > 0, "it is told");
   for (const { code, to } of told) assertEquals([code, to], ["PEER_BUSY", "slow"]);
   friend.send({ type: "offer", to: "slow", sdp: "v=0" });
