@@ -8,8 +8,8 @@ import { admitBearer } from "../access/bearer.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler_parts.ts";
-import { errorResponse, json, NO_STORE, STATUS_CODE } from "./responses.ts";
-import { type HttpRefusal, tooManyFailures, WRONG_ORIGIN } from "./upgrade_refusals.ts";
+import { json, NO_STORE, STATUS_CODE } from "./responses.ts";
+import { type HttpRefusal, tooManyFailures, toResponse, WRONG_ORIGIN } from "./upgrade_refusals.ts";
 import { splitUrl } from "./url.ts";
 
 /** What the route depends on. */
@@ -91,7 +91,6 @@ function refuseConnect(close: CloseReason, retryAfter: number): Response {
   }
 }
 
-function refuse({ status, message, headers }: HttpRefusal): Response {
-  const challenge = status === STATUS_CODE.Unauthorized ? { "www-authenticate": "Bearer" } : {};
-  return errorResponse(status, message, { ...NO_STORE, ...challenge, ...headers });
+function refuse({ headers, ...refusal }: HttpRefusal): Response {
+  return toResponse({ ...refusal, headers: { ...NO_STORE, ...headers } });
 }

@@ -17,8 +17,14 @@ const WEBSOCKET_VERSION = "13";
 /** Seconds after which a client that was rejected because of a limit may try again. */
 const RETRY_AFTER_SECONDS = 5;
 
-const { BadRequest, Forbidden, MethodNotAllowed, ServiceUnavailable, TooManyRequests } =
-  STATUS_CODE;
+const {
+  BadRequest,
+  Forbidden,
+  MethodNotAllowed,
+  ServiceUnavailable,
+  TooManyRequests,
+  Unauthorized,
+} = STATUS_CODE;
 
 /** A page of another origin. */
 export const WRONG_ORIGIN: HttpRefusal = {
@@ -92,9 +98,12 @@ export function checkHandshake({ method, headers }: Request): HttpRefusal | unde
   };
 }
 
-/** The answer: where a limit is the reason, it says when to come back. */
+/** The answer: a 401 says how to authenticate, and where a limit is the reason, it says when to come back. */
 export function toResponse({ status, message, headers }: HttpRefusal): Response {
   const isTemporary = status === TooManyRequests || status === ServiceUnavailable;
-  const retry = isTemporary ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
-  return errorResponse(status, message, { ...retry, ...headers });
+  return errorResponse(status, message, {
+    ...(status === Unauthorized ? { "www-authenticate": "Bearer" } : {}),
+    ...(isTemporary ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {}),
+    ...headers,
+  });
 }
