@@ -3,7 +3,7 @@
  * how many sockets there may be, and whether it is time to go.
  */
 
-import { requestToken, signalUrl } from "../../tests/helpers/server.ts";
+import { requestToken, signalUrl } from "../../tests/helpers/requests.ts";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Tally } from "./tally.ts";
 

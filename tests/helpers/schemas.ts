@@ -67,6 +67,24 @@ function messageValidator(definition: string): ValidateFunction {
   return validate;
 }
 
+/**
+ * A document of `docs/protocol/` whose schemas can be used by address, such as
+ * `openapi.yaml#/components/schemas/Error`.
+ */
+export function addDocument(file: string): unknown {
+  const document = readProtocol(file) as object;
+  // It is no schema itself: what it has at its top is no keyword.
+  load().addVocabulary(Object.keys(document)).addSchema(closed(document) as object, file);
+  return document;
+}
+
+/** Fails if a value is not what the schema at this address says, with what is wrong. */
+export function assertAt(address: string, value: unknown): void {
+  const validate = load().getSchema(encodeURI(address));
+  if (validate === undefined) throw new Error(`No schema ${address}`);
+  assertValid(address, validate, value);
+}
+
 function assertValid(what: string, validate: ValidateFunction, value: unknown): void {
   if (validate(value)) return;
   const problems = load().errorsText(validate.errors, { separator: "\n  " });
@@ -88,7 +106,8 @@ function closed(schema: unknown): unknown {
   return isOpen ? { ...copy, additionalProperties: false } : copy;
 }
 
-function once<T>(create: () => T): () => T {
+/** Creates something at the first call, and returns it at every call. */
+export function once<T>(create: () => T): () => T {
   let created: { readonly value: T } | undefined;
   return () => (created ??= { value: create() }).value;
 }

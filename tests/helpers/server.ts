@@ -1,4 +1,7 @@
-/** Starts servers for tests: on loopback, on a free port, closed by `await using`. */
+/**
+ * Starts servers for tests: on loopback, on a free port, closed by `await using`. Every answer of
+ * theirs is checked against `docs/protocol/openapi.yaml`.
+ */
 
 import {
   createServer,
@@ -6,6 +9,10 @@ import {
   type ServerOptions,
   type SignalingStats,
 } from "../../mod.ts";
+import { checked } from "./checked.ts";
+import { requestToken, signalUrl } from "./requests.ts";
+
+export { requestToken, signalUrl };
 
 export const ADMIN_SECRET = "a-secret-of-thirty-two-bytes-or-so";
 
@@ -33,7 +40,7 @@ export interface TestServer extends AsyncDisposable {
 
 export async function startServer(config: ServerOptions = {}, onPort = 0): Promise<TestServer> {
   const keys = await generateKeyPairJwk();
-  const server = await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config });
+  const server = checked(await createServer({ adminSecret: ADMIN_SECRET, ...keys, ...config }));
   const { url, port } = await server.listen({ port: onPort, host: "127.0.0.1" });
   const close = (options = { drainMs: 0 }) => server.close(options);
   return {
@@ -64,24 +71,4 @@ export function readMetrics(text: string): Record<string, number> {
 /** A server that anyone may join. */
 export function startOpenServer(config: ServerOptions = {}, onPort = 0): Promise<TestServer> {
   return startServer({ authEnabled: false, ...config }, onPort);
-}
-
-export function signalUrl(url: string, query: Record<string, string> = {}): string {
-  const search = new URLSearchParams(query).toString();
-  return `${url.replace("http", "ws")}/signal${search === "" ? "" : `?${search}`}`;
-}
-
-export async function requestToken(
-  url: string,
-  adminSecret: string,
-  subject: string,
-  ttl = "1h",
-): Promise<string> {
-  const response = await fetch(`${url}/token`, {
-    method: "POST",
-    headers: { "content-type": "application/json", "x-admin-secret": adminSecret },
-    body: JSON.stringify({ ttl, subject }),
-  });
-  if (response.status !== 201) throw new Error(`No token: ${await response.text()}`);
-  return (await response.json()).token;
 }
