@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createServer } from "../../mod.ts";
+import { checked } from "../helpers/checked.ts";
 import { Client, type Message, until } from "../helpers/client.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 
@@ -270,11 +271,9 @@ Deno.test("admin: with authentication off there are such routes where there is a
 });
 
 Deno.test("admin: with an internal port the routes are there alone, behind the secret all the same", async () => {
-  await using server = await createServer({
-    authEnabled: false,
-    adminSecret: ADMIN_SECRET,
-    internalPort: 0,
-  });
+  await using server = checked(
+    await createServer({ authEnabled: false, adminSecret: ADMIN_SECRET, internalPort: 0 }),
+  );
   const { url, internalUrl = "" } = await server.listen({ port: 0, host: "127.0.0.1" });
   const statuses: number[] = [];
   for (

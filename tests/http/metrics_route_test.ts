@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { createServer, InternalListenError, type ServerOptions } from "../../mod.ts";
+import { checked } from "../helpers/checked.ts";
 import { Client } from "../helpers/client.ts";
 import { freePort } from "../helpers/port.ts";
 import { exchange } from "../helpers/raw.ts";
@@ -15,7 +16,9 @@ const BEARER = { headers: { authorization: `Bearer ${ADMIN_SECRET}` } };
 
 /** A server that listens on two ports. */
 async function startBoth(options: ServerOptions = {}) {
-  const server = await createServer({ authEnabled: false, internalPort: 0, ...options });
+  const server = checked(
+    await createServer({ authEnabled: false, internalPort: 0, ...options }),
+  );
   const { url, internalUrl = "" } = await server.listen({ port: 0, host: "127.0.0.1" });
   return { server, url, internalUrl, [Symbol.asyncDispose]: () => server.close({ drainMs: 0 }) };
 }

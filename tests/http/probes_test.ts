@@ -1,14 +1,15 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { createServer, type ServerOptions, type SignalingServer } from "../../mod.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
+import { checked } from "../helpers/checked.ts";
 import { Client, until } from "../helpers/client.ts";
 import { freePort } from "../helpers/port.ts";
 import { signalUrl } from "../helpers/server.ts";
 
 const PROBES = ["/health", "/livez", "/readyz"];
 
-function openServer(options: ServerOptions = {}): Promise<SignalingServer> {
-  return createServer({ authEnabled: false, ...options });
+async function openServer(options: ServerOptions = {}): Promise<SignalingServer> {
+  return checked(await createServer({ authEnabled: false, ...options }));
 }
 
 function probe(server: SignalingServer, path: string, method = "GET"): Promise<Response> {
