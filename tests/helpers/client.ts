@@ -4,7 +4,7 @@
  */
 
 import { within } from "./patience.ts";
-import { assertDescribed, assertMessage } from "./schemas.ts";
+import { assertDescribed, assertMessage, prepareSchemas } from "./schemas.ts";
 
 export { until, within } from "./patience.ts";
 
@@ -33,6 +33,7 @@ export class Client implements AsyncDisposable {
 
   /** Connects and resolves once the socket is open. */
   static async connect(url: string, options: WebSocketOptions = {}): Promise<Client> {
+    prepareSchemas();
     const client = new Client(url, options);
     await within(
       "open",

@@ -56,6 +56,15 @@ function withoutLeniency(value: unknown): unknown {
   return Object.fromEntries(kept.map(([name, member]) => [name, withoutLeniency(member)]));
 }
 
+/**
+ * Reads and compiles the schemas now, which blocks this process for a moment: a server in it must not
+ * take that for the silence of a client.
+ */
+export function prepareSchemas(): void {
+  messageValidator("ClientMessage");
+  messageValidator("ServerMessage");
+}
+
 /** Whether a message is what the schemas say of it. */
 export function isMessage(definition: string, message: unknown): boolean {
   return messageValidator(definition)(message);
