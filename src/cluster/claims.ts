@@ -42,8 +42,8 @@ export interface ClaimOptions {
 /** The claims of one instance. */
 export class Claims {
   readonly #options: ClaimsOptions;
-  /** The name of the instance whose members are being claimed again. */
-  #reclaiming: string | undefined;
+  /** How often members are being claimed again at the moment, and as which instance. */
+  #reclaiming = { instance: "", runs: 0 };
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -74,14 +74,19 @@ export class Claims {
   }
 
   /**
-   * Claims the name of every local member again, a bounded number at a time, so that a heartbeat does
-   * not wait behind all of them.
+   * Claims the names of local members again that have joined before, every one by default, a bounded
+   * number at a time, so that a heartbeat does not wait behind all of them.
    */
-  async reclaimAll(instance: string): Promise<void> {
+  async reclaim(
+    instance: string,
+    members: Iterable<LocalMember> = this.#options.localMembers.all(),
+  ): Promise<void> {
     const { localMembers } = this.#options;
-    const all = [...localMembers.all()];
+    const all = [...members];
     for (const local of all) local.claim = { kind: "pending" };
-    this.#reclaiming = instance;
+    if (this.#reclaiming.instance !== instance) this.#reclaiming = { instance, runs: 0 };
+    const current = this.#reclaiming;
+    current.runs++;
     const remaining = all.values();
     const claimRemaining = async () => {
       for (const local of remaining) {
@@ -90,12 +95,12 @@ export class Claims {
       }
     };
     await Promise.all(Array.from({ length: MAX_RECLAIMS }, claimRemaining));
-    if (this.#reclaiming === instance) this.#reclaiming = undefined;
+    current.runs--;
   }
 
   /** Whether members that have joined before are still to be claimed again. */
   get isReclaiming(): boolean {
-    return this.#reclaiming !== undefined;
+    return this.#reclaiming.runs > 0;
   }
 
   #answered(local: LocalMember, reply: JoinReply, answer: ClaimOptions["answer"]): void {

@@ -58,6 +58,7 @@ export class Cluster {
   readonly #claims: Claims;
   readonly #outageLog: OutageLog;
   readonly #questioner: Questioner;
+  readonly #unsubscribe: () => void;
   #forgetTimer: Timer | undefined;
 
   constructor(given: ClusterOptions) {
@@ -84,7 +85,7 @@ export class Cluster {
       isReclaiming: () => this.#claims.isReclaiming,
       restore: (local) => this.#claims.claim(local, { mode: "restore" }),
     });
-    registry.subscribe((room, peer) => this.#guard(() => this.#changed(room, peer)));
+    this.#unsubscribe = registry.subscribe((...of) => this.#guard(() => this.#changed(...of)));
   }
 
   /** How many members differed from what the backplane had, and were corrected. */
@@ -119,6 +120,7 @@ export class Cluster {
   /** Ends to take part: the members of this instance are removed. */
   async close(): Promise<void> {
     if (this.#forgetTimer !== undefined) this.#options.clock.clearTimeout(this.#forgetTimer);
+    this.#unsubscribe();
     this.#announcements.close();
     this.#auditor.close();
     this.#localMembers.instance = undefined;
@@ -178,6 +180,30 @@ export class Cluster {
     this.#leave(local);
   }
 
+  /**
+   * Gives up rooms: their members leave the backplane, and stay in their rooms without the peers of
+   * other instances. Returns them for the cluster that adopts them.
+   */
+  release(isReleased: (room: string) => boolean): LocalMember[] {
+    const released = [...this.#localMembers.all()].filter(({ room }) => isReleased(room));
+    const rooms = new Set(released.map(({ room }) => room));
+    for (const local of released) this.#leave(local);
+    this.#remoteMembers.clear(this.#options.clock.now(), (room) => rooms.has(room));
+    return released;
+  }
+
+  /** Claims the names of members that another cluster has released, and finishes their joins. */
+  adopt(members: readonly LocalMember[]): void {
+    const joined: LocalMember[] = [];
+    for (const { room, peer, joinedAt, claim } of members) {
+      const answer = claim.kind === "pending" ? claim.answer : undefined;
+      if (answer === undefined) joined.push(this.#add(room, peer, joinedAt));
+      else Promise.try(() => this.join(room, peer)).then(answer.resolve, answer.reject);
+    }
+    const { instance } = this.#localMembers;
+    if (instance !== undefined) this.#claims.reclaim(instance, joined);
+  }
+
   #joinHere(room: string, peer: Peer): JoinResult {
     const result = this.#options.registry.join(room, peer);
     if (result.room.has(peer)) this.#add(room, peer);
@@ -207,8 +233,7 @@ export class Cluster {
     this.#remoteMembers.dropIfUnused(local.room);
   }
 
-  #add(room: string, peer: Peer): LocalMember {
-    const joinedAt = this.#options.clock.now();
+  #add(room: string, peer: Peer, joinedAt = this.#options.clock.now()): LocalMember {
     const acceptsConsumers = this.#announcements.acceptsConsumers(peer);
     return this.#localMembers.add({ room, peer, joinedAt, acceptsConsumers });
   }
@@ -224,7 +249,7 @@ export class Cluster {
   #up(instance: string): void {
     this.#localMembers.instance = instance;
     this.#outageLog.up(instance);
-    this.#claims.reclaimAll(instance);
+    this.#claims.reclaim(instance);
     this.revocations.up(instance);
     this.#forgetLater();
   }

@@ -53,10 +53,10 @@ export class RemoteMembers {
     this.#owns = options.owns ?? (() => true);
   }
 
-  /** Removes every remote peer from every room of the backplane. */
-  clear(now: number): void {
+  /** Removes every remote peer from these rooms, by default from every room of the backplane. */
+  clear(now: number, isCleared = this.#owns): void {
     for (const room of this.#registry.all()) {
-      if (this.#owns(room.name)) this.#removeUnreachable(room, now, () => true);
+      if (isCleared(room.name)) this.#removeUnreachable(room, now, () => true);
     }
   }
 

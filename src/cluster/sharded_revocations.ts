@@ -18,18 +18,28 @@ interface Shared {
 
 /** The revocations of one instance, on every backplane. */
 export class ShardedRevocations {
-  readonly #syncs: readonly RevocationSync[];
   readonly #logger: Logger;
+  #syncs: readonly RevocationSync[] = [];
+  #keeper: RevocationKeeper | undefined;
 
-  /** Shares through each of these. */
-  constructor(syncs: readonly RevocationSync[], logger: Logger) {
-    this.#syncs = syncs;
+  constructor(logger: Logger) {
     this.#logger = logger;
+  }
+
+  /** Shares through each of these from now on. */
+  use(syncs: readonly RevocationSync[]): void {
+    this.#syncs = syncs;
   }
 
   /** Lets this keep the revocations from now on; call it before the backplanes start. */
   keepIn(keeper: RevocationKeeper): void {
+    this.#keeper = keeper;
     for (const sync of this.#syncs) sync.keepIn(keeper);
+  }
+
+  /** Lets one that is not used yet keep the revocations in the same place. */
+  prepare(sync: RevocationSync): void {
+    if (this.#keeper !== undefined) sync.keepIn(this.#keeper);
   }
 
   /** Whether this instance knows what every backplane had when it began to work. */

@@ -36,21 +36,34 @@ export class Shards {
   /** The revocations of tokens, on all instances. */
   readonly revocations: ShardedRevocations;
   readonly #options: ShardsOptions;
-  readonly #clusters: readonly Cluster[];
+  /** In the order of the shards. */
+  #byBackplane: ReadonlyMap<Backplane, Cluster> = new Map();
+  #clusters: readonly Cluster[] = [];
+  /** Those that are about to be used. */
+  #starting: readonly Cluster[] = [];
+  /** What tells the lines of each in the log from those of the others. */
+  readonly #logFields = new WeakMap<Cluster, LogFields>();
+  #answerers: ShardedAnswerers = {};
+  /** What those have corrected that are not used any more. */
+  #correctedBefore = 0;
+  /** Backplanes that were used, and cannot be used again. */
+  readonly #closed = new WeakSet<Backplane>();
+  #exchange: Promise<void> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: ShardsOptions) {
     this.#options = options;
-    this.#clusters = options.backplanes.map((backplane) => this.#create(backplane));
-    this.revocations = new ShardedRevocations(
-      this.#clusters.map(({ revocations }) => revocations),
-      options.logger,
-    );
+    this.revocations = new ShardedRevocations(options.logger);
+    this.#use(this.#clustersOf(options.backplanes));
     options.failures.subscribe((address) => this.#authFailed(address));
   }
 
   /** How many members differed from what the backplanes had, and were corrected. */
   get corrections(): number {
-    return this.#clusters.reduce((sum, { corrections }) => sum + corrections, 0);
+    return this.#clusters.reduce(
+      (sum, { corrections }) => sum + corrections,
+      this.#correctedBefore,
+    );
   }
 
   /** How many shards there are, and how many work and know what is revoked. */
@@ -76,7 +89,24 @@ export class Shards {
 
   /** Ends to take part: the members of this instance are removed. */
   async close(): Promise<void> {
-    await Promise.all(this.#clusters.map((cluster) => cluster.close()));
+    this.#isClosed = true;
+    const all = [...this.#clusters, ...this.#starting];
+    await Promise.all(all.map((cluster) => cluster.close()));
+  }
+
+  /**
+   * Distributes the rooms over these backplanes from soon on: once the new ones among them work, or have
+   * not done so within some seconds. Nobody is disconnected. A room that belongs to another backplane
+   * then leaves the old one, and its names are claimed in the new one. Those that are not in the list
+   * any more are closed. A second call waits for the first one.
+   *
+   * @throws {TypeError} One has been used before, and is closed.
+   * @throws {Error} This instance has ended, or one cannot be started; then nothing has changed.
+   */
+  set(backplanes: readonly Backplane[]): Promise<void> {
+    const exchanged = this.#exchange.then(() => this.#set(backplanes));
+    this.#exchange = exchanged.catch(() => {});
+    return exchanged;
   }
 
   /** See `Cluster.join`. */
@@ -90,14 +120,9 @@ export class Shards {
   }
 
   /** Answers questions of other instances, of these kinds, from now on. */
-  answer({ rooms, ...others }: ShardedAnswerers): void {
-    for (const cluster of this.#clusters) {
-      cluster.answer(others);
-      if (rooms === undefined) continue;
-      cluster.answer({
-        rooms: (question) => rooms(question, (room) => this.#of(room) === cluster),
-      });
-    }
+  answer(answerers: ShardedAnswerers): void {
+    this.#answerers = { ...this.#answerers, ...answerers };
+    for (const cluster of this.#clusters) this.#letAnswer(cluster);
   }
 
   /**
@@ -118,6 +143,52 @@ export class Shards {
     };
   }
 
+  async #set(backplanes: readonly Backplane[]): Promise<void> {
+    if (this.#isClosed) throw new Error("The backplanes cannot be changed: it is closed");
+    if (backplanes.some((one) => this.#closed.has(one))) {
+      throw new TypeError("A backplane that was used before is closed: create a new one");
+    }
+    const before = this.#byBackplane;
+    const next = this.#clustersOf(backplanes);
+    const created = this.#starting = [...next].flatMap(([one, cluster]) =>
+      before.has(one) ? [] : cluster
+    );
+    try {
+      for (const cluster of created) cluster.start();
+      await Promise.all(created.map(({ revocations }) => revocations.whenKnown));
+      if (this.#isClosed) throw new Error("The backplanes were not changed: it was closed");
+    } catch (cause) {
+      await Promise.all(created.map((cluster) => cluster.close()));
+      throw cause;
+    } finally {
+      this.#starting = [];
+    }
+    this.#moveTo(next);
+    const removed = [...before].filter(([one]) => !next.has(one));
+    for (const [one, { corrections }] of removed) {
+      this.#closed.add(one);
+      this.#correctedBefore += corrections;
+    }
+    await Promise.all(removed.map(([, cluster]) => cluster.close()));
+  }
+
+  /** Uses these, in one turn: nothing that a backplane reports comes in between. */
+  #moveTo(next: ReadonlyMap<Backplane, Cluster>): void {
+    const before = this.#clusters;
+    this.#use(next);
+    for (const cluster of before) {
+      const released = cluster.release((room) => this.#of(room) !== cluster);
+      const byOwner = Map.groupBy(released, ({ room }) => this.#of(room));
+      for (const [owner, members] of byOwner) owner.adopt(members);
+    }
+  }
+
+  #use(clusters: ReadonlyMap<Backplane, Cluster>): void {
+    this.#byBackplane = clusters;
+    this.#clusters = [...clusters.values()];
+    this.revocations.use(this.#clusters.map(({ revocations }) => revocations));
+  }
+
   /** Tells the other instances, each once, that a token or secret was not valid here. */
   #authFailed(address: string): void {
     this.#clusters.find(({ isUp }) => isUp)?.authFailed(address);
@@ -129,19 +200,33 @@ export class Shards {
     return cluster;
   }
 
+  /** A cluster for each backplane: the one that it has, or a new one. */
+  #clustersOf(backplanes: readonly Backplane[]): ReadonlyMap<Backplane, Cluster> {
+    const { length } = backplanes;
+    return new Map(backplanes.map((one, index) => {
+      const cluster = this.#byBackplane.get(one) ?? this.#create(one);
+      this.#logFields.set(cluster, length === 1 ? {} : { shard: index + 1, shards: length });
+      return [one, cluster];
+    }));
+  }
+
   #create(backplane: Backplane): Cluster {
     const cluster: Cluster = new Cluster({
       ...this.#options,
       backplane,
-      logger: withFields(this.#options.logger, () => this.#fieldsOf(cluster)),
+      logger: withFields(this.#options.logger, () => this.#logFields.get(cluster)),
       owns: (room) => this.#of(room) === cluster,
     });
+    this.#letAnswer(cluster);
+    this.revocations.prepare(cluster.revocations);
     return cluster;
   }
 
-  /** What tells a line of the log about one of several from those about the others. */
-  #fieldsOf(cluster: Cluster): LogFields {
-    const { length } = this.#clusters;
-    return length === 1 ? {} : { shard: this.#clusters.indexOf(cluster) + 1, shards: length };
+  #letAnswer(cluster: Cluster): void {
+    const { rooms, ...others } = this.#answerers;
+    cluster.answer(others);
+    if (rooms === undefined) return;
+    const isAsked = (room: string) => this.#of(room) === cluster;
+    cluster.answer({ rooms: (question) => rooms(question, isAsked) });
   }
 }

@@ -30,7 +30,7 @@ import { ClientAddresses } from "./client_addresses.ts";
 import { answerIceServers } from "./ice_answer.ts";
 import type { SignalingHandler, SignalingHandlerOptions } from "./handler_options.ts";
 import type { HandlerParts } from "./handler_parts.ts";
-import { loadCluster } from "./load_cluster.ts";
+import { loadCluster, setBackplane } from "./load_cluster.ts";
 import { createNodeUpgrade } from "./node.ts";
 import { createOperation, newInstanceId } from "./operation.ts";
 import { resolveOptions } from "./resolve_options.ts";
@@ -224,6 +224,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     iceServers: (peer) => answerIceServers(ice, peer),
     publicJwk: () => publicJwk,
     publicKeys: () => verificationKeys?.jwks ?? null,
+    setBackplane: (backplane) => setBackplane(cluster, backplane),
     stats: () => statsOf(parts),
     metrics: () => toPrometheus(metricsOf(parts)),
     async close({ drainMs = options.drainMs } = {}) {

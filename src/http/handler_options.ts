@@ -262,6 +262,17 @@ export interface SignalingHandler extends AsyncDisposable {
    * shows them; `null` when there are none.
    */
   publicKeys(): PublicKeySet | null;
+  /**
+   * Distributes the rooms over other backplanes, while clients stay connected: the new ones are started,
+   * and once they work, or have not done so within some seconds, each room whose backplane is another
+   * one now moves there, and those that are not in the list any more are closed. Until every instance
+   * has the same list, the peers of a room that moves see those of instances with the same list alone.
+   *
+   * @param backplane As the option: elements of the list before may be in it, others must be new.
+   * @throws {TypeError} It is not usable, has one that is closed, or there was none at the start.
+   * @throws {Error} One cannot be started, or the handler is closed: nothing has changed.
+   */
+  setBackplane(backplane: Backplane | readonly Backplane[]): Promise<void>;
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /**

@@ -18,7 +18,15 @@ const METHODS = [
 export function resolveBackplanes(
   given: SignalingHandlerOptions["backplane"],
 ): readonly Backplane[] {
-  if (given === undefined) return [];
+  return given === undefined ? [] : checkBackplanes(given);
+}
+
+/**
+ * One backplane or a list of them, as a list.
+ *
+ * @throws {TypeError} One is not usable or is there twice, or the list is empty.
+ */
+export function checkBackplanes(given: Backplane | readonly Backplane[]): readonly Backplane[] {
   if (!isList(given)) {
     checkMethods("backplane", given, METHODS);
     return [given];

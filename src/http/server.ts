@@ -8,7 +8,11 @@ import { callHost } from "../runtime/host_call.ts";
 import { failureFields } from "../runtime/logger.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { createHandlerParts } from "./handler.ts";
-import type { SignalingHandlerOptions, SignalingStats } from "./handler_options.ts";
+import type {
+  SignalingHandler,
+  SignalingHandlerOptions,
+  SignalingStats,
+} from "./handler_options.ts";
 import { checkInteger } from "../runtime/integer.ts";
 import { InternalListenError } from "./internal_listen_error.ts";
 import { checkOptionNames } from "../runtime/option_checks.ts";
@@ -93,6 +97,8 @@ export interface SignalingServer extends AsyncDisposable {
    * @param info What `Deno.serve` gave along with it: limits per address need its `remoteAddr`.
    */
   fetch(request: Request, info?: unknown): Promise<Response>;
+  /** Distributes the rooms over other backplanes; see `setBackplane` of `SignalingHandler`. */
+  setBackplane: SignalingHandler["setBackplane"];
   /** The numbers of peers, rooms and sockets, and what is wrong. */
   stats(): SignalingStats;
   /** What `GET /metrics` answers; see `metrics` of `SignalingHandler`. */
@@ -222,6 +228,7 @@ export async function createServer(config: ServerOptions = {}): Promise<Signalin
       }
     },
     fetch: async (request, info) => await fetch(request, info),
+    setBackplane: (backplane) => handler.setBackplane(backplane),
     stats: () => handler.stats(),
     metrics: () => handler.metrics(),
     close,

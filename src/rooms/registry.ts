@@ -30,7 +30,7 @@ export interface RegistryOptions extends RoomOptions {
 export class SignalingRegistry {
   readonly #roomOptions: RoomOptions;
   readonly #onTakeover: RegistryOptions["onTakeover"];
-  readonly #listeners: ChangeListener[] = [];
+  #listeners: readonly ChangeListener[] = [];
   readonly #rooms = new Map<string, Room>();
   #peers = 0;
 
@@ -39,9 +39,10 @@ export class SignalingRegistry {
     this.#onTakeover = options.onTakeover;
   }
 
-  /** Calls a listener for every join, leave, replacement and update from now on. */
-  subscribe(listener: ChangeListener): void {
-    this.#listeners.push(listener);
+  /** Calls a listener for every join, leave, replacement and update, until what it returns is called. */
+  subscribe(listener: ChangeListener): () => void {
+    this.#listeners = [...this.#listeners, listener];
+    return () => this.#listeners = this.#listeners.filter((other) => other !== listener);
   }
 
   /** The number of peers of this instance in all rooms together. */

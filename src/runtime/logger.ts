@@ -44,10 +44,10 @@ export function neverThrowing(logger: Logger): Logger {
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
 }
 
-/** A logger that adds fields to each line of another; `fieldsNow` is asked for each. */
-export function withFields(logger: Logger, fieldsNow: () => LogFields): Logger {
+/** A logger that adds fields to each line of another, which are asked for each time. */
+export function withFields(logger: Logger, more: () => LogFields | undefined): Logger {
   const add = (name: Exclude<LogLevel, "silent">) => (message: string, fields?: LogFields) =>
-    logger[name](message, { ...fields, ...fieldsNow() });
+    logger[name](message, { ...fields, ...more() });
   return { debug: add("debug"), info: add("info"), warn: add("warn"), error: add("error") };
 }
 

@@ -1,18 +1,21 @@
 /**
  * Random schedules: several instances whose peers join, leave, take names over and change roles while
- * what the instances tell each other is under way, or lost because the backplane fails; while claims
- * are rejected, names are kept from newcomers, and members are lost by the backplane or stored without a socket. Once everything has
- * arrived and was audited, every instance knows of each of its rooms exactly who is connected. A seed
+ * what the instances tell each other is under way, or lost because a backplane fails; while claims are
+ * rejected, names are kept from newcomers, and members are lost by a backplane or stored without a
+ * socket; with one backplane, and with several that fail each for itself and are exchanged. Once
+ * everything has arrived and was audited, every instance knows of each of its rooms exactly who is
+ * connected; while a backplane is down, so it is in the rooms of all others. A seed
  * that fails is in the message: run it alone with `SEED=n deno test -A tests/cluster/cluster_random_test.ts`.
  */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { NO_LIMITS } from "../helpers/backplane_conformance.ts";
 import { AUDIT_MS } from "../../src/cluster/auditor.ts";
 import type { Backplane } from "../../src/cluster/backplane.ts";
-import { Cluster } from "../../src/cluster/cluster.ts";
 import type { SessionContext } from "../../src/sessions/context.ts";
 import { createMemoryBackplane, type MemoryBackplane } from "../../src/cluster/memory_backplane.ts";
+import { shardOf } from "../../src/cluster/room_hash.ts";
+import { Shards } from "../../src/cluster/shards.ts";
 import { RemotePeer } from "../../src/cluster/remote_peer.ts";
 import type { Peer } from "../../src/rooms/peer.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -30,10 +33,24 @@ const STEPS = 120;
 /** Until what was lost is compared again, and the correction has been audited. */
 const AUDITS = 10;
 
-const ROOMS = ["r", "s"];
+/** With three backplanes, one has two of them and each of the others one. */
+const ROOMS = ["q", "s", "t", "v"];
 const IDS = ["a", "b", "c", "d"];
 
 type Random = ReturnType<typeof generator>;
+
+/** What one schedule runs with. */
+interface World {
+  /** One for each backplane, and where some are exchanged, more. */
+  readonly memories: readonly MemoryBackplane[];
+  /** Indices of memories: what the rooms may be distributed over, at first as the first one says. */
+  readonly lists: readonly (readonly number[])[];
+  readonly rooms: readonly string[];
+  /** Take members out of each memory, where some are lost. */
+  readonly saboteurs: readonly Backplane[];
+  /** The clock of the backplanes. */
+  readonly clock: FakeClock;
+}
 
 interface ConnectedPeer {
   readonly room: string;
@@ -41,33 +58,74 @@ interface ConnectedPeer {
   readonly socket: FakeSocket;
 }
 
-/** One instance, whose sessions join through a cluster. */
+/** One instance, whose sessions join through its shards. */
 class Instance {
-  /** The clock of the backplane. */
-  readonly shared: FakeClock;
-  readonly backplane: SlowBackplane;
+  readonly world: World;
   readonly clock = new FakeClock();
   readonly context: SessionContext;
-  readonly cluster: Cluster;
+  readonly shards: Shards;
+  /** Indices of memories, as in the world. */
+  list: readonly number[];
+  /** By the index of the memory. */
+  readonly #backplanes = new Map<number, SlowBackplane>();
   #peers: ConnectedPeer[] = [];
+  #isExchanging = false;
 
-  constructor(memory: MemoryBackplane, shared: FakeClock) {
-    this.shared = shared;
-    const world = new SessionFixture({ maxSendBufferBytes: 1e6 });
-    const { logger } = world.context;
+  constructor(world: World) {
+    this.world = world;
+    const session = new SessionFixture({ maxSendBufferBytes: 1e6 });
+    const { logger } = session.context;
     const { clock } = this;
     const rooms = createRooms({ clock, maxPeersPerRoom: 3 });
     const { registry } = rooms;
     const failures = new FailureLimiter(clock, Infinity);
-    this.backplane = new SlowBackplane(memory);
-    const options = { backplane: this.backplane, registry, failures, clock, logger };
     const limits = { maxPeersPerRoom: 3, maxConsumersPerRoom: 3, maxConsumersPerIdentity: 3 };
-    const cluster = this.cluster = new Cluster({ ...options, limits });
+    this.list = world.lists[0] ?? [];
+    const backplanes = this.#connect(this.list);
+    const shards = this.shards = new Shards({
+      ...{ backplanes, registry, failures, clock, logger, limits },
+    });
     const join = (room: string, peer: Peer) =>
-      rooms.join(room, peer, (...of) => cluster.join(...of));
-    const cancelJoin = cluster.cancelJoin.bind(cluster);
-    this.context = { ...world.context, ...rooms, clock, join, cancelJoin };
-    cluster.start();
+      rooms.join(room, peer, (...of) => shards.join(...of));
+    const cancelJoin = shards.cancelJoin.bind(shards);
+    this.context = { ...session.context, ...rooms, clock, join, cancelJoin };
+    shards.start();
+  }
+
+  /** Every one that it is connected to. */
+  get backplanes(): SlowBackplane[] {
+    return [...this.#backplanes.values()];
+  }
+
+  backplaneOf(memory: number | undefined): SlowBackplane | undefined {
+    return memory === undefined ? undefined : this.#backplanes.get(memory);
+  }
+
+  /** The memory to which a room belongs by the last list. */
+  memoryOf(room: string): number | undefined {
+    return this.list[shardOf(room, this.list.length)];
+  }
+
+  /** Distributes its rooms over others from soon on, unless it is about to do so. */
+  async exchange(list: readonly number[]): Promise<void> {
+    if (this.#isExchanging) return;
+    this.#isExchanging = true;
+    this.list = list;
+    await this.shards.set(this.#connect(list));
+    for (const index of this.#backplanes.keys()) {
+      if (!list.includes(index)) this.#backplanes.delete(index);
+    }
+    this.#isExchanging = false;
+  }
+
+  #connect(list: readonly number[]): SlowBackplane[] {
+    return list.map((index) => {
+      const memory = this.world.memories[index];
+      if (memory === undefined) throw new RangeError("There is no such memory");
+      const backplane = this.#backplanes.get(index) ?? new SlowBackplane(memory);
+      this.#backplanes.set(index, backplane);
+      return backplane;
+    });
   }
 
   get peers() {
@@ -111,19 +169,29 @@ async function settle(): Promise<void> {
 }
 
 /** Lets everything arrive that is under way. */
-async function drain(instances: Instance[], random: Random): Promise<void> {
+async function drain(instances: readonly Instance[], random: Random): Promise<void> {
   await settle();
   while (true) {
-    const busy = instances.filter(({ backplane }) => backplane.waiting > 0);
+    const busy = instances.flatMap(({ backplanes }) => backplanes)
+      .filter(({ waiting }) => waiting > 0);
     if (busy.length === 0) return;
-    busy[random(busy.length)]?.backplane.advance(random(3));
+    busy[random(busy.length)]?.advance(random(3));
     await settle();
   }
 }
 
-/** Lets everything arrive, and every room be audited. */
-async function quiesce(instances: Instance[], random: Random): Promise<void> {
-  for (const { backplane } of instances) backplane.recover();
+/** Lets everything arrive, and every room be audited, with every backplane but this one. */
+async function quiesce(
+  instances: readonly Instance[],
+  random: Random,
+  broken?: number,
+): Promise<void> {
+  for (const instance of instances) {
+    for (const backplane of instance.backplanes) {
+      if (backplane === instance.backplaneOf(broken)) backplane.fail();
+      else backplane.recover();
+    }
+  }
   await drain(instances, random);
   for (let n = 0; n < AUDITS; n++) {
     for (const { clock } of instances) clock.tick(AUDIT_MS);
@@ -140,102 +208,160 @@ function lose(instance: Instance, room: string, saboteur: Backplane, random: Ran
 }
 
 /** Stores a member of an instance that has no socket there. */
-function haunt(
-  { backplane: { instance } }: Instance,
-  room: string,
-  id: string,
-  saboteur: Backplane,
-) {
+function haunt(instance: string, room: string, id: string, saboteur: Backplane) {
   if (instance === "") return;
   const member = { id, instance, number: 0, role: "normal", joinedAt: 0 } as const;
   const more = { acceptsConsumers: true, consumerIdentity: "" };
   saboteur.join(room, { ...member, ...more }, { mode: "join", limits: NO_LIMITS });
 }
 
-function act(instance: Instance, saboteur: Backplane | undefined, random: Random): void {
+/**
+ * Lets a backplane fail, and expects that nobody is sent anything in the rooms of the others, unless
+ * these are about to be exchanged.
+ */
+function fail(instance: Instance, memory: number): void {
+  const { shards, world } = instance;
+  const before = world.lists.length > 1
+    ? []
+    : instance.peers.filter(({ room }) => instance.memoryOf(room) !== memory)
+      .map(({ socket }) => [socket, socket.sent.length] as const);
+  instance.backplaneOf(memory)?.fail();
+  for (const [socket, sent] of before) assertEquals(socket.sent.length, sent, "sent elsewhere");
+  assert(world.lists.length > 1 || !shards.isUp);
+}
+
+function act(instance: Instance, random: Random, lists = instance.world.lists): void {
+  const { world } = instance;
   const peer = instance.peers[random(instance.peers.length)];
+  const room = world.rooms[random(world.rooms.length)] ?? "";
+  const id = IDS[random(4)] ?? "";
+  const memory = instance.list[random(instance.list.length)] ?? 0;
+  const backplane = instance.backplaneOf(memory);
+  const saboteur = world.saboteurs[memory];
   const role = random(4) === 0 ? "consumer" : "normal";
   const register = JSON.stringify({ type: "register", role });
   switch (random(14)) {
     case 0:
     case 1:
-      return instance.connect(ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", role, random(3) > 0);
+      return instance.connect(room, id, role, random(3) > 0);
     case 2:
       return peer && disconnect(peer);
     case 3:
       return peer?.session.connection.receive(register);
     case 4:
-      if (random(8) === 0) instance.backplane.fail();
+      if (random(8) === 0 && backplane?.instance !== "") fail(instance, memory);
+      else if (lists.length > 1 && random(2) === 0) {
+        instance.exchange(lists[random(lists.length)] ?? []);
+      }
       return;
     case 5:
-      return instance.backplane.recover();
+      return backplane?.recover();
     case 6:
-      instance.shared.tick(random(2) === 0 ? AUDIT_MS : TAKEOVER_WINDOW_MS);
+      world.clock.tick(random(2) === 0 ? AUDIT_MS : TAKEOVER_WINDOW_MS);
       return instance.clock.tick(AUDIT_MS);
     case 7:
       if (saboteur === undefined) return;
       switch (random(6)) {
         case 0:
-          return lose(instance, ROOMS[random(2)] ?? "", saboteur, random);
+          return lose(instance, room, saboteur, random);
         case 1:
-          return haunt(instance, ROOMS[random(2)] ?? "", IDS[random(4)] ?? "", saboteur);
+          return haunt(backplane?.instance ?? "", room, id, saboteur);
         case 2:
-          instance.backplane.rejectsNext = true;
+          if (backplane !== undefined) backplane.rejectsNext = true;
       }
       return;
     default:
-      return instance.backplane.advance(random(3));
+      return backplane?.advance(random(3));
   }
 }
 
-/** Expects one peer a name, each told who is there, and the same view of them on every instance. */
-function check(instances: Instance[], memory: MemoryBackplane): void {
+/**
+ * Expects one peer a name, each told who is there, and the same view of them on every instance; in the
+ * rooms of a broken backplane, those of each instance alone.
+ */
+function check(instances: readonly Instance[], world: World, broken?: number): void {
   const all = instances.flatMap(({ peers }) => peers);
   assertEquals(all.filter(({ socket }) => socket.sent.length === 0), [], "waits for its list");
-  for (const room of ROOMS) {
-    const living = all.filter((peer) => peer.room === room).map(({ session }) => session);
-    const truth = living.map(({ id, role }) => `${id} ${role}`).sort();
-    assertEquals(new Set(living.map(({ id }) => id)).size, living.length, "one a name");
+  for (const room of world.rooms) {
+    const isBroken = instances[0]?.memoryOf(room) === broken;
     for (const [n, instance] of instances.entries()) {
-      const isConcerned = instance.peers.some((peer) => peer.room === room);
+      const inRoom = (peers: readonly ConnectedPeer[]) =>
+        peers.filter((peer) => peer.room === room);
+      const living = inRoom(isBroken ? instance.peers : all).map(({ session }) => session);
+      const truth = living.map(({ id, role }) => `${id} ${role}`).sort();
+      assertEquals(new Set(living.map(({ id }) => id)).size, living.length, "one a name");
+      const isConcerned = inRoom(instance.peers).length > 0;
       assertEquals(instance.view(room), isConcerned ? truth : undefined, `${room} on ${n}`);
     }
   }
-  assertEquals(memory.rooms, new Set(all.map(({ room }) => room)).size, "rooms of the backplane");
+  for (const [index, memory] of world.memories.entries()) {
+    if (index === broken) continue;
+    const rooms = new Set(all.map(({ room }) => room));
+    const stored = [...rooms].filter((room) => instances[0]?.memoryOf(room) === index);
+    assertEquals(memory.rooms, stored.length, `rooms of ${index}`);
+  }
 }
 
-async function run(random: Random, hasLosses: boolean): Promise<void> {
+interface Form {
+  readonly hasLosses: boolean;
+  readonly rooms: readonly string[];
+  readonly lists: World["lists"];
+}
+
+async function run(random: Random, { hasLosses, rooms, lists }: Form): Promise<void> {
   const clock = new FakeClock();
-  const memory = createMemoryBackplane({ clock });
-  const saboteur = hasLosses ? memory.connect() : undefined;
-  const create = () => new Instance(memory, clock);
+  const count = Math.max(...lists.flat()) + 1;
+  const memories = Array.from({ length: count }, () => createMemoryBackplane({ clock }));
+  const saboteurs = hasLosses ? memories.map((memory) => memory.connect()) : [];
+  const world = { memories, lists, rooms, saboteurs, clock };
+  const create = () => new Instance(world);
   const instances = [create(), create(), create()] as const;
   for (let n = 0; n < STEPS; n++) {
-    act(instances[random(3)] as Instance, saboteur, random);
+    act(instances[random(3)] as Instance, random);
     await settle();
   }
-  await quiesce([...instances], random);
-  check([...instances], memory);
+  await quiesce(instances, random);
+  const last = lists[random(lists.length)] ?? [];
+  for (const instance of instances) instance.exchange(last);
+  await quiesce(instances, random);
+  check(instances, world);
+  const broken = last[random(last.length)];
+  for (let n = 0; n < STEPS / 2; n++) {
+    act(instances[random(3)] as Instance, random, [last]);
+    await settle();
+  }
+  await quiesce(instances, random, broken);
+  check(instances, world, broken);
+  await quiesce(instances, random);
+  check(instances, world);
   for (const peer of instances.flatMap(({ peers }) => peers)) disconnect(peer);
-  await quiesce([...instances], random);
-  check([...instances], memory);
+  await quiesce(instances, random);
+  check(instances, world);
   if (hasLosses) return;
-  assertEquals(instances.map(({ cluster }) => cluster.corrections), [0, 0, 0], "corrections");
+  assertEquals(instances.map(({ shards }) => shards.corrections), [0, 0, 0], "corrections");
 }
 
-async function runAll(hasLosses: boolean): Promise<void> {
+async function runAll(form: Form): Promise<void> {
   const only = Deno.env.get("SEED");
   for (let seed = Number(only ?? 1); seed <= Number(only ?? SEEDS); seed++) {
-    await run(generator(seed), hasLosses).catch((cause) => {
+    await run(generator(seed), form).catch((cause) => {
       throw new Error(`SEED=${seed}: ${cause.message}`, { cause });
     });
   }
 }
 
-Deno.test("cluster: whatever happens, every instance ends up knowing who is connected", async () => {
-  await runAll(true);
-});
+const FORMS: Readonly<Record<string, Omit<Form, "hasLosses">>> = {
+  "one backplane": { rooms: ROOMS.slice(0, 2), lists: [[0]] },
+  "three backplanes": { rooms: ROOMS, lists: [[0, 1, 2]] },
+  "backplanes that are exchanged": { rooms: ROOMS, lists: [[0, 1], [0, 1, 2], [2, 0], [3]] },
+};
 
-Deno.test("cluster: where nothing is lost, nothing is corrected", async () => {
-  await runAll(false);
-});
+for (const [name, form] of Object.entries(FORMS)) {
+  Deno.test(`cluster with ${name}: whatever happens, every instance ends up knowing who is connected`, async () => {
+    await runAll({ ...form, hasLosses: true });
+  });
+
+  Deno.test(`cluster with ${name}: where nothing is lost, nothing is corrected`, async () => {
+    await runAll({ ...form, hasLosses: false });
+  });
+}

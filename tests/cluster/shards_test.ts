@@ -233,3 +233,61 @@ Deno.test("shards: where one cannot be started, those that were are closed", asy
   await assertRejects(() => createSignalingHandler(options), Error, "out of order");
   assertEquals(fine.isClosed, true);
 });
+
+Deno.test("shards: one more gets its rooms while clients stay, and an old one goes", async () => {
+  await using servers = await startTwo();
+  const { one, two } = servers;
+  const rooms = Array.from({ length: 12 }, (_, n) => `room-${n}`);
+  const pairs = await Promise.all(
+    rooms.map(async (room) => [await join(one, room, "a"), await join(two, room, "b")] as const),
+  );
+  const added = createMemoryBackplane();
+  const first = new BreakableBackplane(added);
+  for (const { server, backplanes } of [one, two]) {
+    const [, kept, other] = backplanes;
+    const more = server === one.server ? first : new BreakableBackplane(added);
+    await server.setBackplane([more, kept, other]);
+    assertEquals(server.stats().backplaneShards, { up: 3, total: 3 });
+  }
+  assertEquals([one, two].map(({ backplanes }) => backplanes[0].isClosed), [true, true]);
+  assertEquals(servers.memories[0].rooms, 0);
+  assertEquals(added.rooms, rooms.filter((room) => shardOf(room, COUNT) === 0).length);
+  for (const [a, b] of pairs) {
+    await until("the room to be whole", () => reaches(b, a, "a"));
+    assertEquals(await reaches(a, b, "b"), true);
+  }
+  first.fail();
+  const { backplaneShards } = one.server.stats();
+  assertEquals(backplaneShards, { up: 2, total: 3 });
+  const [kept] = one.backplanes;
+  await assertRejects(() => one.server.setBackplane([kept]), TypeError, "is closed");
+  await assertRejects(() => one.server.setBackplane([]), TypeError, "at least one");
+  for (const client of pairs.flat()) await client.close();
+});
+
+Deno.test("shards: backplanes are changed on a handler that has some, until it is closed", async () => {
+  const connect = () => new BreakableBackplane(createMemoryBackplane());
+  await using alone = await createSignalingHandler({ authEnabled: false });
+  await assertRejects(() => alone.setBackplane(connect()), TypeError, "without a backplane");
+  const handler = await createSignalingHandler({ authEnabled: false, backplane: connect() });
+  for (const wrong of [undefined, null, [null]]) {
+    const given = JSON.parse(JSON.stringify({ wrong })).wrong;
+    await assertRejects(() => handler.setBackplane(given), TypeError, "must have the method");
+  }
+  const broken = connect();
+  broken.start = () => {
+    throw new Error("out of order");
+  };
+  const fine = connect();
+  await assertRejects(() => handler.setBackplane([fine, broken]), Error, "out of order");
+  assertEquals([fine.isClosed, handler.stats().backplaneShards.total], [true, 1]);
+  const [first, second] = [connect(), connect()];
+  await Promise.all([handler.setBackplane([first, second]), handler.setBackplane([second])]);
+  assertEquals([first.isClosed, second.isClosed], [true, false]);
+  const never = connect();
+  never.start = () => {};
+  const exchanging = handler.setBackplane([second, never]);
+  await handler.close();
+  await assertRejects(() => exchanging, Error, "closed");
+  assertEquals([second.isClosed, never.isClosed], [true, true]);
+});

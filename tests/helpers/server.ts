@@ -7,6 +7,7 @@ import {
   createServer,
   generateKeyPairJwk,
   type ServerOptions,
+  type SignalingServer,
   type SignalingStats,
 } from "../../mod.ts";
 import { checked } from "./checked.ts";
@@ -28,6 +29,8 @@ export interface TestServer extends AsyncDisposable {
   token(subject: string, ttl?: string): Promise<string>;
   /** What `/health` answers. */
   health(): Promise<Record<string, unknown>>;
+  /** Distributes the rooms over other backplanes. */
+  setBackplane: SignalingServer["setBackplane"];
   /** What the server has to do at the moment. */
   stats(): SignalingStats;
   /** The value of each of its metrics, by name and labels as in the text. */
@@ -51,6 +54,7 @@ export async function startServer(config: ServerOptions = {}, onPort = 0): Promi
     signal: (query = {}) => signalUrl(url, query),
     token: (subject, ttl) => requestToken(url, ADMIN_SECRET, subject, ttl),
     health: async () => await (await fetch(`${url}/health`)).json(),
+    setBackplane: (backplane) => server.setBackplane(backplane),
     stats: () => server.stats(),
     metrics: () => readMetrics(server.metrics()),
     metricsText: () => server.metrics(),

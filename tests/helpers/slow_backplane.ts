@@ -21,6 +21,7 @@ export class SlowBackplane implements Backplane {
   instance = "";
   /** Whether the next claim is rejected, though it may have succeeded. */
   rejectsNext = false;
+  #isClosed = false;
   /** What was said, heard and answered, each in order. */
   #queues: (() => void)[][] = [[], [], []];
 
@@ -56,7 +57,7 @@ export class SlowBackplane implements Backplane {
   }
 
   recover(): void {
-    if (this.#inner !== undefined) return;
+    if (this.#inner !== undefined || this.#listener === undefined || this.#isClosed) return;
     const inner = this.#inner = this.#memory.connect();
     inner.start({
       up: (instance) => {
@@ -148,7 +149,11 @@ export class SlowBackplane implements Backplane {
   }
 
   close(): Promise<void> {
-    return this.#inner?.close() ?? Promise.resolve();
+    const inner = this.#inner;
+    this.#inner = undefined;
+    this.#isClosed = true;
+    this.#queues = [[], [], []];
+    return inner?.close() ?? Promise.resolve();
   }
 
   #say(act: (inner: Backplane) => void): void {
