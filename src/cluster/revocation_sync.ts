@@ -1,7 +1,7 @@
 /**
  * The revocations of tokens, on all instances: shares those of this one, reads what the backplane has
- * whenever it works again, and writes back what it has lost. What a revocation does here is decided by
- * its keeper.
+ * whenever it works again and from time to time, and writes back what it has lost. What a revocation
+ * does here is decided by its keeper.
  */
 
 import {
@@ -10,7 +10,7 @@ import {
   mergeRevocations,
   type Revocation,
 } from "../access/revocations.ts";
-import type { Clock } from "../runtime/clock.ts";
+import type { Clock, Timer } from "../runtime/clock.ts";
 import { deadline } from "../runtime/deadline.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
 import type { Backplane } from "./backplane.ts";
@@ -35,6 +35,12 @@ const ANSWER_MS = 1000;
 /** How long a caller waits until a revocation is stored and answered, in milliseconds. */
 const SHARE_MS = 4000;
 
+/** How often it is checked at most whether the backplane has lost some, in milliseconds. */
+const CHECK_MS = 5000;
+
+/** Milliseconds between two checks for each revocation, so that many are not read all the time. */
+const CHECK_MS_EACH = 10;
+
 /** Options of {@linkcode RevocationSync}. */
 export interface RevocationSyncOptions {
   readonly backplane: Backplane;
@@ -56,6 +62,11 @@ export class RevocationSync {
   /** The name of the instance that has read what the backplane had. */
   #readAs: string | undefined;
   readonly #gate: RevocationGate;
+  #timer: Timer | undefined;
+  /** When it was read last, by `Clock.elapsed`. */
+  #readAt = 0;
+  /** How many are being shared, or read, at the moment. */
+  #busy = 0;
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options;
@@ -86,11 +97,13 @@ export class RevocationSync {
   /** The backplane is about to start. */
   start(): void {
     this.#gate.start();
+    this.#checkLater();
   }
 
   /** Nothing is read any more: nobody waits for it. */
   close(): void {
     this.#gate.open();
+    if (this.#timer !== undefined) this.#options.clock.clearTimeout(this.#timer);
   }
 
   /**
@@ -98,7 +111,9 @@ export class RevocationSync {
    * fails or takes long; what takes long is done all the same.
    */
   share(revocation: Revocation): Promise<{ disconnected: number; isPartial: boolean }> {
-    return deadline(this.#share([revocation]), SHARE_MS, this.#options.clock);
+    this.#busy++;
+    const shared = this.#share([revocation]).finally(() => this.#busy--);
+    return deadline(shared, SHARE_MS, this.#options.clock);
   }
 
   /** Reads what the backplane has, and writes back what it lacks. */
@@ -112,10 +127,11 @@ export class RevocationSync {
       this.#keeper?.apply(stored);
       this.#readAs = instance;
       this.#gate.open();
-      const unshared = this.#unsharedBeside(stored);
-      for (let n = 0; n < unshared.length && !isOver(); n += BATCH) {
-        await this.#share(unshared.slice(n, n + BATCH));
-      }
+      const isStored = storedIn(stored);
+      const unshared = this.#keeper?.all().filter((own) =>
+        !isStored(own) || this.#unannounced.has(keyOf(own))
+      );
+      await this.#writeBack(unshared ?? [], isOver);
     } catch (cause) {
       if (isOver()) return; // It is done again once the backplane works again.
       this.#readAs = instance;
@@ -124,15 +140,42 @@ export class RevocationSync {
     }
   }
 
-  /** What is not stored, or not announced. */
-  #unsharedBeside(stored: readonly Revocation[]): Revocation[] {
-    const byKey = new Map(stored.map((revocation) => [keyOf(revocation), revocation]));
-    return this.#keeper?.all().filter((own) => {
-      const key = keyOf(own);
-      const there = byKey.get(key);
-      return there === undefined || mergeRevocations(there, own) !== there ||
-        this.#unannounced.has(key);
-    }) ?? [];
+  #checkLater(): void {
+    this.#timer = this.#options.clock.setTimeout(() => {
+      this.#checkLater();
+      this.#check();
+    }, CHECK_MS);
+  }
+
+  /** Writes back what the backplane has lost while it works, as when its keys are deleted. */
+  async #check(): Promise<void> {
+    const { localMembers, clock, logger } = this.#options;
+    const { instance } = localMembers;
+    const isOver = () => localMembers.instance !== instance;
+    const own = this.#keeper?.all() ?? [];
+    if (own.length === 0 || this.#busy > 0 || !this.isRead) return;
+    if (clock.elapsed() - this.#readAt < own.length * CHECK_MS_EACH) return;
+    this.#busy++;
+    try {
+      const stored = await this.#load();
+      if (isOver()) return;
+      this.#keeper?.apply(stored);
+      const isStored = storedIn(stored);
+      const lost = own.filter((one) => !isStored(one));
+      if (lost.length === 0) return;
+      logger.warn("The backplane has lost revocations: writing them back", { lost: lost.length });
+      await this.#writeBack(lost, isOver);
+    } catch (cause) {
+      logger.debug("Revocations cannot be compared", failureFields(cause));
+    } finally {
+      this.#busy--;
+    }
+  }
+
+  async #writeBack(revocations: readonly Revocation[], isOver: () => boolean): Promise<void> {
+    for (let n = 0; n < revocations.length && !isOver(); n += BATCH) {
+      await this.#share(revocations.slice(n, n + BATCH));
+    }
   }
 
   async #share(
@@ -161,7 +204,8 @@ export class RevocationSync {
   }
 
   #load(): Promise<readonly Revocation[]> {
-    const { backplane } = this.#options;
+    const { backplane, clock } = this.#options;
+    this.#readAt = clock.elapsed();
     return Promise.try(() => backplane.loadRevocations());
   }
 
@@ -173,4 +217,13 @@ export class RevocationSync {
       return backplane.storeRevocations(revocations);
     });
   }
+}
+
+/** Tells whether a revocation is among these, with nothing to add. */
+function storedIn(stored: readonly Revocation[]): (revocation: Revocation) => boolean {
+  const byKey = new Map(stored.map((one) => [keyOf(one), one]));
+  return (revocation) => {
+    const there = byKey.get(keyOf(revocation));
+    return there !== undefined && mergeRevocations(there, revocation) === there;
+  };
 }

@@ -151,3 +151,40 @@ Deno.test("RevocationSync lets no client wait for longer than the bounds, and sa
   await waiting;
   assertEquals([closed.clock.pending, closed.fixture.logged("warn")], [0, []]);
 });
+
+Deno.test("RevocationSync writes back what a backplane that works has lost, and reads many rarely", async () => {
+  const own = [token("kept", 1e9), token("lost", 1e9)];
+  const { fixture, backplane } = start(own);
+  let reads = 0;
+  backplane.loadRevocations = () => {
+    reads++;
+    return Promise.resolve(backplane.storedBefore);
+  };
+  backplane.storedBefore = own;
+  fixture.listener.up("me");
+  await settle();
+  const pass = async () => {
+    fixture.clock.tick(5000);
+    await settle();
+  };
+  await pass();
+  assertEquals([reads, backplane.stored], [2, []]);
+  backplane.storedBefore = own.slice(0, 1);
+  await pass();
+  assertEquals([reads, backplane.stored], [3, [own.slice(1)]]);
+  assertEquals(fixture.logged("warn"), ["The backplane has lost revocations: writing them back"]);
+
+  own.push(...Array.from({ length: 600 }, (_, n) => token(`many ${n}`, 1e9)));
+  backplane.storedBefore = own;
+  await pass();
+  assertEquals(reads, 3);
+  await pass();
+  assertEquals(reads, 4);
+  fixture.listener.down("told to");
+  for (let n = 0; n < 3; n++) await pass();
+  own.length = 0;
+  fixture.listener.up("me again");
+  await settle();
+  for (let n = 0; n < 3; n++) await pass();
+  assertEquals(reads, 5);
+});

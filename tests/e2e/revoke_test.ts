@@ -263,3 +263,24 @@ redisTest(
     for (const [seconds] of lifetimes) assertEquals(Number(seconds) > 30 * 86_400 - 100, true);
   },
 );
+
+redisTest(
+  "revoke: what Redis loses while instances are connected is written back",
+  async (redis) => {
+    const start = await group();
+    await using one = await start({ backplane: createRedisBackplane({ url: redis.url }) });
+    await until("it to be up", () => isUp(one));
+    const { jti } = await mint(one);
+    assertEquals((await revoke(one, { jti })).status, 200);
+    const keys = () => redis.cli("keys", "*revocation*");
+    const before = (await keys()).sort();
+    await redis.cli("del", ...before);
+    assertEquals(await keys(), []);
+    await until(
+      "it to be written back",
+      async () => (await keys()).length === before.length,
+      20_000,
+    );
+    assertEquals(one.metrics()["backplane_reconnects_total"], 0);
+  },
+);
