@@ -265,6 +265,24 @@ Deno.test("shards: one more gets its rooms while clients stay, and an old one go
   for (const client of pairs.flat()) await client.close();
 });
 
+Deno.test("shards: a room that moves to a shard that is down is local until that is back", async () => {
+  await using servers = await startTwo();
+  const { one, two } = servers;
+  await using a = await join(one, NORTH, "a");
+  await using b = await join(two, NORTH, "b");
+  assertEquals(await reaches(b, a, "a"), true);
+  breakSecond(one, two);
+  for (const { server, backplanes: [first, second, third] } of [one, two]) {
+    await server.setBackplane([second, first, third]);
+  }
+  assertEquals([await reaches(b, a, "a"), await reaches(a, b, "b")], [false, false]);
+  await using newcomer = await join(one, NORTH, "c");
+  assertEquals(newcomer.peers, ["a"]);
+  await mendSecond(one, two);
+  await until("the room to be whole", () => reaches(b, a, "a"));
+  for (const client of [a, b, newcomer]) assertEquals(client.socket.readyState, WebSocket.OPEN);
+});
+
 Deno.test("shards: backplanes are changed on a handler that has some, until it is closed", async () => {
   const connect = () => new BreakableBackplane(createMemoryBackplane());
   await using alone = await createSignalingHandler({ authEnabled: false });
