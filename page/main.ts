@@ -70,9 +70,9 @@ function setProblem(about: string, problem: Problem | undefined): void {
   const box = byId("problem", HTMLElement);
   box.hidden = shown === undefined;
   if (shown === undefined) return box.replaceChildren();
+  box.dataset["kind"] = shown.isWarning ? "warning" : "error";
   if (box.dataset["problem"] === shown.id && box.textContent?.includes(shown.why)) return;
   box.dataset["problem"] = shown.id;
-  box.dataset["kind"] = shown.isWarning ? "warning" : "error";
   box.replaceChildren(
     make("h2", {}, shown.title),
     make("p", {}, shown.why),

@@ -538,11 +538,14 @@ problemTest("page: it says what is wrong with TURN, from a broken setting to the
     const other = await PageTab.open(browser, wrong);
     assertStringIncludes(await other.problem("turn-refused"), "check username and credential");
   },
-  async "a port that nothing listens on"(browser) {
+  async "a port that nothing listens on, before and after it is known that nothing else helps"(
+    browser,
+  ) {
     const urls = `turn:127.0.0.1:${freePort()}?transport=tcp`;
     await using server = await startOpenServer({ iceServers: [turnServer(urls)] });
-    const tab = await PageTab.open(browser, server);
-    assertStringIncludes(await tab.problem("turn-silent"), urls);
+    const [, tab] = await openApart(browser, server);
+    assertStringIncludes(await tab?.problem("turn-silent") ?? "", urls);
+    await tab?.page.locator("#problem[data-kind=error]").waitFor();
   },
   async "UDP that nothing answers, with and without other addresses"(browser) {
     const urls = `turn:127.0.0.1:${freePort()}`;
