@@ -176,7 +176,7 @@ export class Link {
     if (kind === undefined || candidates.has(key) || candidates.size > 200) return;
     candidates.set(key, kind);
     const [, , protocol = "", , address = "", port = ""] = text.split(" ");
-    const where = `${address.includes(":") ? `[${address}]` : address}:${port}`;
+    const where = hostPort(address, port);
     const by = whose === "own" ? "own" : `of ${this.id}`;
     this.#options.timeline.add("candidates", `${by}: ${kind}, ${protocol.toLowerCase()} ${where}`);
     this.#show();
@@ -266,10 +266,14 @@ function readSelected(report: RTCStatsReport): Selected | undefined {
   };
 }
 
+function hostPort(address: string, port: unknown): string {
+  return `${address.includes(":") ? `[${address}]` : address}:${port}`;
+}
+
 function describe(candidate: Record<string, unknown> | undefined): string {
   if (candidate === undefined) return "unknown";
   const { candidateType, protocol, relayProtocol, address, port } = candidate;
   const relay = typeof relayProtocol === "string" ? ` over ${relayProtocol}` : "";
-  const where = address ? ` ${address}:${port}` : "";
+  const where = address ? ` ${hostPort(String(address), port)}` : "";
   return `${candidateType} ${protocol}${where}${relay}`;
 }

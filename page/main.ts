@@ -248,7 +248,7 @@ async function testServers(servers: readonly RTCIceServer[]): Promise<void> {
       cell.textContent = text;
       cell.dataset["outcome"] = isGood ? "ok" : "bad";
     }
-    timeline.add("ICE servers", `${url} ${text}`, isGood ? "ok" : "bad");
+    timeline.add("ICE servers", `${url}: ${text}`, isGood ? "ok" : "bad");
     // Connections within one network need none: it is the wide area that does not work.
     if (problem !== undefined) setProblem("turn", { ...problem, isWarning: true });
   });
