@@ -195,7 +195,10 @@ browserTest(
     }
     for (const { page } of [ada, ben]) {
       assertEquals(await page.evaluate(UNNAMED), []);
+      assertEquals(await page.evaluate(DUPLICATE_IDS), []);
     }
+    await ben.page.getByRole("status").filter({ hasText: "In the room demo as b" }).waitFor();
+    await ben.page.getByRole("status").filter({ hasText: "1 peer is connected" }).waitFor();
     // By keyboard alone: from the first field to the message.
     await ben.page.getByRole("textbox", { name: "Room" }).focus();
     const order: string[] = [];
@@ -216,6 +219,8 @@ browserTest(
       "message",
     ];
     assertEquals(order.filter((id) => id !== ""), ids);
+    await server.close();
+    await ben.page.getByRole("alert").filter({ hasText: "The server does not answer" }).waitFor();
   },
 );
 
@@ -241,6 +246,12 @@ const UNNAMED = `
   [...document.querySelectorAll("input, select, button, a, [role=log], progress")]
     .filter((element) => !(element.labels?.length || element.ariaLabel || element.textContent.trim()))
     .map((element) => element.outerHTML)
+`;
+
+/** Ids of more than one element. */
+const DUPLICATE_IDS = `
+  [...document.querySelectorAll("[id]")].map(({ id }) => id)
+    .filter((id, index, all) => all.indexOf(id) !== index)
 `;
 
 /** Texts whose contrast is below 4.5 (WCAG 2.2, 1.4.3). */
@@ -272,6 +283,15 @@ function becomes(tab: Tab, expression: string): Promise<void> {
   return until(expression, () => tab.evaluate<boolean>(expression), 30_000);
 }
 
+/** Chooses a file, as a user does. */
+const SEND_FILE = `{
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(60000)], "zeros.bin"));
+  const input = document.querySelector("#file");
+  input.files = data.files;
+  input.dispatchEvent(new Event("change"));
+}`;
+
 const ENGINES: readonly (readonly [EngineName, EngineName])[] = [
   ["firefox", "firefox"],
   ["chromium", "firefox"],
@@ -293,7 +313,12 @@ for (const pair of ENGINES) {
       }`);
     }
     for (const tab of [ada, ben]) {
+      await tab.evaluate(SEND_FILE);
+    }
+    for (const tab of [ada, ben]) {
       await becomes(tab, "document.querySelector('#chat .theirs')?.textContent.endsWith(' hello')");
+      await becomes(tab, "document.querySelector('#chat a[download]') !== null");
+      await becomes(tab, "document.querySelector('#chat').textContent.includes('delivered')");
       await becomes(
         tab,
         `["selected pair", "round trip"]
