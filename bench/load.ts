@@ -111,7 +111,7 @@ async function runValid(
 async function runOne(test: Test, name: ServerName, isQuick: boolean): Promise<Report> {
   const load = test.load(isQuick);
   const server = serverOf(name);
-  if (load === "start") return await start(name, isQuick ? 1 : 5);
+  if (load === "start") return await start(name, isQuick ? 1 : 3);
   await using running = await startServer(server);
   const end = server.meanwhile?.(running.port) ?? (() => {});
   return await generate({
@@ -139,13 +139,12 @@ async function show(options: Options, results: Results, command: string): Promis
   if (options.isJson) console.log(JSON.stringify({ command, rounds, ...where, ...results }));
   else console.log(tablesOf(run, results));
   if (options.out === undefined) return;
-  if (!results.isValid) {
-    console.error(`NOT VALID: ${options.out} is not written. ${results.problems.join("; ")}`);
-    return;
-  }
   const before = await Deno.readTextFile(options.out).catch(() => "");
-  await Deno.writeTextFile(options.out, pageOf(before, run, results, where));
-  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", options.out] }).output();
+  const file = results.isValid ? options.out : `${options.out}.not-valid.md`;
+  await Deno.writeTextFile(file, pageOf(before, run, results, where));
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] }).output();
+  if (file === options.out) return;
+  console.error(`NOT VALID, so written to ${file} instead: ${results.problems.join("; ")}`);
 }
 
 Deno.exit(await main(Deno.args));

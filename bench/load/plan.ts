@@ -148,7 +148,7 @@ export function tests(isQuick: boolean): Readonly<Record<string, Test>> {
         comeAgain: true,
         clients: idlePeers(isQuick),
         perRoom: 4,
-        settleMs: isQuick ? 200 : 4000,
+        settleMs: isQuick ? 200 : 3000,
       }),
     },
     start: {
@@ -187,22 +187,22 @@ export function featureTests(isQuick: boolean): Readonly<Record<string, Test>> {
         message: "offer",
         size: 600,
         rooms: isQuick ? 20 : 100,
-        warmUpMs: isQuick ? 100 : 1000,
-        ms: isQuick ? 250 : 3000,
+        warmUpMs: isQuick ? 100 : 500,
+        ms: isQuick ? 250 : 2000,
       },
     ),
     "features-join": test(
       { figure: "cpu", title: "CPU µs, connect and join", digits: 0 },
-      { kind: "join", clients: isQuick ? 100 : 4000, perRoom: 10 },
+      { kind: "join", clients: isQuick ? 100 : 2500, perRoom: 10 },
     ),
     "features-idle": test(
       { figure: "present", title: "KB resident per idle peer", digits: 1 },
       {
         kind: "idle",
         comeAgain: false,
-        clients: isQuick ? 200 : 5000,
+        clients: isQuick ? 200 : 3000,
         perRoom: 4,
-        settleMs: isQuick ? 100 : 1500,
+        settleMs: isQuick ? 100 : 1000,
       },
     ),
     "features-start": test(
