@@ -1,7 +1,7 @@
 // deno-lint-ignore-file no-console
 /**
- * What many instances over Redis cost: relaying within one and across two, joining, a storm of joins.
- * Starts a private Redis and instances of `main.ts`, and prints one table. CPU is the kernel's account
+ * What many instances over Redis cost: relaying within one and across two, joining, a storm of joins,
+ * and the same with the rooms distributed over 1, 2 and 4 Redis servers. Starts a private Redis and instances of `main.ts`, and prints one table. CPU is the kernel's account
  * of each process.
  */
 
@@ -14,6 +14,7 @@ const PAIRS = 50;
 const STORM = 5000;
 const ROOM_SIZES = [2, 50, 500];
 const JOINS = 1000;
+const SHARDED_JOINS = 2000;
 const FRAME = JSON.stringify({
   type: "offer",
   to: "@",
@@ -41,6 +42,13 @@ async function startInstance(redisUrl: string): Promise<Instance> {
   });
   const [, url = ""] = await process.line(/Listening on (http:[^ "]*)/);
   if (redisUrl !== "") await process.line(/Backplane up/);
+  return { pid: process.pid, url, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
+}
+
+/** An instance whose rooms are distributed over these Redis servers. */
+async function startSharded(redisUrls: readonly string[]): Promise<Instance> {
+  const process = startDeno(["run", "--allow-all", "bench/_sharded.ts", ...redisUrls]);
+  const [, url = ""] = await process.line(/Listening on (http:[^ ]*) over/);
   return { pid: process.pid, url, [Symbol.asyncDispose]: () => process[Symbol.asyncDispose]() };
 }
 
@@ -157,6 +165,46 @@ async function fill(instances: readonly Instance[], count: number, size: number,
 
 function row(what: string, ...figures: string[]): void {
   console.log(`| ${[what, ...figures].join(" | ")} |`);
+}
+
+/** Joins and messages across two instances, with so many Redis servers. */
+async function measureShards(shards: number): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const servers: TestRedis[] = [];
+  for (let n = 0; n < shards; n++) servers.push(stack.use(await startRedis()));
+  const urls = servers.map(({ url }) => url);
+  const two = [stack.use(await startSharded(urls)), stack.use(await startSharded(urls))] as const;
+  const pids = [...two.map(({ pid }) => pid), ...servers.map(({ pid }) => pid)];
+  const each = (cpu: number[], count: number) => {
+    const ofRedis = cpu.slice(2);
+    const redisMs = ofRedis.reduce((sum, ms) => sum + ms, 0);
+    return [
+      us((cpu[0] ?? 0) + (cpu[1] ?? 0), count),
+      ofRedis.map((ms) => us(ms, count)).join(" + "),
+      `${Math.round(count * 1000 / redisMs)} a second for one core of Redis`,
+    ];
+  };
+  let [count, tookMs] = [0, 0];
+  let sockets: WebSocket[] = [];
+  const joined = await spent(pids, async () => {
+    ({ sockets, tookMs } = await fill(two, SHARDED_JOINS, 4, `shards${shards}-`));
+  });
+  const joins = `${Math.round(SHARDED_JOINS * 1000 / tookMs)} joins/s`;
+  row(`join, rooms of 4 over two, ${shards} Redis`, joins, ...each(joined, SHARDED_JOINS));
+  await leaveAll(sockets);
+  const run = await pingPong(two[0], two[1], `relayed${shards}-`);
+  const relayed = await spent(pids, async () => {
+    count = await run();
+  });
+  const messages = `${Math.round(count * 1000 / RELAY_MS)} msg/s`;
+  row(`relay 600 B across two, ${shards} Redis`, messages, ...each(relayed, count));
+}
+
+if (Deno.args.includes("--shards")) {
+  row("What", "Figure", "Instances' CPU each", "Each Redis' CPU each", "One Redis could do");
+  row("---", "---", "---", "---", "---");
+  for (const shards of [1, 2, 4]) await measureShards(shards);
+  Deno.exit();
 }
 
 await using redis = await startRedis();
