@@ -13,6 +13,7 @@ import {
   ask,
   askHealth,
   type Attempt,
+  backplaneText,
   bearer,
   checkToken,
   type Health,
@@ -168,7 +169,7 @@ async function reachServer(attempt: Attempt): Promise<Health | undefined> {
     if (current !== attempt) return undefined;
     if (isHealth(health)) {
       const { auth, backplane, tookMs } = health;
-      const redis = backplane === undefined ? "" : `, Redis is ${backplane}`;
+      const redis = backplane === undefined ? "" : `, ${backplaneText(backplane)}`;
       timeline.add("server", `answers after ${msText(tookMs)}, authentication is ${auth}${redis}`);
       setProblem("", undefined);
       return health;

@@ -20,8 +20,17 @@ export interface Problem {
   readonly isPassing?: boolean;
 }
 
+/** The Redis servers that connect the instances of a server: how many work, and how many there are. */
+export interface Backplanes {
+  readonly up: number;
+  readonly total: number;
+}
+
 const TOKEN_HELP = "Your backend gets one by POST /token. By hand, where .env has the keys: " +
   "deno run -N -E --allow-read=.env jsr:@aikofy/client-db-sync token --subject ROOM --ttl 1h";
+
+const REDIS_HELP =
+  "Start Redis again, or correct REDIS_URL. Instances and peers find each other by themselves then.";
 
 /** Every problem with the server or a room. */
 export const PROBLEMS = {
@@ -236,8 +245,16 @@ export const PROBLEMS = {
     why:
       "Redis connects the instances of the server, and this instance cannot reach it: peers of " +
       "other instances are not seen here.",
-    advice:
-      "Start Redis again, or correct REDIS_URL. Instances and peers find each other by themselves then.",
+    advice: REDIS_HELP,
+    isWarning: true,
+  }),
+  someBackplanes: ({ up, total }: Backplanes): Problem => ({
+    id: "some-backplanes",
+    title: `The server has lost ${total - up} of ${total} Redis servers`,
+    why:
+      "Each room belongs to one of them. In the rooms of those that this instance cannot reach, " +
+      "perhaps in this one, peers of other instances are not seen here. All other rooms work.",
+    advice: REDIS_HELP,
     isWarning: true,
   }),
 } as const;

@@ -3,7 +3,7 @@
  * browser does not show the answer to a handshake, by asking the same server over HTTP.
  */
 
-import { type Problem, PROBLEMS } from "./problem.ts";
+import { type Backplanes, type Problem, PROBLEMS } from "./problem.ts";
 import { readToken } from "./token.ts";
 
 /** How long an answer of the server may take, in milliseconds. */
@@ -13,7 +13,8 @@ const PATIENCE_MS = 5000;
 export interface Health {
   readonly status: string;
   readonly auth: string;
-  readonly backplane: string | undefined;
+  /** How many Redis servers connect the instances, and how many of them work; unless there are none. */
+  readonly backplane: Backplanes | undefined;
   /** The server's time minus that of this device, in milliseconds. */
   readonly clockOffsetMs: number;
   /** How long the answer took, in milliseconds. */
@@ -40,7 +41,7 @@ export async function askHealth(): Promise<Health | Problem> {
   const response = await ask("/health");
   if (response === undefined) return PROBLEMS.unreachable(location.origin);
   const body = await response.json().catch(() => undefined);
-  const { status, auth, backplane, ts } = Object(body);
+  const { status, auth, ts } = Object(body);
   if (typeof status !== "string" || typeof auth !== "string") {
     return PROBLEMS.gateway(location.origin, response.status);
   }
@@ -48,10 +49,24 @@ export async function askHealth(): Promise<Health | Problem> {
   return {
     status,
     auth,
-    backplane: typeof backplane === "string" ? backplane : undefined,
+    backplane: readBackplanes(body),
     clockOffsetMs: Number.isFinite(offset) ? offset : 0,
     tookMs: performance.now() - start,
   };
+}
+
+function readBackplanes(body: unknown): Backplanes | undefined {
+  const { backplane, backplaneShards } = Object(body);
+  if (typeof backplane !== "string") return undefined;
+  const { up, total } = Object(backplaneShards);
+  if (Number.isInteger(up) && Number.isInteger(total)) return { up, total };
+  return { up: backplane === "up" ? 1 : 0, total: 1 };
+}
+
+/** Whether all Redis servers work, in words. */
+export function backplaneText({ up, total }: Backplanes): string {
+  if (up === total) return "Redis is up";
+  return up === 0 ? "Redis is down" : `${total - up} of ${total} Redis servers are down`;
 }
 
 /** Whether the server has answered. */

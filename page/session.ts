@@ -6,8 +6,8 @@
 import { type Peer, SignalingClient, type StateChange, StopError } from "../src/client/mod.ts";
 import { msText } from "./dom.ts";
 import { Link } from "./link.ts";
-import { type Problem, PROBLEMS } from "./problem.ts";
-import { askHealth, type Attempt, explainClosing, isHealth } from "./refusal.ts";
+import { type Backplanes, type Problem, PROBLEMS } from "./problem.ts";
+import { askHealth, type Attempt, backplaneText, explainClosing, isHealth } from "./refusal.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** How long the page waits for the one that has invited it, in milliseconds. */
@@ -205,25 +205,27 @@ export class Session {
     setTimeout(async () => {
       const health = await askHealth();
       if (this.#hasMetInviter || !this.isJoined || !isHealth(health)) return;
-      if (health.backplane === "down") return; // That is said already.
-      onProblem("inviter", PROBLEMS.instances(inviter, health.backplane !== undefined));
+      const { backplane } = health;
+      if (backplane && backplane.up < backplane.total) return; // That is said already.
+      onProblem("inviter", PROBLEMS.instances(inviter, backplane !== undefined));
     }, INVITER_MS);
   }
 
   /** Says so while the instances of the server, if there are several, are not connected. */
   #watchBackplane(): void {
     const { timeline, onProblem } = this.#options;
-    let wasDown = false;
+    let down = 0;
     const check = async (): Promise<void> => {
       const health = await askHealth();
       if (!this.isJoined || !isHealth(health)) return;
-      if (health.backplane === undefined) return clearInterval(this.#backplane);
-      const isDown = health.backplane === "down";
-      if (isDown !== wasDown) {
-        timeline.add("server", `Redis is ${health.backplane}`, isDown ? "bad" : "ok");
+      const { backplane } = health;
+      onProblem("backplane", backplane && backplaneProblem(backplane));
+      if (backplane === undefined) return clearInterval(this.#backplane);
+      const before = down;
+      down = backplane.total - backplane.up;
+      if (down !== before) {
+        timeline.add("server", backplaneText(backplane), down > 0 ? "bad" : "ok");
       }
-      wasDown = isDown;
-      onProblem("backplane", isDown ? PROBLEMS.backplane() : undefined);
     };
     clearInterval(this.#backplane);
     this.#backplane = setInterval(check, BACKPLANE_MS);
@@ -241,6 +243,12 @@ export class Session {
     clearTimeout(this.#troubled.get(id));
     this.#troubled.set(id, setTimeout(() => this.#setPeerProblem(id, undefined), KEEP_MS));
   }
+}
+
+function backplaneProblem(backplanes: Backplanes): Problem | undefined {
+  const { up, total } = backplanes;
+  if (up === total) return undefined;
+  return up === 0 ? PROBLEMS.backplane() : PROBLEMS.someBackplanes(backplanes);
 }
 
 function listText(names: unknown, what: string): string {

@@ -345,7 +345,7 @@ problemTest("page: it says when a proxy keeps it from the server", {
 });
 
 problemTest("page: it says when instances of a server do not know each other", {
-  ids: ["instances", "backplane"],
+  ids: ["instances", "backplane", "some-backplanes"],
   missing: hasRedis ? undefined : "redis-server",
 }, {
   async "without Redis, or with another prefix"(browser) {
@@ -389,6 +389,24 @@ problemTest("page: it says when instances of a server do not know each other", {
     redis.resume();
     for (const tab of [ada, eve]) await tab.noProblem();
     await eve.page.locator("#peers [data-state=connected]").nth(1).waitFor();
+  },
+  async "one Redis of two that stalls, and then the other"(browser) {
+    await using one = await startRedis();
+    await using another = await startRedis();
+    const backplane = [one, another].map(({ url }) => createRedisBackplane({ url }));
+    await using server = await startOpenServer({ backplane });
+    const ada = await (await PageTab.open(browser, server)).joined();
+    one.stall();
+    const text = await ada.problem("some-backplanes", SLOW_MS);
+    assertStringIncludes(text, "The server has lost 1 of 2 Redis servers");
+    assertStringIncludes(text, "All other rooms work");
+    await ada.step("server", "1 of 2 Redis servers are down");
+    another.stall();
+    assertStringIncludes(await ada.problem("backplane", SLOW_MS), "The server has lost Redis");
+    one.resume();
+    await ada.problem("some-backplanes", SLOW_MS);
+    another.resume();
+    await ada.noProblem();
   },
 });
 
