@@ -33,11 +33,16 @@ export function checkRedisUrl(text: string): URL {
 /**
  * Checks what keys and channels begin with.
  *
- * @throws {TypeError} It is empty, or has a control character such as a line break.
+ * @throws {TypeError} It is empty, or has a brace or a control character such as a line break.
  */
 export function checkRedisPrefix(prefix: unknown): string {
-  if (typeof prefix === "string" && /^\P{Cc}+$/u.test(prefix)) return prefix;
-  throw new TypeError("The prefix must be a non-empty text without control characters");
+  if (typeof prefix === "string" && /^[^\p{Cc}{}]+$/u.test(prefix)) return prefix;
+  throw new TypeError("The prefix must be a non-empty text without braces and control characters");
+}
+
+/** The number of the database that a Redis URL names. */
+export function databaseOf({ pathname }: URL): string {
+  return String(Number(pathname.slice(1)));
 }
 
 function isDecodable(text: string): boolean {

@@ -314,7 +314,7 @@ Deno.test({
     assertEquals(await cluster.ask(QUESTION, { timeoutMs: 200 }), none);
     process.kill("SIGKILL");
     await until("nobody to subscribe", async () => {
-      const [, count] = await redis.cli("pubsub", "numsub", "client-db-sync:all");
+      const [, count] = await redis.cli("pubsub", "numsub", "client-db-sync:{0}all");
       return count === "1";
     });
     const killed = await within("a reply", cluster.ask(QUESTION, { timeoutMs: 60_000 }));

@@ -114,7 +114,7 @@ function act(
       if (random(6) > 0 || !hasLosses) return;
       return redis.cli(
         "del",
-        ...[`room:${room}`, `meta:${room}`].map((key) => `client-db-sync:${key}`),
+        ...[`room:${room}`, `meta:${room}`].map((key) => `client-db-sync:{0}${key}`),
       );
     case 9:
       if (random(20) > 0 || !hasLosses) return;
@@ -126,7 +126,7 @@ function act(
 
 /** The members that Redis has in a room. */
 async function stored(redis: TestRedis, room: string): Promise<string> {
-  return (await redis.cli("hkeys", `client-db-sync:room:${room}`)).sort().join();
+  return (await redis.cli("hkeys", `client-db-sync:{0}room:${room}`)).sort().join();
 }
 
 async function check(instances: readonly Instance[], redis: TestRedis): Promise<void> {
@@ -162,7 +162,7 @@ async function run(hasLosses: boolean): Promise<void> {
     const corrections = instances.map(({ cluster }) => cluster.corrections);
     if (!hasLosses) assertEquals(corrections, [0, 0, 0], `SEED=${seed}`);
     for (const { cluster } of instances) await cluster.close();
-    const left = (await redis.cli("keys", "*")).filter((key) => !key.includes(":takeovers:"));
+    const left = (await redis.cli("keys", "*")).filter((key) => !key.includes("}takeovers:"));
     assertEquals(left, [], `SEED=${seed}`);
   }
 }

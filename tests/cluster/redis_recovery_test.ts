@@ -81,7 +81,7 @@ test("a room whose keys are deleted is whole again within seconds, for all, logg
   await using a = await join(x, "r", "a");
   await using b = await join(y, "r", "b");
   await untilReached(b, a, "a");
-  await redis.cli("del", "client-db-sync:room:r", "client-db-sync:meta:r");
+  await redis.cli("del", "client-db-sync:{0}room:r", "client-db-sync:{0}meta:r");
   await untilListed(x, "r", ["a", "b"]);
   await untilListed(y, "r", ["a", "b"]);
   await untilReached(a, b, "b");
@@ -90,7 +90,7 @@ test("a room whose keys are deleted is whole again within seconds, for all, logg
     assertEquals(server.stats().backplaneCorrections, 1);
     assertEquals(corrections(server)[0]?.fields, { restored: 1, removed: 0 });
   }
-  const [order] = await redis.cli("hget", "client-db-sync:room:r", "a");
+  const [order] = await redis.cli("hget", "client-db-sync:{0}room:r", "a");
   assertEquals(order?.trim().split(" ")[5], "1");
 });
 
@@ -100,9 +100,9 @@ test("a room that has lost one of its keys or members is whole again", async () 
   await using a = await join(x, "r", "a");
   await using b = await join(y, "r", "b");
   const losses = [
-    ["del", "client-db-sync:room:r"],
-    ["del", "client-db-sync:meta:r"],
-    ["hdel", "client-db-sync:room:r", "b"],
+    ["del", "client-db-sync:{0}room:r"],
+    ["del", "client-db-sync:{0}meta:r"],
+    ["hdel", "client-db-sync:{0}room:r", "b"],
   ];
   for (const command of losses) {
     await redis.cli(...command);
@@ -124,8 +124,8 @@ test("peers that met in a room whose counters were lost see who came and who lef
   await untilReached(b, a, "a");
   await redis.cli(
     "hdel",
-    "client-db-sync:meta:r",
-    ...await redis.cli("hkeys", "client-db-sync:meta:r"),
+    "client-db-sync:{0}meta:r",
+    ...await redis.cli("hkeys", "client-db-sync:{0}meta:r"),
   );
   await b.close();
   await using c = await join(y, "r", "c");
@@ -139,13 +139,13 @@ test("a member in Redis without a socket is removed within seconds, and its name
   await using pair = await startPair();
   const { redis, x, y } = pair;
   await using a = await join(x, "r", "a");
-  const [stored = ""] = await redis.cli("hget", "client-db-sync:room:r", "a");
+  const [stored = ""] = await redis.cli("hget", "client-db-sync:{0}room:r", "a");
   const [instance] = stored.split(" ");
   for (const room of ["r", "nobody is here"]) {
     const ghost = `${instance} 999 normal 1 1 99 `;
-    await redis.cli("hset", `client-db-sync:room:${room}`, "ghost", ghost);
-    await redis.cli("hincrby", `client-db-sync:meta:${room}`, `i:${instance}`, "1");
-    await redis.cli("sadd", `client-db-sync:rooms:${instance}`, room);
+    await redis.cli("hset", `client-db-sync:{0}room:${room}`, "ghost", ghost);
+    await redis.cli("hincrby", `client-db-sync:{0}meta:${room}`, `i:${instance}`, "1");
+    await redis.cli("sadd", `client-db-sync:{0}rooms:${instance}`, room);
   }
   await untilListed(y, "r", ["a"]);
   await untilListed(y, "nobody is here", []);

@@ -82,7 +82,7 @@ test("an instance that is killed leaves no peer in a list and no key behind", as
   await until("its keys to be gone", async () => {
     const keys = await redis.cli("keys", "*");
     return !keys.some((key) => key.includes("another room")) &&
-      (await redis.cli("hkeys", "client-db-sync:room:room")).join() === "a";
+      (await redis.cli("hkeys", "client-db-sync:{0}room:room")).join() === "a";
   }, 15_000);
   assert(Date.now() - killedAt < 15_000);
   await using c = await x.join("c");

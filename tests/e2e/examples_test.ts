@@ -327,7 +327,7 @@ Deno.test({
     const [, port = ""] = await program.line(/Listening on http:\/\/[\d.]+:(\d+)/);
     const url = `http://127.0.0.1:${port}`;
     await until("three workers", async () => {
-      return (await redis.cli("zcard", "client-db-sync:instances")).join() === "3";
+      return (await redis.cli("zcard", "client-db-sync:{0}instances")).join() === "3";
     }, 30_000);
     const clients: Client[] = [];
     for (let n = 0; n < 12; n++) {

@@ -232,7 +232,7 @@ redisTest(
     await redis.cli("FLUSHALL");
     await until(
       "what is lost to be written back",
-      async () => (await redis.cli("HLEN", "client-db-sync:revocations"))[0] === "2",
+      async () => (await redis.cli("HLEN", "client-db-sync:{0}revocations"))[0] === "2",
     );
     await redis.kill();
     await until("the first to notice", () => !isUp(one));
@@ -251,14 +251,14 @@ redisTest(
     await until("the third to be up", () => isUp(three));
     await until(
       "what is lost to be written back",
-      async () => (await redis.cli("HLEN", "client-db-sync:revocations"))[0] === "3",
+      async () => (await redis.cli("HLEN", "client-db-sync:{0}revocations"))[0] === "3",
     );
     assertEquals((await revoke(one, { jti: during.jti })).status, 200);
     for (const lost of [token, old.token, during.token]) {
       for (const server of [one, three]) assertEquals(await closeOf(server, lost), AT_CONNECT);
     }
     const lifetimes = await Promise.all(
-      ["revocations", "revocation-ends"].map((key) => redis.cli("TTL", `client-db-sync:${key}`)),
+      ["revocations", "revocation-ends"].map((key) => redis.cli("TTL", `client-db-sync:{0}${key}`)),
     );
     for (const [seconds] of lifetimes) assertEquals(Number(seconds) > 30 * 86_400 - 100, true);
   },

@@ -2,6 +2,7 @@
 
 import { within } from "./patience.ts";
 import { freePort } from "./port.ts";
+import { hasPrograms, testWith } from "./program.ts";
 
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
@@ -75,6 +76,12 @@ async function spawn(args: string[]): Promise<Deno.ChildProcess> {
 }
 
 /** Whether there is a Redis to start; where CI runs, there has to be. */
-export const hasRedis = Deno.env.get("CI") !== undefined ||
-  await new Deno.Command("redis-server", { args: ["--version"], stdout: "null" }).output()
-    .then(({ success }) => success, () => false);
+export const hasRedis = await hasPrograms("redis-server");
+
+/** A test with a Redis of its own. */
+export function testWithRedis(name: string, fn: (redis: TestRedis) => Promise<void>): void {
+  testWith(hasRedis ? undefined : "redis-server", name, async () => {
+    await using redis = await startRedis();
+    await fn(redis);
+  });
+}

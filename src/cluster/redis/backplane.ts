@@ -38,7 +38,7 @@ import type { Revocation } from "../../access/revocations.ts";
 import { type Clock, systemClock, type Timer } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
 import { checkMethods, checkOptionNames } from "../../runtime/option_checks.ts";
-import { checkRedisPrefix, checkRedisUrl } from "../../runtime/redis_url.ts";
+import { checkRedisPrefix, checkRedisUrl, databaseOf } from "../../runtime/redis_url.ts";
 import { Barriers } from "./barriers.ts";
 import { RedisConnection } from "./connection.ts";
 import { evictionWarning } from "./eviction.ts";
@@ -90,7 +90,7 @@ const MAX_RETRY_MS = 1000;
  * @param options See {@linkcode RedisBackplaneOptions}.
  * @returns The backplane, for the option `backplane` of a server or handler.
  * @throws {TypeError} The URL is none of Redis or has a character that must be encoded, the prefix is
- * empty or has a control character, or the name of an option is not known.
+ * empty or has a brace or a control character, or the name of an option is not known.
  *
  * @example For a handler; a URL that is none of Redis is refused at once
  * ```ts
@@ -117,6 +117,8 @@ class RedisBackplane implements Backplane {
   readonly #barriers = new Barriers();
   #listener: BackplaneListener | undefined;
   #connection: RedisConnection | undefined;
+  /** The attempt to connect that is under way. */
+  #connecting: Promise<void> | undefined;
   #retry: Timer | undefined;
   #retryMs = MIN_RETRY_MS;
   #previous = "";
@@ -125,15 +127,16 @@ class RedisBackplane implements Backplane {
   #warnedPolicy = "noeviction";
 
   constructor({ url, prefix = DEFAULTS.redisPrefix, clock = systemClock }: RedisBackplaneOptions) {
-    this.#url = checkRedisUrl(url).href;
-    this.#keys = new RedisKeys(checkRedisPrefix(prefix));
+    const checked = checkRedisUrl(url);
+    this.#url = checked.href;
+    this.#keys = new RedisKeys({ prefix: checkRedisPrefix(prefix), tag: databaseOf(checked) });
     checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
     this.#clock = clock;
   }
 
   start(listener: BackplaneListener): void {
     this.#listener = listener;
-    this.#connect();
+    this.#connecting = this.#connect();
   }
 
   async join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
@@ -208,11 +211,16 @@ class RedisBackplane implements Backplane {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    if (this.#retry !== undefined) this.#clock.clearTimeout(this.#retry);
+    if (this.#retry !== undefined) {
+      this.#clock.clearTimeout(this.#retry);
+      // What the last connection has left is removed by the next.
+      if (this.#previous !== "") this.#connecting = this.#connect();
+    }
     const connection = this.#connection;
     this.#connection = undefined;
     this.#barriers.clear();
     await connection?.leave();
+    await this.#connecting; // It may have written to Redis already, and removes that.
   }
 
   #runWithoutReply(call: ScriptCall): void {
@@ -266,7 +274,9 @@ class RedisBackplane implements Backplane {
     if (this.#isClosed) return;
     const delayMs = this.#retryMs * (0.5 + Math.random() / 2);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
-    this.#retry = this.#clock.setTimeout(() => this.#connect(), delayMs);
+    this.#retry = this.#clock.setTimeout(() => {
+      this.#connecting = this.#connect();
+    }, delayMs);
   }
 
   #onMessage(message: RedisMessage): void {

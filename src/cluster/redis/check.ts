@@ -1,10 +1,10 @@
 /**
  * Tries a Redis as an instance uses it, without being one: it connects, subscribes, sends a heartbeat
- * and lets a peer join, all under a prefix below that of the instances, and removes what it wrote.
+ * and lets a peer join, with keys that no instance uses, and removes what it wrote.
  */
 
 import { systemClock } from "../../runtime/clock.ts";
-import { checkRedisUrl } from "../../runtime/redis_url.ts";
+import { checkRedisUrl, databaseOf } from "../../runtime/redis_url.ts";
 import { RedisClients } from "./clients.ts";
 import { evictionPolicyOf, evictionWarning } from "./eviction.ts";
 import { RedisKeys } from "./keys.ts";
@@ -47,15 +47,17 @@ export async function checkRedis({ url, prefix }: RedisTarget): Promise<RedisChe
   try {
     await import("@redis/client"); // Loading it is no time of the server's.
     const start = performance.now();
+    const checked = checkRedisUrl(url);
     clients = await RedisClients.open({
-      url: checkRedisUrl(url).href,
+      url: checked.href,
       clock: systemClock,
       scripts: SCRIPTS,
       onFailure: () => {}, // What waits for an answer rejects.
     });
     const connectedMs = Math.round(performance.now() - start);
     // What a user may do is often said by a pattern such as client-db-sync:*.
-    await useAsInstance(clients, new RedisKeys(`${prefix}check:`));
+    const tag = databaseOf(checked);
+    await useAsInstance(clients, new RedisKeys({ prefix, tag, below: "check:" }));
     const pingMs = await timeOf(clients, ["PING"]);
     const info = await clients.within(clients.command(["INFO", "memory"])).catch(() => undefined);
     const warning = evictionWarning(evictionPolicyOf(info));

@@ -1,9 +1,22 @@
-/** The names of all keys and channels in Redis; `docs/redis.md` describes what each contains. */
+/**
+ * The names of all keys and channels in Redis; `docs/redis.md` describes what each contains. The
+ * prefix has no brace, so that the tag shows where it ends: two prefixes never make the same name.
+ */
 
-/** The keys and channels of one server. */
+/** What tells the keys and channels of one server from those of others. */
+export interface RedisKeysOptions {
+  /** What every key and channel begins with. */
+  readonly prefix: string;
+  /** A hash tag: the number of the database, or what chooses the slot of a Redis Cluster. */
+  readonly tag: string;
+  /** What comes after the tag, so that a check uses no key of an instance. */
+  readonly below?: string;
+}
+
+/** The keys and channels of one server, which are in one slot of a Redis Cluster. */
 export class RedisKeys {
   /** What all begin with. */
-  readonly prefix: string;
+  readonly root: string;
   /** How many heartbeats each instance has sent. */
   readonly instances: string;
   /** The channel of all instances. */
@@ -13,31 +26,37 @@ export class RedisKeys {
   /** When each revocation expires. */
   readonly revocationEnds: string;
 
-  constructor(prefix: string) {
-    this.prefix = prefix;
-    this.instances = `${prefix}instances`;
-    this.all = `${prefix}all`;
-    this.revocations = `${prefix}revocations`;
-    this.revocationEnds = `${prefix}revocation-ends`;
+  constructor({ prefix, tag, below = "" }: RedisKeysOptions) {
+    // Publishing ignores databases: without the tag two of them would share their channels.
+    this.root = `${prefix}{${tag}}${below}`;
+    this.instances = `${this.root}instances`;
+    this.all = `${this.root}all`;
+    this.revocations = `${this.root}revocations`;
+    this.revocationEnds = `${this.root}revocation-ends`;
   }
 
   /** The members of a room. */
   members(room: string): string {
-    return `${this.prefix}room:${room}`;
+    return `${this.root}room:${room}`;
   }
 
   /** The counters of a room. */
   meta(room: string): string {
-    return `${this.prefix}meta:${room}`;
+    return `${this.root}meta:${room}`;
+  }
+
+  /** The rooms in which an instance has members. */
+  rooms(instance: string): string {
+    return `${this.root}rooms:${instance}`;
   }
 
   /** The takeovers of a name. */
   takeovers(room: string, id: string): string {
-    return `${this.prefix}takeovers:${JSON.stringify([room, id])}`;
+    return `${this.root}takeovers:${JSON.stringify([room, id])}`;
   }
 
   /** The channel of an instance. */
   channel(instance: string): string {
-    return `${this.prefix}to:${instance}`;
+    return `${this.root}to:${instance}`;
   }
 }

@@ -24,7 +24,7 @@ Deno.test({
       target: b,
     } as const;
     for (const sentAt of ["-1e300", "0", "1e300", "1"]) {
-      await redis.cli("publish", `client-db-sync:to:${y.instance}`, `["heartbeat",${sentAt}]`);
+      await redis.cli("publish", `client-db-sync:{0}to:${y.instance}`, `["heartbeat",${sentAt}]`);
       assertEquals(await x.backplane.send({ ...envelope, text: sentAt }), "sent");
     }
     await until("all to be settled", () => x.undeliverable.length + y.envelopes.length === 4);

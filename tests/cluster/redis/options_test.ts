@@ -14,6 +14,8 @@ Deno.test("createRedisBackplane() refuses options that it cannot use, and names 
     [{ url, prefix: "" }, "prefix"],
     [{ url, prefix: 5 }, "prefix"],
     [{ url, prefix: "a\nb" }, "prefix"],
+    [{ url, prefix: "a{b" }, "braces"],
+    [{ url, prefix: "a}b" }, "braces"],
     [{ url, clock: {} }, "clock"],
   ];
   for (const [options, message] of wrong) {

@@ -9,7 +9,7 @@ import { hasRedis, startRedis, type TestRedis } from "../../helpers/redis.ts";
 
 /** A room and a name that need care where they become a key. */
 const [ROOM, ID] = ['r:"\\', 'a" ]'];
-const KEY = `client-db-sync:takeovers:${JSON.stringify([ROOM, ID])}`;
+const KEY = `client-db-sync:{0}takeovers:${JSON.stringify([ROOM, ID])}`;
 
 /** Makes everything that Redis remembers of the name so many milliseconds older. */
 async function age(redis: TestRedis, ms: number): Promise<void> {

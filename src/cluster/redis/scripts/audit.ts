@@ -108,8 +108,8 @@ export function auditCall(
   ]);
   return {
     script: AUDIT,
-    keys: [],
-    args: [keys.prefix, instance, LIFETIME_SECONDS, JSON.stringify(encoded)],
+    keys: [keys.instances],
+    args: [keys.root, instance, LIFETIME_SECONDS, JSON.stringify(encoded)],
   };
 }
 

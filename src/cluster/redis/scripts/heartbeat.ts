@@ -51,7 +51,7 @@ export function heartbeatCall(
     script: HEARTBEAT,
     keys: [keys.instances],
     args: [
-      keys.prefix,
+      keys.root,
       instance,
       isFirst ? "1" : "0",
       String(sentAt),

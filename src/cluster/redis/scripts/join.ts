@@ -114,7 +114,7 @@ export function joinCall(
       keys.takeovers(room, member.id),
     ],
     args: [
-      keys.prefix,
+      keys.root,
       room,
       member.id,
       ...encodeMember(member),

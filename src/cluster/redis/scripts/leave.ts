@@ -34,6 +34,6 @@ export function leaveCall(
   return {
     script: LEAVE,
     keys: [keys.members(room), keys.meta(room)],
-    args: [keys.prefix, room, id, instance, String(number)],
+    args: [keys.root, room, id, instance, String(number)],
   };
 }

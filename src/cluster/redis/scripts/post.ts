@@ -33,7 +33,7 @@ export function postCall(keys: RedisKeys, from: string, text: string, to = ""): 
   return {
     script: POST,
     keys: [keys.instances],
-    args: [keys.prefix, from, to, encodePost(text, from)],
+    args: [keys.root, from, to, encodePost(text, from)],
   };
 }
 

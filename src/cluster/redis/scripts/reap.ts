@@ -44,6 +44,6 @@ export function reapCall(keys: RedisKeys, instance: string, heartbeats?: number)
   return {
     script: REAP,
     keys: [keys.instances],
-    args: [keys.prefix, instance, String(REAPED_ROOMS), String(heartbeats ?? "")],
+    args: [keys.root, instance, String(REAPED_ROOMS), String(heartbeats ?? "")],
   };
 }

@@ -27,6 +27,6 @@ export function updateCall(keys: RedisKeys, room: string, member: Member): Scrip
   return {
     script: UPDATE,
     keys: [keys.members(room), keys.meta(room)],
-    args: [keys.prefix, room, member.id, ...encodeMember(member)],
+    args: [keys.root, room, member.id, ...encodeMember(member)],
   };
 }
