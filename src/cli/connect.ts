@@ -33,12 +33,15 @@ export async function askServers(config: Config): Promise<readonly Answer[]> {
   return answers.flat();
 }
 
-/** Connects as the backplane does, under a prefix of its own. */
+/** Connects as the backplane does, with keys of its own. */
 async function askRedis({ redis }: Config): Promise<Answer[]> {
   if (redis === undefined) return [];
   const { checkRedis } = await import("../cluster/redis/check.ts");
-  const result = await checkRedis(redis);
-  return [{ what: "REDIS_URL", isGood: result.kind === "works", message: result.message }];
+  const results = await checkRedis(redis);
+  return results.map(({ kind, which, message }) => {
+    const what = which === "" ? "REDIS_URL" : `REDIS_URL, ${which}`;
+    return { what, isGood: kind === "works", message };
+  });
 }
 
 async function askJwksUrl({ consumerAuth }: Config): Promise<Answer[]> {

@@ -46,8 +46,8 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
 /** Loads the Redis client only if `REDIS_URL` is set. */
 async function backplaneOption({ redis }: Config): Promise<Pick<ServerOptions, "backplane">> {
   if (redis === undefined) return {};
-  const { createRedisBackplane } = await import("../cluster/redis/backplane.ts");
-  return { backplane: createRedisBackplane(redis) };
+  const { createRedisBackplanes } = await import("../cluster/redis/backplane.ts");
+  return { backplane: createRedisBackplanes(redis) };
 }
 
 /** Megabytes, or 0 for no limit. */

@@ -6,9 +6,7 @@
 import metadata from "../../deno.json" with { type: "json" };
 import type { Config } from "../config/config.ts";
 import { isOnDeploy } from "../config/environment.ts";
-
-/** The port of Redis, unless its URL names another. */
-const REDIS_PORT = 6379;
+import { readRedisUrl, serversOf } from "../runtime/redis_url.ts";
 
 /** What is left of the time that Deploy gives a process to stop, in seconds. */
 const MAX_DEPLOY_DRAIN_SECONDS = 3;
@@ -20,11 +18,10 @@ export function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
     if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
     refused.push({ setting, host });
   };
-  if (redis !== undefined) {
-    const { hostname, port } = new URL(redis.url);
+  for (const { host, port } of redis === undefined ? [] : serversOf(readRedisUrl(redis.url))) {
     // The Redis client looks a name up without its port, and Deno asks for the permission to do so.
-    const isAddress = /^[\d.]+$|^\[/.test(hostname);
-    check("REDIS_URL", isAddress ? `${hostname}:${port || REDIS_PORT}` : hostname);
+    const address = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    check("REDIS_URL", /^[\d.]+$|:/.test(host) ? address : host);
   }
   const keys = URL.parse(consumerAuth?.jwksUrl ?? "");
   if (keys !== null) {
@@ -34,7 +31,8 @@ export function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
     );
   }
   const help = commandThatReaches(refused.map(({ host }) => host));
-  return refused.map(({ setting }) => `${setting} names a host that may not be reached. ${help}`);
+  const settings = new Set(refused.map(({ setting }) => setting));
+  return [...settings].map((name) => `${name} names a host that may not be reached. ${help}`);
 }
 
 /** The command that lets the server reach these hosts, run the way this program was started. */

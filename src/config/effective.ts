@@ -6,6 +6,7 @@
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
 import type { Lookup, Setting } from "./setting_reader.ts";
 import { GENERAL } from "./settings.ts";
+import { shownRedisUrl } from "../runtime/redis_url.ts";
 
 /** One setting as it applies. */
 export interface EffectiveSetting {
@@ -47,6 +48,7 @@ function defaultOf(setting: Setting<unknown>): string {
 
 function shown(setting: Setting<unknown>, text: string): string {
   if (isHidden(setting)) return "set";
+  if (setting === GENERAL.redisUrl) return shownRedisUrl(text);
   return setting.isUrl === true ? withoutSecrets(text) : text;
 }
 

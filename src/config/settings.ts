@@ -6,7 +6,7 @@
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { MAX_INTEGER } from "../runtime/integer.ts";
 import { LOG_FORMATS, LOG_LEVELS } from "../runtime/logger.ts";
-import { checkRedisPrefix, checkRedisUrl } from "../runtime/redis_url.ts";
+import { checkRedisPrefix, readRedisUrl } from "../runtime/redis_url.ts";
 import { ACCESS } from "./access_settings.ts";
 import { ICE } from "./ice_settings.ts";
 import { LIMIT_SETTINGS } from "./limit_settings.ts";
@@ -79,11 +79,11 @@ export const GENERAL = {
     isUrl: true,
     default: "none",
     summary:
-      "Redis through which all instances that share it are one server: redis:// or rediss:// (TLS)",
+      "Redis through which all instances that share it are one server: redis:// or rediss:// (TLS), several of them, redis-cluster:// or redis-sentinel://",
     read(reader) {
       const { text } = reader;
       const help = "Try: REDIS_URL=redis://127.0.0.1:6379";
-      if (text !== undefined) reader.attempt(() => checkRedisUrl(text), help);
+      if (text !== undefined) reader.attempt(() => readRedisUrl(text), help);
       return text;
     },
   }),

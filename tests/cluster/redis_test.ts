@@ -327,7 +327,9 @@ test("it takes TLS, a user and a password, and a certificate that somebody vouch
   const certificate = ["--tls-cert-file", file("cert.pem"), "--tls-key-file", file("key.pem")];
   const users = ["--user", "default", "off", "--user", "sig", "on", ">pass", "~*", "&*", "+@all"];
   const trust = ["--tls-ca-cert-file", file("ca.pem"), "--tls-auth-clients", "no"];
-  await using redis = await startRedis([...certificate, ...trust, ...users], "--tls-port");
+  await using redis = await startRedis([...certificate, ...trust, ...users], {
+    portOption: "--tls-port",
+  });
   const url = redis.url.replace("redis://127.0.0.1", "rediss://sig:pass@localhost");
   const env = { ...OPEN, REDIS_URL: url };
   await using trusting = serve({ env: { ...env, DENO_CERT: file("ca.pem") } });

@@ -19,14 +19,24 @@ export interface TestRedis extends AsyncDisposable {
   cli(...args: string[]): Promise<string[]>;
 }
 
+/** How one is started. */
+export interface RedisStart {
+  /** Where it listens; without TLS when absent. */
+  readonly portOption?: "--port" | "--tls-port";
+  /** A file by which it is a Sentinel. */
+  readonly sentinelFile?: string;
+}
+
 export async function startRedis(
   args: readonly string[] = [],
-  portOption: "--port" | "--tls-port" = "--port",
+  { portOption = "--port", sentinelFile }: RedisStart = {},
 ): Promise<TestRedis> {
   const port = freePort();
   const plain = portOption === "--port" ? [] : ["--port", "0"];
   const address = [portOption, String(port), "--bind", "127.0.0.1"];
-  const options = [...plain, ...address, "--save", "", ...args];
+  const options = sentinelFile === undefined
+    ? [...plain, ...address, "--save", "", ...args]
+    : [sentinelFile, ...address, "--sentinel"];
   let child = await spawn(options);
   const kill = async () => {
     try {
@@ -62,7 +72,7 @@ async function spawn(args: string[]): Promise<Deno.ChildProcess> {
   const child = new Deno.Command("redis-server", { args, stdout: "piped", stderr: "null" }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const ready = (async () => {
-    for (let text = ""; !text.includes("Ready to accept connections");) {
+    for (let text = ""; !/Ready to accept connections|Sentinel ID is/.test(text);) {
       const { done, value } = await reader.read();
       if (done) throw new Error(`redis-server ended: ${text}`);
       text += value;

@@ -1,22 +1,30 @@
 /**
  * Tries a Redis as an instance uses it, without being one: it connects, subscribes, sends a heartbeat
- * and lets a peer join, with keys that no instance uses, and removes what it wrote.
+ * and lets a peer join, with keys that no instance uses, and removes what it wrote. So for each shard,
+ * and it asks each Sentinel and each seed of a cluster.
  */
 
-import { systemClock } from "../../runtime/clock.ts";
-import { checkRedisUrl, databaseOf } from "../../runtime/redis_url.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
+import { checkRedisPrefix, readRedisUrl, type RedisUrl } from "../../runtime/redis_url.ts";
 import { RedisClients } from "./clients.ts";
+import { askNode } from "./cluster_nodes.ts";
+import { askSentinel, type Endpoint } from "./endpoint.ts";
 import { evictionPolicyOf, evictionWarning } from "./eviction.ts";
 import { RedisKeys } from "./keys.ts";
+import { kindProblem } from "./problems.ts";
 import { SCRIPTS } from "./scripts/all.ts";
 import { heartbeatCall } from "./scripts/heartbeat.ts";
 import { joinCall } from "./scripts/join.ts";
 import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
+import { redisShards, type ShardPlace } from "./shards.ts";
 
-/** What the Redis is good for, with a sentence for its operator, which shows no secret. */
+/** What one server is good for. */
 export interface RedisCheck {
   readonly kind: "works" | "fails";
+  /** Which of several it is, such as `shard 2 of 3`; "" if there is but one. */
+  readonly which: string;
+  /** A sentence for the operator, which shows no secret. */
   readonly message: string;
 }
 
@@ -25,6 +33,8 @@ export interface RedisTarget {
   readonly url: string;
   readonly prefix: string;
 }
+
+type Attempt = { readonly which: string; readonly kind: Endpoint["kind"]; run(): Promise<string> };
 
 const MEMBER = {
   id: "check",
@@ -41,33 +51,93 @@ const NO_LIMITS = {
   maxConsumersPerIdentity: Infinity,
 };
 
-/** Tries the Redis of this URL. It never rejects, and ends within some seconds. */
-export async function checkRedis({ url, prefix }: RedisTarget): Promise<RedisCheck> {
-  let clients: RedisClients | undefined;
+/** Tries what this URL stands for, all at once. It never rejects, and ends within some seconds. */
+export async function checkRedis(
+  { url, prefix }: RedisTarget,
+  clock: Clock = systemClock,
+): Promise<readonly RedisCheck[]> {
+  await import("@redis/client"); // Loading it is no time of the server's.
+  const parsed = readRedisUrl(url);
+  const shards = redisShards(parsed, clock).map((place, index, all) => ({
+    which: numbered("shard", index, all.length),
+    kind: place.endpoint.kind,
+    run: () => tryShard(place, checkRedisPrefix(prefix), clock),
+  }));
+  const attempts = [...attemptsToAsk(parsed, clock), ...shards];
+  const results = await Promise.all(attempts.map((attempt) => outcomeOf(attempt, prefix)));
+  // The shards of a cluster are many, and mean little by themselves while all work.
+  const isLong = parsed.kind === "cluster" && results.every(({ kind }) => kind === "works");
+  if (!isLong) return results;
+  const seeds = results.slice(0, parsed.seeds.length);
+  const messages = results.slice(parsed.seeds.length).map(({ message }) => message);
+  const shown = messages.find((message) => message.includes(". ")) ?? messages[0];
+  return [...seeds, { kind: "works", which: `${parsed.shards} shards`, message: shown ?? "" }];
+}
+
+/** Asks the servers that tell where others are. */
+function attemptsToAsk(url: RedisUrl, clock: Clock): readonly Attempt[] {
+  if (url.kind === "cluster") {
+    return url.seeds.map((seed, index) => ({
+      which: numbered("seed", index, url.seeds.length),
+      kind: "cluster",
+      async run() {
+        const { nodes } = await askNode(seed, clock);
+        return `A node of a Redis Cluster that has ${nodes.length} nodes`;
+      },
+    }));
+  }
+  return url.shards.flatMap((shard, index) => {
+    if (shard.kind === "server") return [];
+    const of = url.shards.length > 1 ? ` of shard ${index + 1}` : "";
+    return shard.sentinels.map((sentinel, n) => ({
+      which: numbered("Sentinel", n, shard.sentinels.length) + of,
+      kind: "sentinel" as const,
+      async run() {
+        await askSentinel(sentinel, shard.name, clock);
+        return "A Sentinel that knows the primary";
+      },
+    }));
+  });
+}
+
+function numbered(what: string, index: number, count: number): string {
+  return count === 1 && what === "shard" ? "" : `${what} ${index + 1} of ${count}`;
+}
+
+async function outcomeOf(attempt: Attempt, prefix: string): Promise<RedisCheck> {
+  const { which, kind } = attempt;
   try {
-    await import("@redis/client"); // Loading it is no time of the server's.
-    const start = performance.now();
-    const checked = checkRedisUrl(url);
-    clients = await RedisClients.open({
-      url: checked.href,
-      clock: systemClock,
-      scripts: SCRIPTS,
-      onFailure: () => {}, // What waits for an answer rejects.
-    });
+    return { kind: "works", which, message: await attempt.run() };
+  } catch (error) {
+    return { kind: "fails", which, message: problemOf(kind, String(error), prefix) };
+  }
+}
+
+async function tryShard(
+  { endpoint, tag }: ShardPlace,
+  prefix: string,
+  clock: Clock,
+): Promise<string> {
+  const start = performance.now();
+  const clients = await RedisClients.open({
+    server: await endpoint.resolve(new AbortController().signal),
+    isCluster: endpoint.kind === "cluster",
+    clock,
+    scripts: SCRIPTS,
+    onFailure: () => {}, // What waits for an answer rejects.
+  });
+  try {
     const connectedMs = Math.round(performance.now() - start);
     // What a user may do is often said by a pattern such as client-db-sync:*.
-    const tag = databaseOf(checked);
     await useAsInstance(clients, new RedisKeys({ prefix, tag, below: "check:" }));
     const pingMs = await timeOf(clients, ["PING"]);
     const info = await clients.within(clients.command(["INFO", "memory"])).catch(() => undefined);
     const warning = evictionWarning(evictionPolicyOf(info));
     const ping = pingMs === undefined ? "" : ` and answers a PING in ${pingMs} ms`;
     const message = `Redis connected in ${connectedMs} ms${ping}`;
-    return { kind: "works", message: warning === undefined ? message : `${message}. ${warning}` };
-  } catch (error) {
-    return { kind: "fails", message: problemOf(String(error), prefix) };
+    return warning === undefined ? message : `${message}. ${warning}`;
   } finally {
-    clients?.destroy();
+    clients.destroy();
   }
 }
 
@@ -94,8 +164,11 @@ async function timeOf(clients: RedisClients, command: string[]): Promise<number 
 }
 
 /** Why it cannot be used. The text of an error may show the name of a user. */
-function problemOf(text: string, prefix: string): string {
-  const rule = `~${prefix}* &${prefix}* +@all -@dangerous`;
+function problemOf(kind: Endpoint["kind"], text: string, prefix: string): string {
+  const wrongKind = kindProblem(kind, text);
+  if (wrongKind !== undefined) return wrongKind;
+  const more = kind === "cluster" ? " +cluster|slots" : "";
+  const rule = `~${prefix}* &${prefix}* +@all -@dangerous${more}`;
   const causes: readonly (readonly [RegExp, string])[] = [
     [/WRONGPASS|NOAUTH|AUTH /, "It refuses the user or the password: check both in REDIS_URL"],
     [/NOPERM|user executing/, `Its user may do too little. It needs: ACL SETUSER … ${rule}`],

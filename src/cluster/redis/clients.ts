@@ -1,26 +1,19 @@
 /**
  * Two clients of Redis: one sends commands, the other subscribes. They fail together: when one fails,
- * nothing that waits in the other may arrive later. What is sent and when is left to the connection.
+ * nothing that waits in the other may arrive later. In a Redis Cluster they publish within the shard,
+ * where Redis can. What is sent and when is left to the connection.
  */
 
-import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { RedisServer } from "../../runtime/redis_url.ts";
+import { createRedisClient, destroy, type RedisClient, withinRedisTime } from "./client.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
-
-/** How long Redis may take to answer before it counts as down, in milliseconds. */
-export const STALLED_MS = 1500;
-
-/** The part of a client of `npm:@redis/client` that is used here. */
-interface RedisClient {
-  connect(): Promise<unknown>;
-  destroy(): void;
-  on(event: string, listener: (cause: unknown) => void): unknown;
-  sendCommand(args: readonly string[]): Promise<unknown>;
-  subscribe(channels: string[], listener: (text: string) => void): Promise<unknown>;
-}
 
 /** Options of {@linkcode RedisClients.open}. */
 export interface RedisClientsOptions {
-  readonly url: string;
+  readonly server: RedisServer;
+  /** Whether it is a node of a Redis Cluster. */
+  readonly isCluster: boolean;
   readonly clock: Clock;
   /** The scripts that `run` runs by their hash. */
   readonly scripts: readonly string[];
@@ -33,9 +26,12 @@ export class RedisClients {
   readonly #commands: RedisClient;
   readonly #channels: RedisClient;
   readonly #clock: Clock;
-  readonly #hashes = new Map<string, string>();
+  /** The text and the hash of each script as it is run here. */
+  readonly #scripts = new Map<string, { readonly text: string; readonly hash: string }>();
   readonly #onFailure: (reason: string) => void;
   #state: "opening" | "open" | "closed" = "opening";
+  /** Whether messages stay within the shard of a cluster, instead of going to each of its nodes. */
+  #isSharded = false;
   #inFlight = 0;
 
   private constructor(
@@ -48,28 +44,19 @@ export class RedisClients {
     for (const client of clients) {
       client.on("error", (cause) => this.#fail(String(cause)));
       client.on("end", () => this.#fail("Redis ended the connection"));
+      client.on("sharded-channel-moved", () => this.#fail("MOVED: another node has the slot"));
     }
   }
 
   /** Connects both clients and loads the scripts; rejects when Redis does not answer in time. */
   static async open(options: RedisClientsOptions): Promise<RedisClients> {
-    const { createClient } = await import("@redis/client");
-    const create = () =>
-      createClient({
-        url: options.url,
-        disableOfflineQueue: true,
-        maintNotifications: "disabled", // Otherwise the client reads the environment.
-        socket: { reconnectStrategy: false, connectTimeout: STALLED_MS },
-      }) as unknown as RedisClient;
-    const clients = new RedisClients([create(), create()], options);
+    const { server } = options;
+    const both = await Promise.all([createRedisClient(server), createRedisClient(server)]);
+    const clients = new RedisClients(both, options);
     try {
-      await clients.within(
-        Promise.all([clients.#commands.connect(), clients.#channels.connect()]),
-      );
-      for (const script of options.scripts) {
-        const hash = await clients.within(clients.command(["SCRIPT", "LOAD", script]));
-        clients.#hashes.set(script, String(hash));
-      }
+      await clients.within(Promise.all(both.map((client) => client.connect())));
+      clients.#isSharded = options.isCluster && await clients.#hasShardChannels();
+      for (const script of options.scripts) await clients.#load(script);
       clients.#state = "open";
       return clients;
     } catch (cause) {
@@ -84,21 +71,27 @@ export class RedisClients {
   }
 
   /** Resolves as the promise does; rejects when that takes longer than Redis may. */
-  async within<T>(promise: Promise<T>): Promise<T> {
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = this.#clock.setTimeout(() => reject(new Error("Redis does not answer")), STALLED_MS);
-    });
-    try {
-      return await Promise.race([promise, late]);
-    } finally {
-      if (timer !== undefined) this.#clock.clearTimeout(timer);
-    }
+  within<T>(promise: Promise<T>): Promise<T> {
+    return withinRedisTime(this.#clock, promise);
   }
 
   /** Calls a listener for every text that is published on a channel. */
   async subscribe(channels: string[], onText: (text: string) => void): Promise<void> {
-    await this.#channels.subscribe(channels, onText);
+    if (this.#isSharded) await this.#channels.sSubscribe(channels, onText);
+    else await this.#channels.subscribe(channels, onText);
+  }
+
+  /** Publishes a text and resolves with the number of subscribers. */
+  async publish(channel: string, text: string): Promise<number> {
+    const name = this.#isSharded ? "SPUBLISH" : "PUBLISH";
+    return Number(await this.command([name, channel, text]));
+  }
+
+  /** The number of subscribers of a channel. */
+  async subscribers(channel: string): Promise<number> {
+    const name = this.#isSharded ? "SHARDNUMSUB" : "NUMSUB";
+    const reply = await this.command(["PUBSUB", name, channel]);
+    return Array.isArray(reply) ? Number(reply[1]) : 0;
   }
 
   /** Sends a command and resolves with the reply; Redis runs commands in the order of the calls. */
@@ -113,25 +106,37 @@ export class RedisClients {
 
   /** Runs a script by its hash, or sends its text if Redis has lost it. */
   async run({ script, keys, args }: ScriptCall): Promise<unknown> {
+    const { hash = "", text = script } = this.#scripts.get(script) ?? {};
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await this.command(["EVALSHA", this.#hashes.get(script) ?? "", ...rest]);
+      return await this.command(["EVALSHA", hash, ...rest]);
     } catch (cause) {
       if (!String(cause).includes("NOSCRIPT")) throw cause;
-      return await this.command(["EVAL", script, ...rest]);
+      return await this.command(["EVAL", text, ...rest]);
     }
   }
 
   /** Ends both connections at once. Nothing is reported afterwards. */
   destroy(): void {
     this.#state = "closed";
-    for (const client of [this.#commands, this.#channels]) {
-      try {
-        client.destroy();
-      } catch {
-        // It was never open, or is not any more.
-      }
+    for (const client of [this.#commands, this.#channels]) destroy(client);
+  }
+
+  /** Whether this is Redis 7 or newer, or Valkey. */
+  async #hasShardChannels(): Promise<boolean> {
+    try {
+      await this.within(this.command(["PUBSUB", "SHARDNUMSUB"]));
+      return true;
+    } catch (cause) {
+      if (/unknown/i.test(String(cause))) return false;
+      throw cause;
     }
+  }
+
+  async #load(script: string): Promise<void> {
+    const text = this.#isSharded ? script.replaceAll("'PUBLISH'", "'SPUBLISH'") : script;
+    const hash = await this.within(this.command(["SCRIPT", "LOAD", text]));
+    this.#scripts.set(script, { text, hash: String(hash) });
   }
 
   #fail(reason: string): void {

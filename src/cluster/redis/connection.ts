@@ -6,8 +6,10 @@
 
 import type { Envelope, EnvelopeHeader, SendOutcome } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
-import { RedisClients, STALLED_MS } from "./clients.ts";
+import { STALLED_MS } from "./client.ts";
+import { RedisClients } from "./clients.ts";
 import { Delivery } from "./delivery.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { evictionPolicyOf } from "./eviction.ts";
 import { InstanceWatch, type SilentInstance } from "./instance_watch.ts";
 import type { RedisKeys } from "./keys.ts";
@@ -49,11 +51,13 @@ export interface ConnectionEvents {
 
 /** Options of {@linkcode RedisConnection.open}. */
 export interface RedisConnectionOptions {
-  readonly url: string;
+  readonly endpoint: Endpoint;
   readonly keys: RedisKeys;
   readonly clock: Clock;
   /** The name of this instance's last connection, whose members are removed; "" if there is none. */
   readonly previous: string;
+  /** Aborted when the connection is not wanted any more. */
+  readonly signal: AbortSignal;
   readonly events: ConnectionEvents;
 }
 
@@ -94,10 +98,18 @@ export class RedisConnection {
 
   /** Connects, sends the first heartbeat and removes what an earlier connection has left. */
   static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
-    const { url, keys, clock, previous } = options;
+    const { endpoint, keys, clock, previous, signal } = options;
     const connection = new RedisConnection(options);
     const onFailure = (reason: string) => connection.#fail(reason);
-    const clients = await RedisClients.open({ url, clock, scripts: SCRIPTS, onFailure });
+    const server = await endpoint.resolve(signal);
+    const isCluster = endpoint.kind === "cluster";
+    const clients = await RedisClients.open({
+      server,
+      isCluster,
+      clock,
+      scripts: SCRIPTS,
+      onFailure,
+    });
     connection.#clients = clients;
     try {
       const channels = [keys.channel(connection.instance), keys.all];
@@ -191,7 +203,7 @@ export class RedisConnection {
   }
 
   async #publish(channel: string, text: string): Promise<number> {
-    return Number(await this.#orFail((clients) => clients.command(["PUBLISH", channel, text])));
+    return await this.#orFail((clients) => clients.publish(channel, text));
   }
 
   /** Sends heartbeats, one at a time, and fails when none has come back in time. */
@@ -253,8 +265,8 @@ export class RedisConnection {
     { instance, heartbeats, isTimedOut }: SilentInstance,
   ): Promise<void> {
     const channel = this.#options.keys.channel(instance);
-    const [, subscribers] = await clients.command(["PUBSUB", "NUMSUB", channel]) as unknown[];
-    if (isTimedOut || Number(subscribers) === 0) await this.#reap(clients, instance, heartbeats);
+    const isDead = isTimedOut || await clients.subscribers(channel) === 0;
+    if (isDead) await this.#reap(clients, instance, heartbeats);
   }
 
   async #reap(clients: RedisClients, instance: string, heartbeats?: number): Promise<void> {

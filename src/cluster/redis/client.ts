@@ -1,0 +1,76 @@
+/**
+ * One connection to one server: a client of `npm:@redis/client` that connects once, fails at once and
+ * never again, and the single question to a server that tells where another one is.
+ */
+
+import type { RedisServer } from "../../runtime/redis_url.ts";
+import type { Clock, Timer } from "../../runtime/clock.ts";
+
+/** How long Redis may take to answer before it counts as down, in milliseconds. */
+export const STALLED_MS = 1500;
+
+/** The part of a client of `npm:@redis/client` that is used here. */
+export interface RedisClient {
+  connect(): Promise<unknown>;
+  destroy(): void;
+  on(event: string, listener: (cause: unknown) => void): unknown;
+  sendCommand(args: readonly string[]): Promise<unknown>;
+  subscribe(channels: string[], listener: (text: string) => void): Promise<unknown>;
+  sSubscribe(channels: string[], listener: (text: string) => void): Promise<unknown>;
+}
+
+/** Creates a client, which has no connection yet. It never connects again by itself. */
+export async function createRedisClient(server: RedisServer): Promise<RedisClient> {
+  const { createClient } = await import("@redis/client");
+  const { host, port, tls, username, password, database } = server;
+  const socket = { host, port, reconnectStrategy: false, connectTimeout: STALLED_MS } as const;
+  return createClient({
+    socket: tls ? { ...socket, tls } : socket,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    database,
+    disableOfflineQueue: true,
+    maintNotifications: "disabled", // Otherwise the client reads the environment.
+  }) as unknown as RedisClient;
+}
+
+/** Resolves as the promise does; rejects when that takes longer than Redis may. */
+export async function withinRedisTime<T>(clock: Clock, promise: Promise<T>): Promise<T> {
+  let timer: Timer | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = clock.setTimeout(() => reject(new Error("Redis does not answer")), STALLED_MS);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    if (timer !== undefined) clock.clearTimeout(timer);
+  }
+}
+
+/** Connects to a server, sends one command and returns the reply. */
+export async function askServer(
+  server: RedisServer,
+  command: readonly string[],
+  clock: Clock,
+): Promise<unknown> {
+  const client = await createRedisClient(server);
+  client.on("error", () => {}); // The command rejects.
+  try {
+    const ask = async () => {
+      await client.connect();
+      return await client.sendCommand(command);
+    };
+    return await withinRedisTime(clock, ask());
+  } finally {
+    destroy(client);
+  }
+}
+
+/** Ends a connection at once, if it is open. */
+export function destroy(client: RedisClient): void {
+  try {
+    client.destroy();
+  } catch {
+    // It was never open, or is not any more.
+  }
+}

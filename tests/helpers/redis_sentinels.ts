@@ -1,0 +1,69 @@
+/** A primary, replicas and three Sentinels for a test: processes on loopback, ended by `await using`. */
+
+import { temporaryFolder } from "./command.ts";
+import { until } from "./patience.ts";
+import { startRedis, type TestRedis } from "./redis.ts";
+
+const SENTINELS = 3;
+
+export interface TestSentinels extends AsyncDisposable {
+  /** With every Sentinel. */
+  readonly url: string;
+  readonly sentinels: readonly TestRedis[];
+  /** The primary at first, and the replica. */
+  readonly servers: readonly [TestRedis, TestRedis];
+  /** The port of the primary by the word of a Sentinel. */
+  primaryPort(sentinel?: number): Promise<string>;
+}
+
+/** Starts all of them. A primary that does not answer for half a second is replaced. */
+export async function startSentinels(
+  options: readonly string[] = [],
+  settings: readonly string[] = [],
+): Promise<TestSentinels> {
+  const resources = new AsyncDisposableStack();
+  try {
+    const quick = ["--repl-diskless-sync-delay", "0", ...options];
+    const primary = resources.use(await startRedis(quick));
+    const { port } = new URL(primary.url);
+    const replica = resources.use(
+      await startRedis(["--replicaof", "127.0.0.1", port, ...quick]),
+    );
+    const folder = resources.use(await temporaryFolder());
+    const sentinels: TestRedis[] = [];
+    for (let n = 0; n < SENTINELS; n++) {
+      const file = `${folder.path}/${n}.conf`;
+      const lines = [
+        `sentinel monitor mymaster 127.0.0.1 ${port} 2`,
+        "sentinel down-after-milliseconds mymaster 500",
+        "sentinel failover-timeout mymaster 2000",
+        ...settings,
+      ];
+      await Deno.writeTextFile(file, lines.join("\n"));
+      sentinels.push(resources.use(await startRedis([], { sentinelFile: file })));
+    }
+    await until("the Sentinels to know each other and the replica", async () => {
+      const replies = await Promise.all(
+        sentinels.map((sentinel) => sentinel.cli("sentinel", "master", "mymaster")),
+      );
+      return replies.every((lines) => {
+        const value = (name: string) => Number(lines[lines.indexOf(name) + 1]);
+        return value("num-other-sentinels") === SENTINELS - 1 && value("num-slaves") === 1;
+      });
+    }, 30_000);
+    const ports = sentinels.map(({ url }) => new URL(url).host);
+    return {
+      url: `redis-sentinel://${ports.join(",")}/0?name=mymaster`,
+      sentinels,
+      servers: [primary, replica],
+      async primaryPort(sentinel = 0) {
+        const command = ["sentinel", "get-master-addr-by-name", "mymaster"];
+        return (await sentinels[sentinel]?.cli(...command))?.[1] ?? "";
+      },
+      [Symbol.asyncDispose]: () => resources.disposeAsync(),
+    };
+  } catch (cause) {
+    await resources.disposeAsync();
+    throw cause;
+  }
+}
