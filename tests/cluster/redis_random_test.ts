@@ -1,12 +1,12 @@
 /**
- * Random schedules over a real Redis: peers of three instances join, leave and disconnect while their
+ * Random schedules over every form of Redis: peers of three instances join, leave and disconnect while their
  * claims are in flight, connections are killed and keys are deleted. Once all is quiet, Redis has
  * exactly the peers that are connected, and every instance knows them.
  */
 
 import { assertEquals } from "@std/assert";
-import { Cluster } from "../../src/cluster/cluster.ts";
-import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
+import { Shards } from "../../src/cluster/shards.ts";
+import { createRedisBackplanes } from "../../src/cluster/redis/backplane.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
 import type { CloseReason } from "../../src/protocol/messages.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
@@ -16,7 +16,15 @@ import { NO_LIMITS } from "../helpers/backplane_conformance.ts";
 import { until } from "../helpers/client.ts";
 import { SilentPeer } from "../helpers/peer.ts";
 import { generator } from "../helpers/random.ts";
-import { hasRedis, startRedis, type TestRedis } from "../helpers/redis.ts";
+import { hasRedis, type TestRedis } from "../helpers/redis.ts";
+import {
+  CLUSTER,
+  type RedisForm,
+  SENTINEL,
+  SEVERAL,
+  SINGLE,
+  type StartedForm,
+} from "../helpers/redis_forms.ts";
 
 const SEEDS = Number(Deno.env.get("SEEDS") ?? 5);
 const STEPS = 400;
@@ -48,11 +56,11 @@ class ConnectedPeer extends SilentPeer {
 class Instance {
   readonly rooms = createRooms({ clock: systemClock, maxPeersPerRoom: Infinity });
   readonly peers = new Set<ConnectedPeer>();
-  readonly cluster: Cluster;
+  readonly cluster: Shards;
 
   constructor(url: string) {
-    this.cluster = new Cluster({
-      backplane: createRedisBackplane({ url }),
+    this.cluster = new Shards({
+      backplanes: createRedisBackplanes({ url }),
       registry: this.rooms.registry,
       failures: new FailureLimiter(systemClock, Infinity),
       clock: systemClock,
@@ -90,7 +98,7 @@ class Instance {
 
 function act(
   instance: Instance,
-  redis: TestRedis,
+  redis: StartedForm,
   random: Random,
   hasLosses: boolean,
 ): Promise<unknown> | undefined {
@@ -112,24 +120,38 @@ function act(
       return new Promise((resolve) => setTimeout(resolve, random(4)));
     case 8:
       if (random(6) > 0 || !hasLosses) return;
-      return redis.cli(
-        "del",
-        ...[`room:${room}`, `meta:${room}`].map((key) => `client-db-sync:{0}${key}`),
+      return onEveryServer(
+        redis,
+        ({ cli }, key) => cli("del", `${key}room:${room}`, `${key}meta:${room}`),
       );
     case 9:
       if (random(20) > 0 || !hasLosses) return;
-      return redis.cli("client", "kill", "type", random(2) === 0 ? "pubsub" : "normal");
+      return redis.servers[random(redis.servers.length)]?.cli(
+        ...["client", "kill", "type", random(2) === 0 ? "pubsub" : "normal"],
+      );
     default:
       return Promise.resolve();
   }
 }
 
-/** The members that Redis has in a room. */
-async function stored(redis: TestRedis, room: string): Promise<string> {
-  return (await redis.cli("hkeys", `client-db-sync:{0}room:${room}`)).sort().join();
+/** Runs a command for the keys of each shard on each server; an error means that it is elsewhere. */
+async function onEveryServer(
+  { servers, tags }: StartedForm,
+  run: (server: TestRedis, key: string) => Promise<string[]>,
+): Promise<string[]> {
+  const keys = tags.map((tag) => `client-db-sync:{${tag}}`);
+  const runs = servers.flatMap((server) => keys.map((key) => run(server, key)));
+  const replies = await Promise.all(runs);
+  return replies.flat().filter((line) => !line.startsWith("MOVED "));
 }
 
-async function check(instances: readonly Instance[], redis: TestRedis): Promise<void> {
+/** The members that Redis has in a room. */
+async function stored(redis: StartedForm, room: string): Promise<string> {
+  const ids = await onEveryServer(redis, ({ cli }, key) => cli("hkeys", `${key}room:${room}`));
+  return ids.sort().join();
+}
+
+async function check(instances: readonly Instance[], redis: StartedForm): Promise<void> {
   for (const room of ROOMS) {
     const connected = () =>
       instances.flatMap(({ peers }) => [...peers]).filter((peer) => peer.room === room)
@@ -147,9 +169,11 @@ async function check(instances: readonly Instance[], redis: TestRedis): Promise<
   }
 }
 
-async function run(hasLosses: boolean): Promise<void> {
-  await using redis = await startRedis();
-  for (let seed = 1; seed <= SEEDS; seed++) {
+async function run(form: RedisForm, hasLosses: boolean): Promise<void> {
+  await using redis = await form.start(3);
+  // What has several servers takes longer to look into.
+  const seeds = form === SINGLE ? SEEDS : Math.ceil(SEEDS / 3);
+  for (let seed = 1; seed <= seeds; seed++) {
     const random = generator(seed);
     const instances = [1, 2, 3].map(() => new Instance(redis.url));
     await until("all to be up", () => instances.every(({ cluster }) => cluster.isUp));
@@ -162,19 +186,23 @@ async function run(hasLosses: boolean): Promise<void> {
     const corrections = instances.map(({ cluster }) => cluster.corrections);
     if (!hasLosses) assertEquals(corrections, [0, 0, 0], `SEED=${seed}`);
     for (const { cluster } of instances) await cluster.close();
-    const left = (await redis.cli("keys", "*")).filter((key) => !key.includes("}takeovers:"));
+    const keys = (await Promise.all(redis.servers.map(({ cli }) => cli("keys", "*")))).flat();
+    const left = keys.filter((key) => !key.includes("}takeovers:"));
     assertEquals(left, [], `SEED=${seed}`);
   }
 }
 
-Deno.test({
-  name: "redis random: Redis has no member without a socket, and every instance knows who is there",
-  ignore: !hasRedis,
-  fn: () => run(true),
-});
+for (const form of [SINGLE, SEVERAL, CLUSTER, SENTINEL]) {
+  Deno.test({
+    name:
+      `redis random (${form.name}): it has no member without a socket, and each instance sees all`,
+    ignore: !hasRedis,
+    fn: () => run(form, true),
+  });
 
-Deno.test({
-  name: "redis random: where nothing is lost, nothing is corrected",
-  ignore: !hasRedis,
-  fn: () => run(false),
-});
+  Deno.test({
+    name: `redis random (${form.name}): where nothing is lost, nothing is corrected`,
+    ignore: !hasRedis,
+    fn: () => run(form, false),
+  });
+}

@@ -1,11 +1,12 @@
 /** A Redis of its own for a test: on loopback, on a free port, ended by `await using`. */
 
-import { within } from "./patience.ts";
+import { until } from "./patience.ts";
 import { freePort } from "./port.ts";
 import { hasPrograms, testWith } from "./program.ts";
 
 export interface TestRedis extends AsyncDisposable {
   readonly url: string;
+  readonly port: number;
   readonly pid: number;
   /** Stops it without a word, as a stalled machine does. */
   stall(): void;
@@ -37,7 +38,7 @@ export async function startRedis(
   const options = sentinelFile === undefined
     ? [...plain, ...address, "--save", "", ...args]
     : [sentinelFile, ...address, "--sentinel"];
-  let child = await spawn(options);
+  let child = await spawn(options, port);
   const kill = async () => {
     try {
       child.kill("SIGKILL");
@@ -48,6 +49,7 @@ export async function startRedis(
   };
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     get pid() {
       return child.pid;
     },
@@ -55,7 +57,7 @@ export async function startRedis(
     resume: () => child.kill("SIGCONT"),
     kill,
     async restart() {
-      child = await spawn(options);
+      child = await spawn(options, port);
     },
     async cli(...words) {
       const { stdout } = await new Deno.Command("redis-cli", {
@@ -67,21 +69,20 @@ export async function startRedis(
   };
 }
 
-/** Starts a server and resolves once it takes connections. */
-async function spawn(args: string[]): Promise<Deno.ChildProcess> {
-  const child = new Deno.Command("redis-server", { args, stdout: "piped", stderr: "null" }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const ready = (async () => {
-    for (let text = ""; !/Ready to accept connections|Sentinel ID is/.test(text);) {
-      const { done, value } = await reader.read();
-      if (done) throw new Error(`redis-server ended: ${text}`);
-      text += value;
+/** Starts a server and resolves once it accepts connections. */
+async function spawn(args: string[], port: number): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("redis-server", { args, stdout: "null", stderr: "null" }).spawn();
+  let hasEnded = false;
+  child.status.then(() => hasEnded = true);
+  await until("redis-server to listen", async () => {
+    if (hasEnded) throw new Error(`redis-server ended: ${args.join(" ")}`);
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return true;
+    } catch {
+      return false;
     }
-  })();
-  await within("redis-server to be ready", ready);
-  (async () => {
-    while (!(await reader.read()).done);
-  })().catch(() => {});
+  });
   return child;
 }
 

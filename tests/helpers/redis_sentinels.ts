@@ -25,16 +25,15 @@ export async function startSentinels(
   try {
     const quick = ["--repl-diskless-sync-delay", "0", ...options];
     const primary = resources.use(await startRedis(quick));
-    const { port } = new URL(primary.url);
     const replica = resources.use(
-      await startRedis(["--replicaof", "127.0.0.1", port, ...quick]),
+      await startRedis(["--replicaof", "127.0.0.1", String(primary.port), ...quick]),
     );
     const folder = resources.use(await temporaryFolder());
     const sentinels: TestRedis[] = [];
     for (let n = 0; n < SENTINELS; n++) {
       const file = `${folder.path}/${n}.conf`;
       const lines = [
-        `sentinel monitor mymaster 127.0.0.1 ${port} 2`,
+        `sentinel monitor mymaster 127.0.0.1 ${primary.port} 2`,
         "sentinel down-after-milliseconds mymaster 500",
         "sentinel failover-timeout mymaster 2000",
         ...settings,
@@ -51,9 +50,9 @@ export async function startSentinels(
         return value("num-other-sentinels") === SENTINELS - 1 && value("num-slaves") === 1;
       });
     }, 30_000);
-    const ports = sentinels.map(({ url }) => new URL(url).host);
+    const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`);
     return {
-      url: `redis-sentinel://${ports.join(",")}/0?name=mymaster`,
+      url: `redis-sentinel://${hosts.join(",")}/0?name=mymaster`,
       sentinels,
       servers: [primary, replica],
       async primaryPort(sentinel = 0) {
