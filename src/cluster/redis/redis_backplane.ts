@@ -153,10 +153,6 @@ export class RedisBackplane implements Backplane {
     return await this.#connection.run(call);
   }
 
-  get #isClosed(): boolean {
-    return this.#closing.signal.aborted;
-  }
-
   async close(): Promise<void> {
     this.#closing.abort();
     if (this.#retry !== undefined) {
@@ -191,7 +187,7 @@ export class RedisBackplane implements Backplane {
           roomsListed: (rooms) => this.#listener?.roomsListed(rooms),
         },
       });
-      if (this.#isClosed) return await connection.leave();
+      if (this.#closing.signal.aborted) return await connection.leave();
       this.#previous = connection.instance;
       this.#connection = connection;
       this.#retryMs = MIN_RETRY_MS;
@@ -199,7 +195,7 @@ export class RedisBackplane implements Backplane {
       this.#listener?.up(connection.instance);
       this.#warnOfEviction(await connection.evictionPolicy());
     } catch (cause) {
-      if (this.#isClosed) return;
+      if (this.#closing.signal.aborted) return;
       this.#down(String(cause));
       this.#retryLater();
     }
@@ -224,7 +220,7 @@ export class RedisBackplane implements Backplane {
   }
 
   #retryLater(): void {
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     const delayMs = this.#retryMs * (0.5 + Math.random() / 2);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
     this.#retry = this.#clock.setTimeout(() => {
