@@ -12,7 +12,6 @@ import { askSentinel, type Endpoint } from "./endpoint.ts";
 import { evictionPolicyOf, evictionWarning } from "./eviction.ts";
 import { RedisKeys } from "./keys.ts";
 import { kindProblem } from "./problems.ts";
-import { SCRIPTS } from "./scripts/all.ts";
 import { heartbeatCall } from "./scripts/heartbeat.ts";
 import { joinCall } from "./scripts/join.ts";
 import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
@@ -123,7 +122,6 @@ async function tryShard(
     server: await endpoint.resolve(new AbortController().signal),
     isCluster: endpoint.kind === "cluster",
     clock,
-    scripts: SCRIPTS,
     onFailure: () => {}, // What waits for an answer rejects.
   });
   try {

@@ -7,6 +7,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { RedisServer } from "../../runtime/redis_url.ts";
 import { createRedisClient, destroy, type RedisClient, withinRedisTime } from "./client.ts";
+import { SCRIPTS } from "./scripts/all.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 
 /** Options of {@linkcode RedisClients.open}. */
@@ -15,8 +16,6 @@ export interface RedisClientsOptions {
   /** Whether it is a node of a Redis Cluster. */
   readonly isCluster: boolean;
   readonly clock: Clock;
-  /** The scripts that `run` runs by their hash. */
-  readonly scripts: readonly string[];
   /** Called once, with the reason, when a client fails after `open` has resolved. */
   readonly onFailure: (reason: string) => void;
 }
@@ -56,7 +55,7 @@ export class RedisClients {
     try {
       await clients.within(Promise.all(both.map((client) => client.connect())));
       clients.#isSharded = options.isCluster && await clients.#hasShardChannels();
-      for (const script of options.scripts) await clients.#load(script);
+      for (const script of SCRIPTS) await clients.#load(script);
       clients.#state = "open";
       return clients;
     } catch (cause) {

@@ -14,7 +14,6 @@ import { evictionPolicyOf } from "./eviction.ts";
 import { InstanceWatch, type SilentInstance } from "./instance_watch.ts";
 import type { RedisKeys } from "./keys.ts";
 import { decodeMessage, type RedisMessage } from "./messages.ts";
-import { SCRIPTS } from "./scripts/all.ts";
 import { decodeHeartbeatReply, heartbeatCall } from "./scripts/heartbeat.ts";
 import { INSTANCE_REMOVED } from "./scripts/join.ts";
 import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
@@ -103,13 +102,7 @@ export class RedisConnection {
     const onFailure = (reason: string) => connection.#fail(reason);
     const server = await endpoint.resolve(signal);
     const isCluster = endpoint.kind === "cluster";
-    const clients = await RedisClients.open({
-      server,
-      isCluster,
-      clock,
-      scripts: SCRIPTS,
-      onFailure,
-    });
+    const clients = await RedisClients.open({ server, isCluster, clock, onFailure });
     connection.#clients = clients;
     try {
       const channels = [keys.channel(connection.instance), keys.all];
@@ -133,11 +126,8 @@ export class RedisConnection {
 
   /** What Redis does when its memory is full; `undefined` where the user may not ask. */
   async evictionPolicy(): Promise<string | undefined> {
-    try {
-      return evictionPolicyOf(await this.#clients?.command(["INFO", "memory"]));
-    } catch {
-      return undefined; // A hosted Redis may forbid it.
-    }
+    // A hosted Redis may forbid it.
+    return await this.#clients?.command(["INFO", "memory"]).then(evictionPolicyOf, () => undefined);
   }
 
   /** Runs a script. The connection fails if Redis rejects it: what we know may then be wrong. */
