@@ -110,6 +110,6 @@ export function createRedisBackplanes(options: RedisBackplaneOptions): readonly 
   const prefix = checkRedisPrefix(options.prefix ?? DEFAULTS.redisPrefix);
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
   return redisShards(url, clock).map(({ endpoint, tag }) => {
-    return new RedisBackplane({ endpoint, keys: new RedisKeys({ prefix, tag }), clock });
+    return new RedisBackplane({ endpoint, keys: new RedisKeys(prefix, { tag }), clock });
   });
 }

@@ -127,7 +127,7 @@ async function tryShard(
   try {
     const connectedMs = Math.round(performance.now() - start);
     // What a user may do is often said by a pattern such as client-db-sync:*.
-    await useAsInstance(clients, new RedisKeys({ prefix, tag, below: "check:" }));
+    await useAsInstance(clients, new RedisKeys(prefix, { tag, below: "check:" }));
     const pingMs = await timeOf(clients, ["PING"]);
     const info = await clients.within(clients.command(["INFO", "memory"])).catch(() => undefined);
     const warning = evictionWarning(evictionPolicyOf(info));

@@ -3,12 +3,10 @@
  * prefix has no brace, so that the tag shows where it ends: two prefixes never make the same name.
  */
 
-/** What tells the keys and channels of one server from those of others. */
+/** What tells the keys and channels of one server from those of others with the same prefix. */
 export interface RedisKeysOptions {
-  /** What every key and channel begins with. */
-  readonly prefix: string;
-  /** A hash tag: the number of the database, or what chooses the slot of a Redis Cluster. */
-  readonly tag: string;
+  /** A hash tag: the number of the database, or what chooses the slot of a Redis Cluster; "0". */
+  readonly tag?: string;
   /** What comes after the tag, so that a check uses no key of an instance. */
   readonly below?: string;
 }
@@ -26,7 +24,7 @@ export class RedisKeys {
   /** When each revocation expires. */
   readonly revocationEnds: string;
 
-  constructor({ prefix, tag, below = "" }: RedisKeysOptions) {
+  constructor(prefix: string, { tag = "0", below = "" }: RedisKeysOptions = {}) {
     // Publishing ignores databases: without the tag two of them would share their channels.
     this.root = `${prefix}{${tag}}${below}`;
     this.instances = `${this.root}instances`;
