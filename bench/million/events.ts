@@ -5,7 +5,7 @@
  */
 
 import { DEFAULT_LIMITS } from "../../src/access/limits.ts";
-import { STALLED_MS } from "../../src/cluster/redis/clients.ts";
+import { STALLED_MS } from "../../src/cluster/redis/client.ts";
 import { HEARTBEAT_MS } from "../../src/cluster/redis/connection.ts";
 import { MAX_SILENT_WITHOUT_SUBSCRIBER } from "../../src/cluster/redis/instance_watch.ts";
 import { DEFAULTS } from "../../src/runtime/defaults.ts";

@@ -3,7 +3,7 @@
  * their ranges, with the range in which nine of ten draws lie; the draws follow from one seed.
  */
 
-import { STALLED_MS } from "../../src/cluster/redis/clients.ts";
+import { STALLED_MS } from "../../src/cluster/redis/client.ts";
 import { Random } from "../../tests/helpers/random.ts";
 import {
   BEHAVIOUR,

@@ -5,7 +5,7 @@
  * other. The model gets what the run was told to do, not what it did.
  */
 
-import { STALLED_MS } from "../../src/cluster/redis/clients.ts";
+import { STALLED_MS } from "../../src/cluster/redis/client.ts";
 import { RedisKeys } from "../../src/cluster/redis/keys.ts";
 import { REINTRODUCE_AFTER_MS } from "../../src/rooms/reintroductions.ts";
 import { DEFAULTS } from "../../src/runtime/defaults.ts";
