@@ -15,6 +15,8 @@ export const MISSING_COTURN: string | undefined = await hasPrograms(PROGRAM) ? u
 export interface CoturnOptions {
   /** Each is accepted, as during a rotation: `north` alone by default. */
   readonly secrets?: readonly string[];
+  /** Where it listens: by default on a port that is free. */
+  readonly port?: number;
   /** More lines of the configuration. */
   readonly config?: readonly string[];
   /** Also listens for TLS, with this certificate and key (files in PEM). */
@@ -32,7 +34,7 @@ export interface TestCoturn extends AsyncDisposable {
 
 /** Starts a coturn that relays to loopback, which no other should, and resolves once it answers. */
 export async function startCoturn(options: CoturnOptions = {}): Promise<TestCoturn> {
-  const port = freePort();
+  const port = options.port ?? freePort();
   const tlsPort = options.tls === undefined ? 0 : freePort();
   const tls = options.tls === undefined
     ? ["no-tls"]
