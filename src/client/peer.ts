@@ -215,11 +215,15 @@ export class NegotiatedPeer extends TypedEventTarget<PeerEventMap> implements Pe
     this.#emit("state", state);
   }
 
-  /** Restarts ICE. That is of no use if DTLS has failed, or the other side knows no restart. */
+  /**
+   * Restarts ICE. That is of no use if DTLS has failed, or the other side knows no restart. The state
+   * of ICE alone may still be `disconnected` when ICE has failed: so it is in Chromium.
+   */
   #recover(): void {
     this.#heal.stop();
     const { connectionState, iceConnectionState } = this.connection;
-    const isDtls = connectionState === "failed" && iceConnectionState !== "failed";
+    const isDtls = connectionState === "failed" &&
+      /^(connected|completed)$/.test(iceConnectionState);
     if (this.#canRestart && !isDtls) this.restartIce();
     else this.close(true);
   }

@@ -434,18 +434,42 @@ webTest("a lost path heals by itself, or after 5 s by a restart of the smaller i
   isClean(web);
 });
 
-webTest("a peer without a path is dropped after 30 s", async (web) => {
+webTest("a path that is found after ICE has failed keeps the connection", async (web) => {
   const a = open("a"), b = open("b");
   await web.run();
+  const before = [...a.client.peers.values(), ...b.client.peers.values()];
   web.hasPath = false;
   for (const connection of web.connections) connection.check();
-  await web.run(29_000);
-  assertEquals([a.client.peers.size, b.client.peers.size], [1, 1]);
-  await web.run(2000);
-  assertEquals([a.client.peers.size, b.client.peers.size], [0, 0]);
+  await web.run(20_000);
+  assertEquals(before.map(({ connection }) => connection.connectionState), ["failed", "failed"]);
+  web.hasPath = true;
+  for (const connection of web.connections) connection.check();
+  await web.run(1000);
+  assertEquals([connected(a), connected(b)], [["b"], ["a"]]);
+  assertEquals([...a.client.peers.values(), ...b.client.peers.values()], before);
   for (const { client } of [a, b]) client.close();
   isClean(web);
 });
+
+webTest(
+  "a peer without a path is dropped after 30 s, and connected when it is named again",
+  async (web) => {
+    const a = open("a"), b = open("b");
+    await web.run();
+    web.hasPath = false;
+    for (const connection of web.connections) connection.check();
+    await web.run(29_000);
+    assertEquals([a.client.peers.size, b.client.peers.size], [1, 1]);
+    await web.run(2000);
+    assertEquals([a.client.peers.size, b.client.peers.size], [0, 0]);
+    web.hasPath = true;
+    web.reintroduce();
+    await web.run(1000);
+    assertEquals([connected(a), connected(b)], [["b"], ["a"]]);
+    for (const { client } of [a, b]) client.close();
+    isClean(web);
+  },
+);
 
 webTest("a peer that crashed and came back is connected again at once", async (web) => {
   for (const [stays, crashes] of [["a", "b"], ["b", "a"]] as const) {

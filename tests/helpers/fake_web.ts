@@ -402,7 +402,8 @@ export class FakeConnection extends EventTarget {
     if (failsInMs > 0) {
       this.#timer = web.clock.setTimeout(() => this.#become("failed"), failsInMs);
     }
-    this.connectionState = this.iceConnectionState = state;
+    this.connectionState = state;
+    this.iceConnectionState = state === "failed" ? "disconnected" : state; // As in Chromium.
     if (state === "connected") {
       for (const channel of this.channels) {
         if (channel.readyState !== "connecting") continue;
