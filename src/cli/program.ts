@@ -4,18 +4,19 @@
  */
 
 import metadata from "../../deno.json" with { type: "json" };
-import { CHECK } from "./check.ts";
-import { runCommand, showArgument } from "./command.ts";
-import { DOCTOR } from "./doctor.ts";
+import { type Command, runCommand, showArgument } from "./command.ts";
 import { EXIT } from "./failure.ts";
 import { mainHelp } from "./help.ts";
-import { KEYGEN } from "./keygen.ts";
 import { SERVE } from "./serve.ts";
 import { print, printError } from "./terminal.ts";
-import { TOKEN } from "./token.ts";
 
-/** The commands, in the order of the help. */
-const COMMANDS = [SERVE, KEYGEN, TOKEN, CHECK, DOCTOR];
+/** The commands beside `serve`, in the order of the help. The server starts without their code. */
+const OTHERS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["keygen", async () => (await import("./keygen.ts")).KEYGEN],
+  ["token", async () => (await import("./token.ts")).TOKEN],
+  ["check", async () => (await import("./check.ts")).CHECK],
+  ["doctor", async () => (await import("./doctor.ts")).DOCTOR],
+]);
 
 /**
  * Runs a command.
@@ -27,11 +28,15 @@ export async function runProgram(args: readonly string[]): Promise<number | unde
   // A task passes it on: deno task start -- --port 9000
   const [first = SERVE.name, ...rest] = args[0] === "--" ? args.slice(1) : args;
   if (rest.length === 0) {
-    if (["--help", "-h", "help"].includes(first)) return show(mainHelp(COMMANDS));
+    if (["--help", "-h", "help"].includes(first)) {
+      const others = await Promise.all(OTHERS.values().map((load) => load()));
+      return show(mainHelp([SERVE, ...others]));
+    }
     if (["--version", "-V"].includes(first)) return show(metadata.version);
   }
-  const command = COMMANDS.find(({ name }) => name === first);
-  if (command !== undefined) return await runCommand(command, rest);
+  if (first === SERVE.name) return await runCommand(SERVE, rest);
+  const load = OTHERS.get(first);
+  if (load !== undefined) return await runCommand(await load(), rest);
   if (first.startsWith("-")) return await runCommand(SERVE, [first, ...rest]);
   printError(`Unknown argument ${showArgument(first)}. Try: --help`);
   return EXIT.usage;

@@ -6,7 +6,6 @@
 import { remoteAddressOf } from "../access/address.ts";
 import { admitBearer } from "../access/bearer.ts";
 import { CLOSE, type CloseReason } from "../protocol/messages.ts";
-import type { Route } from "./admin_guard.ts";
 import type { HandlerParts } from "./handler_parts.ts";
 import { json, NO_STORE, STATUS_CODE } from "./responses.ts";
 import { type HttpRefusal, tooManyFailures, toResponse, WRONG_ORIGIN } from "./upgrade_refusals.ts";
@@ -21,22 +20,25 @@ export type IceRouteOptions = Pick<
 /** How long a browser may rely on the answer to a preflight, in seconds: Chromium's maximum. */
 const PREFLIGHT_SECONDS = 7200;
 
-/** Creates the functions of the route, by method. */
-export function createIceRoute(options: IceRouteOptions): Readonly<Record<string, Route>> {
-  const { isAllowedOrigin } = options;
-  const forAllowedOrigins = (route: Route): Route => async (request, info) => {
-    const origin = request.headers.get("origin");
-    const isAllowed = isAllowedOrigin(origin);
-    const response = isAllowed ? await route(request, info) : refuse(WRONG_ORIGIN);
-    response.headers.append("vary", "Origin");
-    if (isAllowed && origin !== null) {
-      response.headers.set("access-control-allow-origin", origin);
-      response.headers.set("access-control-expose-headers", "retry-after");
-    }
-    return response;
-  };
-  const get = forAllowedOrigins((request, info) => answer(options, request, info));
-  return { GET: get, HEAD: get, OPTIONS: forAllowedOrigins(preflight) };
+/** Answers `GET`, `HEAD` and the preflight, `OPTIONS`. */
+export async function iceRoute(
+  options: IceRouteOptions,
+  request: Request,
+  info: unknown,
+): Promise<Response> {
+  const origin = request.headers.get("origin");
+  const isAllowed = options.isAllowedOrigin(origin);
+  const response = !isAllowed
+    ? refuse(WRONG_ORIGIN)
+    : request.method === "OPTIONS"
+    ? preflight()
+    : await answer(options, request, info);
+  response.headers.append("vary", "Origin");
+  if (isAllowed && origin !== null) {
+    response.headers.set("access-control-allow-origin", origin);
+    response.headers.set("access-control-expose-headers", "retry-after");
+  }
+  return response;
 }
 
 function preflight(): Response {

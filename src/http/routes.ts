@@ -1,7 +1,8 @@
 /**
  * The HTTP routes of a standalone server: tables from path and method to a function, one for the port
  * of clients, in front of the signaling handler, and one for the internal port. Every answer is JSON,
- * but for the metrics, the page and the client for browsers.
+ * but for the metrics, the page and the client for browsers. What a client does not need to connect is
+ * loaded with the first request for it.
  */
 
 import { remoteAddressOf } from "../access/address.ts";
@@ -10,14 +11,10 @@ import type { HandlerParts } from "./handler_parts.ts";
 import type { SignalingHandler } from "./handler_options.ts";
 import { PROMETHEUS_TYPE } from "../metrics/prometheus.ts";
 import { failureFields } from "../runtime/logger.ts";
-import { createAdminRoutes } from "./admin_routes.ts";
-import { createIceRoute } from "./ice_route.ts";
 import { createKeyRoutes } from "./key_routes.ts";
 import { createPageRoutes } from "./page_routes.ts";
 import { createProbes } from "./probes.ts";
 import { errorResponse, methodNotAllowed, NO_STORE, STATUS_CODE } from "./responses.ts";
-import { issueTokenRoute } from "./token_route.ts";
-import { revokeRoute } from "./revoke_route.ts";
 import { hasValidUrl, splitUrl } from "./url.ts";
 
 /** Paths of a server with authentication. */
@@ -68,21 +65,37 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   if (options.hasPage) {
     for (const [path, pageRoute] of createPageRoutes()) routes.set(path, get(pageRoute));
   }
-  routes.set("/ice-servers", createIceRoute(endpoint));
+  const ice: Route = async (request, info) => {
+    const { iceRoute } = await import("./ice_route.ts");
+    return await iceRoute(endpoint, request, info);
+  };
+  routes.set("/ice-servers", { ...get(ice), OPTIONS: ice });
   const metrics = () => metricsResponse(handler);
   if (hasInternalPort) internal.set("/metrics", get(metrics));
   if (adminSecret !== undefined) {
     const guard = await createAdminGuard(endpoint, adminSecret);
     if (usesRoomTokens) {
-      routes.set("/token", { POST: guard((request) => issueTokenRoute(request, handler)) });
-      routes.set("/revoke", { POST: guard((request) => revokeRoute(request, handler)) });
+      const issue: Route = async (request) => {
+        const { issueTokenRoute } = await import("./token_route.ts");
+        return await issueTokenRoute(request, handler);
+      };
+      const revoke: Route = async (request) => {
+        const { revokeRoute } = await import("./revoke_route.ts");
+        return await revokeRoute(request, handler);
+      };
+      routes.set("/token", { POST: guard(issue) });
+      routes.set("/revoke", { POST: guard(revoke) });
     }
     if (!hasInternalPort) routes.set("/metrics", get(guard(metrics)));
     const operatorRoutes = hasInternalPort ? internal : routes;
-    for (const [path, methods] of createAdminRoutes(endpoint)) {
-      const guarded = Object.entries(methods).map(([method, one]) => [method, guard(one)]);
-      operatorRoutes.set(path, Object.fromEntries(guarded));
+    const admin: Route = async (request) => {
+      const { adminRoute } = await import("./admin_routes.ts");
+      return await adminRoute(request, endpoint);
+    };
+    for (const path of ["/admin/info", "/admin/rooms", "/admin/peers"]) {
+      operatorRoutes.set(path, get(guard(admin)));
     }
+    operatorRoutes.set("/admin/disconnect", { POST: guard(admin) });
   }
   const notFoundHere = (pathname: string) => notFound(pathname, options);
   const route = dispatch(routes, notFoundHere);

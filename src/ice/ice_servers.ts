@@ -7,8 +7,8 @@
 import { Metrics } from "../metrics/metrics.ts";
 import type { Clock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
-import { TurnSecret } from "./credentials.ts";
-import { HookCaller } from "./hook_caller.ts";
+import type { TurnSecret } from "./credentials.ts";
+import type { HookCaller } from "./hook_caller.ts";
 import type { IcePeer, IceServersAnswer, IceServersHook, TurnOptions } from "./ice_options.ts";
 import type { IceServer } from "./ice_url.ts";
 
@@ -46,23 +46,25 @@ export class IceServers {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
 
-  private constructor(options: IceServersOptions, secret: TurnSecret | undefined) {
-    const { iceServers, turn, ttlSeconds, clock, logger } = options;
-    const isHook = typeof iceServers === "function";
-    this.#fixed = isHook ? [] : iceServers;
-    this.#hook = isHook
-      ? new HookCaller({ hook: iceServers, ttlSeconds, clock, logger })
-      : undefined;
+  private constructor(
+    options: IceServersOptions,
+    { hook, secret }: { hook: HookCaller | undefined; secret: TurnSecret | undefined },
+  ) {
+    const { iceServers, turn, ttlSeconds, clock } = options;
+    this.#fixed = typeof iceServers === "function" ? [] : iceServers;
+    this.#hook = hook;
     this.#turn = turn && secret && { urls: turn.urls, secret };
     this.#ttlSeconds = ttlSeconds;
     this.#clock = clock;
     this.#metrics = options.metrics ?? new Metrics();
   }
 
-  /** Loads what signs with the secret of the TURN servers, if there is one. */
+  /** Loads what calls the host's function, and what signs with a TURN secret, if there is one. */
   static async create(options: IceServersOptions): Promise<IceServers> {
-    const { turn } = options;
-    return new IceServers(options, turn && await TurnSecret.load(turn.secret));
+    const { iceServers, turn } = options;
+    const hook = typeof iceServers === "function" ? await loadHook(iceServers, options) : undefined;
+    const secret = turn && await loadSecret(turn.secret);
+    return new IceServers(options, { hook, secret });
   }
 
   /** Finds the ICE servers of a peer, within 3 s. It never rejects. */
@@ -87,4 +89,14 @@ export class IceServers {
     this.#metrics.iceCredentials++;
     return [{ urls, ...secret.mint(peer, expires) }];
   }
+}
+
+async function loadHook(hook: IceServersHook, options: IceServersOptions): Promise<HookCaller> {
+  const { HookCaller } = await import("./hook_caller.ts");
+  return new HookCaller({ ...options, hook });
+}
+
+async function loadSecret(secret: string): Promise<TurnSecret> {
+  const { TurnSecret } = await import("./credentials.ts");
+  return await TurnSecret.load(secret);
 }
