@@ -96,7 +96,7 @@ export {
   type InvalidTokenErrorOptions,
   type InvalidTokenReason,
 } from "./src/access/invalid_token.ts";
-export { KeySetError } from "./src/access/fetched_keys.ts";
+export { KeySetError } from "./src/access/key_set_error.ts";
 export { SignalingError } from "./src/runtime/errors.ts";
 export {
   issueToken,

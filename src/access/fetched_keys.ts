@@ -8,31 +8,10 @@ import { JWKSMultipleMatchingKeys, JWKSNoMatchingKey } from "jose/errors";
 import { createRemoteJWKSet, customFetch, type FetchImplementation } from "jose/jwks/remote";
 import { isObject } from "../protocol/messages.ts";
 import type { Clock } from "../runtime/clock.ts";
-import { SignalingError } from "../runtime/errors.ts";
 import type { Logger } from "../runtime/logger.ts";
 import { InvalidTokenError } from "./invalid_token.ts";
 import { withNamelessKeys } from "./key_lookup.ts";
-
-/**
- * The identity provider's keys cannot be used at the moment: they cannot be fetched, or one of them
- * is malformed. It says nothing about the token.
- *
- * @example
- * ```ts
- * import { KeySetError, makeConsumerVerifier } from "@aikofy/client-db-sync";
- * import { assertRejects } from "@std/assert";
- * import { generateKeyPair, SignJWT } from "jose";
- *
- * const { privateKey } = await generateKeyPair("ES256");
- * const token = await new SignJWT().setProtectedHeader({ alg: "ES256" }).sign(privateKey);
- * const verify = makeConsumerVerifier({ jwksUrl: "http://127.0.0.1:1/nothing-listens-here" });
- * await assertRejects(() => verify(token), KeySetError);
- * ```
- */
-export class KeySetError extends SignalingError {
-  /** Always `ERR_KEY_SET`. */
-  override readonly code = "ERR_KEY_SET";
-}
+import { KeySetError } from "./key_set_error.ts";
 
 const FETCH_TIMEOUT_MS = 5000;
 const FETCH_COOLDOWN_MS = 30_000;

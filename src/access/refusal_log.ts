@@ -7,7 +7,7 @@ import { CLOSE, type CloseReason } from "../protocol/messages.ts";
 import type { Clock } from "../runtime/clock.ts";
 import { failureFields, type LogFields, type Logger } from "../runtime/logger.ts";
 import type { Address } from "./address.ts";
-import { KeySetError } from "./fetched_keys.ts";
+import { KeySetError } from "./key_set_error.ts";
 import { LastRefusals } from "./last_refusals.ts";
 import type { Attempt } from "./verification_limiter.ts";
 

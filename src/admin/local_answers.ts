@@ -40,29 +40,28 @@ export interface LocalAnswersOptions {
   readonly refusals: Pick<LastRefusals, "of">;
   readonly isClosing: () => boolean;
   readonly clock: Clock;
+  /** When this instance started, by `Clock.elapsed`. */
+  readonly startedAt: number;
   readonly logger: Logger;
 }
 
 /** The answers of one instance. */
 export class LocalAnswers {
   readonly #options: LocalAnswersOptions;
-  /** By `Clock.elapsed`. */
-  readonly #startedAt: number;
 
   constructor(options: LocalAnswersOptions) {
     this.#options = options;
-    this.#startedAt = options.clock.elapsed();
   }
 
   /** What this instance is. */
   info(): InstanceReport {
-    const { instance, version, registry, isClosing, clock } = this.#options;
-    const startedAt = clock.now() - Math.round(clock.elapsed() - this.#startedAt);
+    const { instance, version, registry, isClosing, clock, startedAt } = this.#options;
+    const startTime = clock.now() - Math.round(clock.elapsed() - startedAt);
     const { peers, rooms } = registry;
     return {
       instance,
       version,
-      startedAt: new Date(startedAt).toISOString(),
+      startedAt: new Date(startTime).toISOString(),
       isDraining: isClosing(),
       peers,
       rooms,

@@ -8,7 +8,7 @@ import {
   type ConsumerAuthorizer,
   createConsumerAuthorizer,
 } from "../access/admission.ts";
-import { makeConsumerVerifier } from "../access/consumer_tokens.ts";
+import type { ConsumerVerifier } from "../access/consumer_tokens.ts";
 import type { FailureLimiter } from "../access/failure_limiter.ts";
 import { type KeyPair, loadKeyPair } from "../access/keys.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
@@ -59,18 +59,27 @@ export interface ConsumerPolicy {
   readonly areVerified: boolean;
 }
 
-/** Decides how consumers are admitted, as a handler's options say. */
-export function createConsumerPolicy(
+/** Loads what verifies the tokens of consumers; `undefined` where none are. */
+async function loadConsumerVerifier(
   { consumerAuth }: SignalingHandlerOptions,
+  { clock, logger, clockToleranceSeconds }: ResolvedOptions,
+): Promise<ConsumerVerifier | undefined> {
+  if (consumerAuth === undefined) return undefined;
+  const { makeConsumerVerifier } = await import("../access/consumer_tokens.ts");
+  return makeConsumerVerifier({ clockToleranceSeconds, ...consumerAuth }, { clock, logger });
+}
+
+/** Decides how consumers are admitted, as a handler's options say. */
+export async function createConsumerPolicy(
+  given: SignalingHandlerOptions,
   options: ResolvedOptions & {
     readonly failures: FailureLimiter;
     readonly metrics: Metrics;
     readonly refusals: RefusalLog;
   },
-): ConsumerPolicy {
-  const { authEnabled, clock, logger, clockToleranceSeconds, failures, metrics } = options;
-  const verify = consumerAuth &&
-    makeConsumerVerifier({ clockToleranceSeconds, ...consumerAuth }, { clock, logger });
+): Promise<ConsumerPolicy> {
+  const { authEnabled, failures, metrics } = options;
+  const verify = await loadConsumerVerifier(given, options);
   const authorizeConsumer = createConsumerAuthorizer({
     verify,
     isOpen: !authEnabled,

@@ -92,6 +92,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   const verificationKeys = keys && await createVerificationKeys(keys, given.verifyKeysJwk);
   const failures = new FailureLimiter(clock, limits.maxFailedAuthPerMinute);
   const refusals = new RefusalLog({ clock, logger });
+  const consumers = await createConsumerPolicy(given, { ...options, failures, metrics, refusals });
   const rooms = createRooms({
     clock,
     logger,
@@ -112,7 +113,6 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
   });
   const memory = watchMemory(options, connections);
   const ice = await IceServers.create({ ...options.ice, clock, logger, metrics });
-  const consumers = createConsumerPolicy(given, { ...options, failures, metrics, refusals });
   const revocations = new Revocations(clock);
   const policy = createPolicy(given, verificationKeys, {
     ...options,
@@ -152,7 +152,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     idleTimeoutSeconds,
     isClosing: () => isClosing,
   };
-  const operation = createOperation({
+  const operation = await createOperation({
     ...options,
     instance,
     onPeer: given.onPeer,

@@ -1,11 +1,12 @@
 /**
  * What a handler offers the operator: builds the parts that answer questions about rooms and peers, for
- * this instance and for others, and those that tell the host of joins and leaves.
+ * this instance and for others, and those that tell the host of joins and leaves. Code that is not
+ * needed to start is loaded when it is.
  */
 
-import { LocalAnswers } from "../admin/local_answers.ts";
-import { Operator } from "../admin/operator.ts";
-import { Presence } from "../admin/presence.ts";
+import type { LocalAnswers } from "../admin/local_answers.ts";
+import type { Operator } from "../admin/operator.ts";
+import type { Presence } from "../admin/presence.ts";
 import type { InstancesAnswer } from "../admin/requests.ts";
 import type { RefusalLog } from "../access/refusal_log.ts";
 import type { Limits } from "../access/limits.ts";
@@ -59,29 +60,61 @@ export function newInstanceId(): string {
 }
 
 /** Builds the parts, and lets other instances ask for this one's answers. */
-export function createOperation(options: OperationOptions): Operation {
-  const { instance, onPeer, registry, cluster, refusals, limits } = options;
-  const local = new LocalAnswers({ ...options, version: VERSION, refusals: refusals.last });
-  const operator = new Operator(local, cluster);
-  cluster?.answer({
+export async function createOperation(options: OperationOptions): Promise<Operation> {
+  const { instance, cluster, limits } = options;
+  const startedAt = options.clock.elapsed();
+  const local = () => loadLocalAnswers(options, startedAt);
+  const operator = async () => await loadOperator(await local(), cluster);
+  if (cluster !== undefined) answerOthers(cluster, await local());
+  const presence = await loadPresence(options);
+  return {
+    methods: {
+      rooms: async (request) => (await operator()).rooms(request),
+      async peers(request) {
+        return (await operator()).peers(typeof request === "string" ? { room: request } : request);
+      },
+      disconnect: async (request) => (await operator()).disconnect(request),
+    },
+    async describe(stats) {
+      const instances = await (await operator()).instances();
+      return { instance, ...instances, stats, limits: finite(limits) };
+    },
+    close: () => presence?.flush(),
+  };
+}
+
+async function loadLocalAnswers(
+  options: OperationOptions,
+  startedAt: number,
+): Promise<LocalAnswers> {
+  const { LocalAnswers } = await import("../admin/local_answers.ts");
+  const { refusals } = options;
+  return new LocalAnswers({ ...options, startedAt, version: VERSION, refusals: refusals.last });
+}
+
+async function loadOperator(local: LocalAnswers, cluster: Shards | undefined): Promise<Operator> {
+  const { Operator } = await import("../admin/operator.ts");
+  return new Operator(local, cluster);
+}
+
+function answerOthers(cluster: Shards, local: LocalAnswers): void {
+  cluster.answer({
     info: () => local.info(),
     rooms: (question, isAsked) => local.rooms(question, isAsked),
     peers: (question) => local.peers(question),
     disconnect: (target) => local.disconnect(target),
   });
-  const presence = onPeer && new Presence({ ...options, onPeer });
-  if (presence !== undefined) registry.subscribe(presence.changed);
-  return {
-    methods: {
-      rooms: (request) => operator.rooms(request),
-      peers: (request) => operator.peers(typeof request === "string" ? { room: request } : request),
-      disconnect: (request) => operator.disconnect(request),
-    },
-    async describe(stats) {
-      return { instance, ...await operator.instances(), stats, limits: finite(limits) };
-    },
-    close: () => presence?.flush(),
-  };
+}
+
+/** Tells the host of joins and leaves, where it has a function for them. */
+async function loadPresence(
+  { onPeer, ...options }: OperationOptions,
+): Promise<Presence | undefined> {
+  if (onPeer === undefined) return undefined;
+  const { Presence } = await import("../admin/presence.ts");
+  const presence = new Presence({ ...options, onPeer });
+  options.registry.subscribe(presence.changed);
+  return presence;
 }
 
 /** JSON has no infinity: as in the settings, 0 is no limit. */

@@ -4,7 +4,7 @@
  */
 
 import { parseDuration } from "../access/duration.ts";
-import { checkConsumerAuth } from "../access/consumer_tokens.ts";
+import { checkConsumerAuth } from "../access/consumer_options.ts";
 import { type Limits, resolveLimits } from "../access/limits.ts";
 import { createOriginCheck, type OriginCheck } from "../access/origins.ts";
 import { MAX_CLOCK_TOLERANCE_SECONDS } from "../access/token_times.ts";

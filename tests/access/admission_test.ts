@@ -8,7 +8,7 @@ import {
 } from "../../src/access/admission.ts";
 import { readCredentials } from "../../src/access/credentials.ts";
 import { FailureLimiter } from "../../src/access/failure_limiter.ts";
-import { KeySetError } from "../../src/access/fetched_keys.ts";
+import { KeySetError } from "../../src/access/key_set_error.ts";
 import type { Authorization } from "../../src/access/host.ts";
 import { InvalidTokenError } from "../../src/access/invalid_token.ts";
 import { VerificationLimiter } from "../../src/access/verification_limiter.ts";
