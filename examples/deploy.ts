@@ -16,7 +16,7 @@
  */
 
 import { createLogger, createServer } from "@aikofy/client-db-sync";
-import { createRedisBackplane } from "@aikofy/client-db-sync/redis";
+import { createRedisBackplanes } from "@aikofy/client-db-sync/redis";
 
 const redisUrl = Deno.env.get("REDIS_URL");
 
@@ -26,7 +26,7 @@ const server = await createServer({
   adminSecret: Deno.env.get("ADMIN_SECRET"),
   // deno-lint-ignore no-console
   logger: createLogger({ write: console.log }),
-  ...(redisUrl ? { backplane: createRedisBackplane({ url: redisUrl }) } : {}),
+  ...(redisUrl ? { backplane: createRedisBackplanes({ url: redisUrl }) } : {}),
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {

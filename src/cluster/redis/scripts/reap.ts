@@ -10,7 +10,7 @@ export const REAPED_ROOMS = 50;
 /**
  * Removes an instance from some of its rooms and replies with their number, unless it has sent a
  * heartbeat since it was found dead. Until it is removed from all of them, it stays among the instances
- * with 0 heartbeats.
+ * with 0 heartbeats. A room stays in its list until it is clear, so that a call that fails is repeated.
  */
 export const REAP = `${ROOM_FUNCTIONS}
 local instances = KEYS[1]
@@ -19,10 +19,8 @@ local prefix, instance, roomCount, heartbeats = ARGV[1], ARGV[2], ARGV[3], ARGV[
 local score = redis.call('ZSCORE', instances, instance)
 if heartbeats ~= '' and score and score ~= '0' and score ~= heartbeats then return 0 end
 redis.call('ZADD', instances, 'XX', 0, instance)
-local rooms = redis.call('SPOP', prefix .. 'rooms:' .. instance, roomCount)
-if redis.call('EXISTS', prefix .. 'rooms:' .. instance) == 0 then
-  redis.call('ZREM', instances, instance)
-end
+local listed = prefix .. 'rooms:' .. instance
+local rooms = redis.call('SRANDMEMBER', listed, roomCount)
 for _, room in ipairs(rooms) do
   local members, meta = prefix .. 'room:' .. room, prefix .. 'meta:' .. room
   local fields = redis.call('HGETALL', members)
@@ -35,7 +33,9 @@ for _, room in ipairs(rooms) do
   else
     publish(prefix, meta, { '${MESSAGE_KIND.instanceLeft}', room, instance })
   end
+  redis.call('SREM', listed, room)
 end
+if redis.call('EXISTS', listed) == 0 then redis.call('ZREM', instances, instance) end
 return #rooms
 `;
 
