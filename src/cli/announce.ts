@@ -49,7 +49,8 @@ export function announcePage(
   { host, port, url }: ListenAddress,
 ): void {
   if (!hasPage(config) || isElsewhere(url)) return;
-  logger.info(`Open ${url}/ in two tabs: they connect and talk`);
+  const how = config.auth.enabled ? "and paste a room token: two tabs" : "in two tabs: they";
+  logger.info(`Open ${url}/ ${how} connect and talk`);
   for (const address of otherAddresses(host)) {
     logger.info(`On another device of this network: http://${address}:${port}/`);
   }

@@ -281,7 +281,9 @@ Deno.test("main: with authentication it speaks of the page only where PLAYGROUND
   for (const [PLAYGROUND, isOn] of [["false", false], ["true", true]] as const) {
     await using server = serve({ env: { ...await authEnvironment(), PLAYGROUND } });
     const { url } = await listening(server);
-    assertEquals(/"message":"Open http/.test(server.stdout().split("\n")[0] ?? ""), isOn);
+    const [first = ""] = server.stdout().split("\n");
+    const line = /"message":"Open http\S+\/ and paste a room token: two tabs connect and talk"/;
+    assertEquals([/"Open http/.test(first), line.test(first)], [isOn, isOn]);
     const { status, body } = await fetch(`${url}/`);
     await body?.cancel();
     assertEquals(status, isOn ? 200 : 404);
