@@ -96,7 +96,10 @@ export function readIce(environment: EnvironmentReader, authEnabled: boolean): I
   }
   if (hasSecret && !authEnabled) {
     const what = "and AUTH_DISABLED=true exclude each other: anyone could use the TURN servers";
-    environment.problem(ICE.turnSecret, what, "Unset one");
+    const help =
+      "Unset one. To try TURN by the page, unset AUTH_DISABLED, set PLAYGROUND=true, and " +
+      `where there are no keys yet, run: ${environment.keygen}`;
+    environment.problem(ICE.turnSecret, what, help);
   }
   const turn = urls === undefined || secret === undefined ? undefined : { urls, secret };
   return { iceServers, turn, iceTtl };

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { generateKeyPairJwk } from "../../mod.ts";
 import { type Config, ConfigError, parseConfig } from "../../src/config/config.ts";
 
@@ -86,6 +86,7 @@ Deno.test("parseConfig() refuses one of TURN_URLS and TURN_SECRET without the ot
 Deno.test("parseConfig() refuses a TURN_SECRET without authentication, and warns of credentials", () => {
   const [line = "", ...rest] = problems({ AUTH_DISABLED: "true", ...PAIR });
   assert(line.startsWith("TURN_SECRET and AUTH_DISABLED=true exclude each other"), line);
+  assertMatch(line, /unset AUTH_DISABLED, set PLAYGROUND=true, and .* run: \S/);
   assert(!line.includes(SECRET));
   assertEquals(rest, []);
   const ICE_SERVERS = '[{"urls":"turn:a.example","username":"u","credential":"hush"}]';
