@@ -1,7 +1,8 @@
 /** The log of messages and files, and what is written into it. All of it is text of other people. */
 
-import { bytesText, followsEnd, make, trim } from "./dom.ts";
+import { bytesText, Lines, make } from "./dom.ts";
 import type { TransferView } from "./files.ts";
+import { plainName, plainText } from "./plain.ts";
 
 /** Lines that are kept. */
 const MAX_LINES = 200;
@@ -11,21 +12,22 @@ const MAX_LENGTH = 4000;
 
 /** Shows messages. */
 export class Chat {
-  readonly #log: HTMLElement;
+  readonly #lines: Lines;
 
   constructor(log: HTMLElement) {
-    this.#log = log;
+    this.#lines = new Lines(log, MAX_LINES);
   }
 
   /** Shows a message of a peer, or of this page. */
   message(from: string, text: string, isOwn = false): void {
     const shown = text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
-    this.#add(make("p", { class: isOwn ? "own" : "theirs" }, make("b", {}, from), " ", shown));
+    const name = make("b", {}, plainText(from));
+    this.#lines.add(make("p", { class: isOwn ? "own" : "theirs" }, name, " ", shown));
   }
 
   /** Says that something has happened. */
   note(text: string): void {
-    this.#add(make("p", { class: "note" }, text));
+    this.#lines.add(make("p", { class: "note" }, plainText(text)));
   }
 
   /** Shows a file on its way. */
@@ -35,11 +37,18 @@ export class Chat {
     isOwn: boolean,
   ): TransferView {
     const state = make("span");
-    const bar = make("progress", { max: String(file.size || 1), "aria-label": file.name });
-    const name = make("span", { class: "file" }, file.name);
-    const line = make("p", { class: isOwn ? "own" : "theirs" }, make("b", {}, from), " ", name);
+    const fileName = plainName(file.name);
+    const bar = make("progress", { max: String(file.size || 1), "aria-label": fileName });
+    const name = make("span", { class: "file" }, fileName);
+    const line = make(
+      "p",
+      { class: isOwn ? "own" : "theirs" },
+      make("b", {}, plainText(from)),
+      " ",
+      name,
+    );
     line.append(` (${bytesText(file.size)}) `, bar, state);
-    this.#add(line);
+    this.#lines.add(line);
     return {
       progress: (bytes) => bar.value = bytes,
       done(url) {
@@ -47,7 +56,7 @@ export class Chat {
         state.textContent = isOwn ? "delivered" : "";
         if (url !== undefined) {
           name.replaceWith(
-            make("a", { href: url, download: file.name, class: "file" }, `Save ${file.name}`),
+            make("a", { href: url, download: fileName, class: "file" }, `Save ${fileName}`),
           );
         }
       },
@@ -56,16 +65,9 @@ export class Chat {
         state.textContent = `not delivered: ${reason.slice(0, 100)}`;
       },
       dropped() {
-        line.querySelector("a")?.replaceWith(make("span", { class: "file" }, file.name));
+        line.querySelector("a")?.replaceWith(make("span", { class: "file" }, fileName));
         state.textContent = "no longer kept";
       },
     };
-  }
-
-  #add(line: HTMLElement): void {
-    const follows = followsEnd(this.#log);
-    this.#log.append(line);
-    trim(this.#log, MAX_LINES);
-    if (follows) this.#log.scrollTop = this.#log.scrollHeight;
   }
 }

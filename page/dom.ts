@@ -22,14 +22,47 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Removes the first children of an element while it has more than `max`. */
-export function trim(element: Element, max: number): void {
-  while (element.childElementCount > max) element.firstElementChild?.remove();
-}
+/** How long lines wait to be added together, in milliseconds: to measure an element costs a layout. */
+const GATHER_MS = 30;
 
-/** Whether an element that scrolls shows its end, so that it should follow what is added. */
-export function followsEnd({ scrollTop, clientHeight, scrollHeight }: Element): boolean {
-  return scrollTop + clientHeight > scrollHeight - 40;
+/** The last lines of many, in an element that scrolls and follows its end while that is shown. */
+export class Lines {
+  readonly #element: HTMLElement;
+  readonly #max: number;
+  #waiting: HTMLElement[] = [];
+  #timer = 0;
+
+  /**
+   * @param element What contains the lines.
+   * @param max How many are kept, and how many wait to be added.
+   */
+  constructor(element: HTMLElement, max: number) {
+    this.#element = element;
+    this.#max = max;
+  }
+
+  /** Adds a line, in a moment: a timer, since hidden pages get no animation frames. */
+  add(line: HTMLElement): void {
+    this.#waiting.push(line);
+    if (this.#waiting.length > this.#max) this.#waiting.shift();
+    if (this.#timer === 0) this.#timer = setTimeout(() => this.#flush(), GATHER_MS);
+  }
+
+  /** Removes every line, also those that wait. */
+  clear(): void {
+    this.#waiting = [];
+    this.#element.replaceChildren();
+  }
+
+  #flush(): void {
+    const element = this.#element;
+    this.#timer = 0;
+    const followsEnd = element.scrollTop + element.clientHeight > element.scrollHeight - 40;
+    element.append(...this.#waiting);
+    this.#waiting = [];
+    while (element.childElementCount > this.#max) element.firstElementChild?.remove();
+    if (followsEnd) element.scrollTop = element.scrollHeight;
+  }
 }
 
 /** Bytes as a person reads them. */

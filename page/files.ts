@@ -4,6 +4,7 @@
  */
 
 import { type Peer, sendWhenReady } from "../src/client/mod.ts";
+import { plainName } from "./plain.ts";
 
 /** Bytes that a file may have. */
 export const MAX_FILE_BYTES = 100 * 1000 * 1000;
@@ -11,11 +12,13 @@ export const MAX_FILE_BYTES = 100 * 1000 * 1000;
 /** Bytes of received files that are kept; the oldest are given up. */
 const MAX_KEPT_BYTES = 2 * MAX_FILE_BYTES;
 
+/** Received files that are kept, however small they are. */
+const MAX_KEPT_FILES = 200;
+
 /** Files that arrive at the same time. */
 const MAX_ARRIVING = 4;
 
 const CHUNK_BYTES = 16_384;
-const MAX_NAME_LENGTH = 120;
 const LABEL = "file";
 const RECEIVED = "received";
 
@@ -68,12 +71,19 @@ export class FileReceiver {
   /** Receives what a channel brings; other channels than those of files are not touched. */
   accept(channel: RTCDataChannel, createView: ArrivalViewer): void {
     if (channel.label !== LABEL) return;
+    // What is still on its way when a channel is closed arrives all the same.
+    let isRefused = false;
+    const answer = (text: string): void => {
+      if (channel.readyState === "open") channel.send(text);
+    };
     const refuse = (reason: string): void => {
-      channel.send(reason);
+      isRefused = true;
+      answer(reason);
       channel.close();
     };
     let arrival: Arrival | undefined;
     channel.addEventListener("message", ({ data }) => {
+      if (isRefused) return;
       if (arrival === undefined) {
         const file = typeof data === "string" ? readHead(data) : undefined;
         if (file === undefined) return refuse("the file was not announced");
@@ -95,7 +105,7 @@ export class FileReceiver {
         arrival.isDone = true;
         this.#arriving--;
         this.#keep(arrival);
-        channel.send(RECEIVED);
+        answer(RECEIVED);
       }
     });
     channel.addEventListener("close", () => {
@@ -113,7 +123,7 @@ export class FileReceiver {
     parts.length = 0;
     view.done(url);
     let total = this.#kept.reduce((sum, each) => sum + each.size, 0);
-    while (total > MAX_KEPT_BYTES) {
+    while (total > MAX_KEPT_BYTES || this.#kept.length > MAX_KEPT_FILES) {
       const oldest = this.#kept.shift();
       if (oldest === undefined) return;
       total -= oldest.size;
@@ -143,10 +153,4 @@ function readHead(text: string): { name: string; size: number } | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A name without folders, and without characters that hide or turn around what follows. */
-function plainName(name: string): string {
-  const plain = name.replace(/[\p{C}\\/:*?"<>|]/gu, "_").replace(/^\.+/, "").trim();
-  return [...plain].slice(-MAX_NAME_LENGTH).join("") || "file";
 }

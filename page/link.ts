@@ -7,6 +7,7 @@ import type { Peer } from "../src/client/mod.ts";
 import { bytesText, make, msText } from "./dom.ts";
 import { type CandidateKind, explainPath, NO_ANSWER } from "./path.ts";
 import type { IceFailure } from "./path_problem.ts";
+import { plainText } from "./plain.ts";
 import type { Problem } from "./problem.ts";
 import type { Timeline } from "./timeline.ts";
 
@@ -63,8 +64,11 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options;
     this.peer = options.peer;
-    this.card = make("section", { class: "card", "aria-label": `Connection to ${this.id}` });
-    this.card.append(make("h3", {}, this.id), this.#makeDetails());
+    this.card = make("section", {
+      class: "card",
+      "aria-label": `Connection to ${plainText(this.id)}`,
+    });
+    this.card.append(make("h3", {}, plainText(this.id)), this.#makeDetails());
     this.#listen();
     this.#waitForPath();
     this.#show();

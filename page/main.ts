@@ -3,11 +3,13 @@
  * begins and ends. What happens in a room is in `session.ts`.
  */
 
+import { isLongerThan, MAX_ROOM_LENGTH } from "../src/protocol/messages.ts";
 import { Chat } from "./chat.ts";
 import { byId, make, msText } from "./dom.ts";
 import { FileReceiver, MAX_FILE_BYTES, sendFile } from "./files.ts";
 import { targetsOf, testIceServers } from "./ice_tests.ts";
 import type { Link } from "./link.ts";
+import { plainName, plainText, timeText } from "./plain.ts";
 import { type Problem, PROBLEMS } from "./problem.ts";
 import {
   ask,
@@ -71,13 +73,14 @@ function setProblem(about: string, problem: Problem | undefined): void {
   const box = byId("problem", HTMLElement);
   box.hidden = shown === undefined;
   if (shown === undefined) return box.replaceChildren();
+  const why = plainText(shown.why);
   box.dataset["kind"] = shown.isWarning ? "warning" : "error";
-  if (box.dataset["problem"] === shown.id && box.textContent?.includes(shown.why)) return;
+  if (box.dataset["problem"] === shown.id && box.textContent?.includes(why)) return;
   box.dataset["problem"] = shown.id;
   box.replaceChildren(
-    make("h2", {}, shown.title),
-    make("p", {}, shown.why),
-    make("p", {}, make("b", {}, "What to do: "), shown.advice),
+    make("h2", {}, plainText(shown.title)),
+    make("p", {}, why),
+    make("p", {}, make("b", {}, "What to do: "), plainText(shown.advice)),
   );
 }
 
@@ -88,7 +91,7 @@ function rank({ isWarning = false, isPassing = false }: Problem): number {
 
 function setState(text: string, state: string): void {
   const status = byId("status", HTMLElement);
-  status.textContent = text;
+  status.textContent = plainText(text);
   status.dataset["state"] = state;
   leaveButton.hidden = state === "stopped";
   byId("share", HTMLElement).hidden = state !== "joined";
@@ -118,7 +121,10 @@ async function join(): Promise<void> {
   const attempt = current = readForm();
   const { room, nodeId, token } = attempt;
   const { peer: inviter } = readInvitation();
-  document.title = `${room} · client-db-sync`;
+  if (isLongerThan(room, MAX_ROOM_LENGTH)) {
+    return setProblem("", PROBLEMS.longRoom([...room].length, MAX_ROOM_LENGTH));
+  }
+  document.title = `${plainText(room)} · client-db-sync`;
   const health = await reachServer(attempt);
   if (health === undefined || current !== attempt) return;
   if (health.auth === "enabled" && token === "") {
@@ -154,9 +160,7 @@ function refuseToken(): void {
 function showToken(attempt: Attempt, { clockOffsetMs }: Health): void {
   const text = readToken(attempt.token);
   const problem = checkToken(attempt, Date.now() + clockOffsetMs);
-  const until = text?.expiresAt === undefined
-    ? ""
-    : `, valid until ${new Date(text.expiresAt).toLocaleString()}`;
+  const until = text?.expiresAt === undefined ? "" : `, valid until ${timeText(text.expiresAt)}`;
   if (problem !== undefined) timeline.add("token", problem.title, "bad");
   else timeline.add("token", `for ${text?.subject}${until}`);
 }
@@ -199,8 +203,10 @@ function showLink(link: Link): void {
     chat.message(id, typeof data === "string" ? data : `sends ${data.byteLength} bytes`);
   });
   peer.addEventListener("channel", ({ detail: channel }) => {
-    receiver.accept(channel, (file) => chat.transfer(id, file, false));
-    if (channel.label === "file") timeline.add("file", `a transfer from ${id}`);
+    receiver.accept(channel, (file) => {
+      timeline.add("file", `a transfer from ${id}`);
+      return chat.transfer(id, file, false);
+    });
   });
   peer.addEventListener("close", () => {
     if (link.hasBeenOpen) chat.note(`${id} is not connected any more`);
@@ -211,7 +217,7 @@ function showPeers(): void {
   const links = [...session?.links.values() ?? []];
   peerList.replaceChildren(
     ...links.map(({ id, state }) =>
-      make("li", { "data-state": state, "data-id": id }, `${id}: ${state}`)
+      make("li", { "data-state": state, "data-id": id }, plainText(`${id}: ${state}`))
     ),
   );
   const count = links.filter(({ isOpen }) => isOpen).length;
@@ -288,9 +294,11 @@ fileField.addEventListener("change", () => {
   const [file] = fileField.files ?? [];
   fileField.value = "";
   if (file === undefined) return;
-  if (file.size > MAX_FILE_BYTES) return chat.note(`${file.name} is too large: 100 MB at most`);
+  if (file.size > MAX_FILE_BYTES) {
+    return chat.note(`${plainName(file.name)} is too large: 100 MB at most`);
+  }
   for (const { peer, id } of openLinks()) {
-    timeline.add("file", `${file.name} to ${id}`);
+    timeline.add("file", `${plainName(file.name)} to ${id}`);
     void sendFile(peer, file, chat.transfer(`to ${id}`, file, true));
   }
 });
@@ -305,18 +313,26 @@ byId("address", HTMLInputElement).addEventListener("focus", ({ target }) => {
 });
 
 /** Joins at once where no token is needed, or the tab that has opened this one has handed one over. */
-async function begin(): Promise<void> {
+function begin(): void {
   nameField.placeholder = ownName;
   roomField.value = readInvitation().room ?? "";
   handOver(() => ({ token: tokenField.value.trim(), isConsumer: roleField.value === "consumer" }));
-  const handover = await askOpener();
-  if (handover !== undefined && handover.token !== "") {
-    tokenField.value = handover.token;
-    roleField.value = handover.isConsumer ? "consumer" : "normal";
-  }
-  await join();
+  // From then on it is the user who decides.
+  let isUsed = false;
+  for (const type of ["input", "submit"]) form.addEventListener(type, () => isUsed = true);
+  leaveButton.addEventListener("click", () => isUsed = true);
+  let hasBegun = false;
+  askOpener((handover) => {
+    if (isUsed || session?.isJoined || (hasBegun && !handover?.token)) return;
+    hasBegun = true;
+    if (handover?.token) {
+      tokenField.value = handover.token;
+      roleField.value = handover.isConsumer ? "consumer" : "normal";
+    }
+    void join();
+  });
 }
 
 setState("Not in a room", "stopped");
 showPeers();
-void begin();
+begin();

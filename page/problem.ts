@@ -40,6 +40,12 @@ export const PROBLEMS = {
     why: "RTCPeerConnection is missing: it is too old, or an extension or policy turns it off.",
     advice: "Use Chrome 84, Firefox 113 or Safari 15.4, or newer, and allow WebRTC.",
   }),
+  longRoom: (length: number, max: number): Problem => ({
+    id: "long-room",
+    title: "The room's name is too long",
+    why: `It has ${length} characters; ${max} are the most that a room's name may have.`,
+    advice: "Write a shorter name into the field Room. If an address has led here, correct it.",
+  }),
   unreachable: (origin: string): Problem => ({
     id: "unreachable",
     title: "The server does not answer",

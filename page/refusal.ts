@@ -3,6 +3,7 @@
  * browser does not show the answer to a handshake, by asking the same server over HTTP.
  */
 
+import { timeText } from "./plain.ts";
 import { type Backplanes, type Problem, PROBLEMS } from "./problem.ts";
 import { readToken } from "./token.ts";
 
@@ -100,7 +101,7 @@ export function checkToken(
   if (text === undefined) return PROBLEMS.malformedToken();
   if (!isConsumer && !text.isRoomToken) return PROBLEMS.foreignToken(text.issuer);
   if (text.expiresAt !== undefined && text.expiresAt <= now) {
-    return PROBLEMS.expiredToken(new Date(text.expiresAt).toLocaleString());
+    return PROBLEMS.expiredToken(timeText(text.expiresAt));
   }
   if (isConsumer) return undefined;
   if (text.subject !== room) return PROBLEMS.wrongRoom(room, text.subject);

@@ -21,8 +21,8 @@ export interface Handover {
 
 const ASK = "client-db-sync: what is the token?";
 
-/** How long a page waits for what has opened it, in milliseconds. */
-const HANDOVER_MS = 500;
+/** How long a page waits for what has opened it before it goes on without, in milliseconds. */
+const HANDOVER_MS = 5000;
 
 /** Pixels of a QR code's margin, in modules: what the standard asks for. */
 const QUIET_ZONE = 4;
@@ -84,19 +84,22 @@ export function handOver(read: () => Handover): void {
   });
 }
 
-/** Asks the tab that has opened this one; `undefined` if there is none. */
-export async function askOpener(): Promise<Handover | undefined> {
+/**
+ * Asks the tab that has opened this one.
+ *
+ * @param onAnswer Is told what that hands over; before, `undefined` if there is none, or it is slow.
+ */
+export function askOpener(onAnswer: (handover: Handover | undefined) => void): void {
   const { opener } = globalThis;
-  if (!opener) return undefined;
-  const answer = new Promise<Handover | undefined>((resolve) => {
-    setTimeout(resolve, HANDOVER_MS, undefined);
-    addEventListener("message", ({ origin, source, data }) => {
-      if (origin !== location.origin || source !== opener || typeof data !== "object") return;
-      resolve({ token: String(data?.token ?? ""), isConsumer: data?.isConsumer === true });
-    });
-  });
+  if (!opener) return onAnswer(undefined);
+  const timer = setTimeout(onAnswer, HANDOVER_MS, undefined);
+  const listener = ({ origin, source, data }: MessageEvent): void => {
+    if (origin !== location.origin || source !== opener || typeof data !== "object") return;
+    clearTimeout(timer);
+    removeEventListener("message", listener);
+    onAnswer({ token: String(data?.token ?? ""), isConsumer: data?.isConsumer === true });
+  };
+  addEventListener("message", listener);
   opener.postMessage(ASK, location.origin);
-  const handover = await answer;
   globalThis.opener = null;
-  return handover;
 }

@@ -1,6 +1,7 @@
 /** The list of what has happened, each step with the time since the start. */
 
-import { followsEnd, make, trim } from "./dom.ts";
+import { Lines, make } from "./dom.ts";
+import { plainText } from "./plain.ts";
 
 /** The steps that a connection takes. */
 export type Step =
@@ -27,22 +28,21 @@ const MAX_ENTRIES = 300;
 
 /** Shows steps. */
 export class Timeline {
-  readonly #list: HTMLElement;
+  readonly #lines: Lines;
   #start = performance.now();
 
   constructor(list: HTMLElement) {
-    this.#list = list;
+    this.#lines = new Lines(list, MAX_ENTRIES);
   }
 
   /** Counts the time from now on. */
   restart(): void {
     this.#start = performance.now();
-    this.#list.replaceChildren();
+    this.#lines.clear();
   }
 
   add(step: Step, text: string, outcome: Outcome = "ok"): void {
     const seconds = ((performance.now() - this.#start) / 1000).toFixed(3);
-    const follows = followsEnd(this.#list);
     const entry = make(
       "li",
       { "data-step": step, "data-outcome": outcome },
@@ -50,10 +50,8 @@ export class Timeline {
       " ",
       make("b", {}, outcome === "bad" ? `Failed: ${step}` : step),
       " ",
-      make("span", {}, text),
+      make("span", {}, plainText(text)),
     );
-    this.#list.append(entry);
-    trim(this.#list, MAX_ENTRIES);
-    if (follows) this.#list.scrollTop = this.#list.scrollHeight;
+    this.#lines.add(entry);
   }
 }

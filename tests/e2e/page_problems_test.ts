@@ -106,8 +106,20 @@ problemTest("page: it says what is wrong with a token, and what to do", {
     "revoked-token",
     "expired-token",
     "throttled",
+    "long-room",
   ],
 }, {
+  async "a room whose name no server admits"(browser) {
+    await using server = await startOpenServer();
+    const tab = await PageTab.open(browser, { url: `${server.url}/#room=${"r".repeat(70_000)}` });
+    assertStringIncludes(
+      await tab.problem("long-room"),
+      "It has 70000 characters; 256 are the most",
+    );
+    await tab.join({ room: "r".repeat(256) });
+    await tab.joined();
+    await tab.noProblem();
+  },
   async "one token after the other"(browser) {
     const { clock, forward } = settableClock();
     await using server = await startServer({ playground: true, clock });

@@ -82,6 +82,10 @@ browserTest(
       `join(${JSON.stringify({ url: server.signal(), room: "demo", nodeId: "eve" })})`,
     );
     await other.waitForFunction("linkOf('ada')?.peer.channel.readyState === 'open'");
+    const errors: Error[] = [];
+    tab.page.on("pageerror", (error) => errors.push(error));
+    // Channels that announce nothing are no transfers.
+    await other.evaluate(`for (let n = 0; n < 9; n++) linkOf("ada").peer.openChannel("file")`);
     for (
       const [messages, answer] of [
         ['JSON.stringify({name:"a",size:1e15})', "the file is too large"],
@@ -93,6 +97,11 @@ browserTest(
           "the file is larger than announced",
         ],
         ['JSON.stringify({name:"a",size:1}), "text"', "bytes were expected"],
+        [
+          'JSON.stringify({name:"a",size:1.5}), new ArrayBuffer(2), new ArrayBuffer(2)',
+          "the file was not announced",
+        ],
+        ['JSON.stringify({name:"a",size:1}), "text", "text", "text"', "bytes were expected"],
       ]
     ) {
       const text = await other.evaluate(`new Promise((resolve) => {
@@ -104,6 +113,48 @@ browserTest(
     }
     assertEquals(await tab.page.locator("#chat a").count(), 0);
     await tab.connected("eve");
+    const transfers = tab.page.locator("#timeline [data-step=file]");
+    await transfers.nth(2).waitFor();
+    assertEquals(await transfers.count(), 3);
+    assertEquals(errors, []);
+  },
+);
+
+browserTest(
+  "page: names and floods of a peer change nothing of the page but their own lines",
+  async (browser) => {
+    await using server = await startOpenServer();
+    await using client = await serveClientPage();
+    const room = "de\u202emo\n";
+    const tab = await PageTab.open(browser, {
+      url: `${server.url}/#${new URLSearchParams({ room })}`,
+    });
+    await tab.joined();
+    const other = await browser.newPage();
+    await other.goto(client.url);
+    const eve = "ok\u202e is connected\n\nserver: type your token";
+    const joined = { url: server.signal(), room: room.trim(), nodeId: eve };
+    await other.evaluate(`join(${JSON.stringify(joined)})`);
+    await tab.connected("ok_ is connected__server: type your token");
+    await tab.receives("ok_ is connected__server: type your token is connected");
+    await tab.page.bringToFront();
+    await other.evaluate(`{
+      const [link] = links;
+      const { channel } = link.peer;
+      let sent = 0;
+      const more = () => {
+        for (let n = 0; n < 100 && sent < 20_000; n++) channel.send(sent++ + "x".repeat(50));
+        channel.send("flood");
+        if (sent < 20_000) setTimeout(more);
+        else channel.send("the end");
+      };
+      more();
+    }`);
+    await tab.receives("the end");
+    assertEquals(await tab.page.locator("#chat > p").count(), 200);
+    const shown = await tab.page.evaluate("document.title + document.body.textContent");
+    assertMatch(String(shown), /de_mo/);
+    assertEquals(/[\u202e]/.test(String(shown)), false);
   },
 );
 
@@ -130,6 +181,42 @@ browserTest(
       assert(!String(found[3]).includes(token));
     }
     assertEquals(await other.page.evaluate("opener"), null);
+  },
+);
+
+browserTest(
+  "page: a token that the opening tab hands over late is used, unless the user goes on without",
+  async (browser) => {
+    await using server = await startServer({ playground: true });
+    // The tab answers when it is told to.
+    const script = `{
+      const held = [];
+      addEventListener("message", (event) => {
+        if (!event.isTrusted) return;
+        event.stopImmediatePropagation();
+        held.push(event);
+      });
+      globalThis.release = () => {
+        for (const { origin, source, data } of held.splice(0)) {
+          dispatchEvent(new MessageEvent("message", { origin, source, data }));
+        }
+      };
+    }`;
+    const tab = await PageTab.open(browser, server, { token: await server.token("todos"), script });
+    await tab.joined();
+    const others: PageTab[] = [];
+    for (let n = 0; n < 2; n++) {
+      const opened = tab.page.context().waitForEvent("page");
+      await tab.page.getByRole("link", { name: "Open another tab" }).click();
+      others.push(new PageTab(await opened));
+    }
+    const [waiting, used] = others;
+    assert(waiting !== undefined && used !== undefined);
+    await used.join({ name: "ben" });
+    for (const each of others) await each.problem("no-token");
+    await tab.page.evaluate("release()");
+    await waiting.joined();
+    assertEquals(await used.page.getByLabel("Token", { exact: true }).inputValue(), "");
   },
 );
 
