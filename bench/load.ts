@@ -43,7 +43,8 @@ async function main(args: string[]): Promise<number> {
     stopAll();
   }
   await show(options, results, ["deno task bench:load", ...args].join(" "));
-  return results.isValid ? 0 : 1;
+  const isGood = options.isQuick ? results.failures.length === 0 : results.isValid;
+  return isGood ? 0 : 1;
 }
 
 function read(args: string[]): Options | "help" | undefined {
@@ -92,7 +93,7 @@ async function runAll(
   }
 }
 
-/** Repeats a run in which the generator was what limited; the last one counts in any case. */
+/** Repeats a run in which the generator was what limited, unless that does not matter; the last counts. */
 async function runValid(
   name: string,
   test: Test,
@@ -102,7 +103,7 @@ async function runValid(
 ): Promise<Report> {
   for (let repeats = 0;; repeats++) {
     const report = await runOne(test, server, isQuick);
-    if (report.limit === undefined || repeats === MAX_REPEATS) return report;
+    if (isQuick || report.limit === undefined || repeats === MAX_REPEATS) return report;
     results.reject(name, server, report.limit);
     console.error(`${name}, ${serverOf(server).title}: ${report.limit}; once more`);
   }

@@ -14,8 +14,9 @@ export const HELP = `Compares this server with its peers and with bare baselines
   --json          prints every sample as JSON instead of the table
   --out FILE      writes the tables to FILE, too, with date, machine, versions and command: between
                   its two lines "measured", the rest of FILE stays as it is
-Runs in which the generator was late or busy are repeated, twice at most. Exits with 0 if every run is
-valid then and no message was lost; else with 1, and FILE.not-valid.md is written instead of FILE.`;
+Runs in which the generator was late or busy are repeated, twice at most, but for --quick. Exits with 0
+if every run is valid then and no message was lost; else with 1, and FILE.not-valid.md is written
+instead of FILE.`;
 
 const MAX_ROUNDS = 99;
 

@@ -17,7 +17,7 @@ const MAX_LINES = 20;
 
 const document = await Deno.readTextFile(`${ROOT}docs/protocol.md`);
 const [, section = ""] = document.split("\n## A minimal client\n");
-const [client = "", usage = ""] = [...section.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(
+const [client = "", usage = ""] = [...section.matchAll(/^```js(?: ignore)?\n([\s\S]*?)^```/gm)].map(
   ([, code = ""]) => code,
 );
 
