@@ -105,11 +105,11 @@ export function createRedisBackplane(options: RedisBackplaneOptions): Backplane 
  */
 export function createRedisBackplanes(options: RedisBackplaneOptions): readonly Backplane[] {
   checkOptionNames(options, Object.keys(NAMES));
-  const { clock = systemClock } = options;
+  const { prefix = DEFAULTS.redisPrefix, clock = systemClock } = options;
   const url = readRedisUrl(options.url);
-  const prefix = checkRedisPrefix(options.prefix ?? DEFAULTS.redisPrefix);
+  checkRedisPrefix(prefix);
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
-  return redisShards(url, clock).map(({ endpoint, tag }) => {
-    return new RedisBackplane({ endpoint, keys: new RedisKeys(prefix, { tag }), clock });
-  });
+  return redisShards(url, clock).map(({ endpoint, tag }) =>
+    new RedisBackplane({ endpoint, keys: new RedisKeys(prefix, { tag }), clock })
+  );
 }

@@ -13,6 +13,7 @@ Deno.test("createRedisBackplane() refuses options that it cannot use, and names 
     [{ url, prefx: "x" }, "is prefix meant?"],
     [{ url, prefix: "" }, "prefix"],
     [{ url, prefix: 5 }, "prefix"],
+    [{ url, prefix: null }, "prefix"],
     [{ url, prefix: "a\nb" }, "prefix"],
     [{ url, prefix: "a{b" }, "braces"],
     [{ url, prefix: "a}b" }, "braces"],
