@@ -15,7 +15,11 @@ const NOWHERE = "http://127.0.0.1:9";
 
 const SCRAPE_MS = 1000;
 
-function withAuth(about: string, env: Record<string, string> | (() => Record<string, string>)) {
+/** This server with authentication, and with these settings. */
+export function withAuth(
+  about: string,
+  env: Record<string, string> | (() => Record<string, string>),
+): Server {
   return {
     title: about,
     about,
@@ -28,7 +32,7 @@ function withAuth(about: string, env: Record<string, string> | (() => Record<str
         ADMIN_SECRET,
         ...typeof env === "function" ? env() : env,
       }),
-  } as const satisfies Server;
+  };
 }
 
 function mounted(feature: string) {

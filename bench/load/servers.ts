@@ -1,23 +1,12 @@
 /** The servers that are compared: what each is, how it is started, and which protocol it speaks. */
 
-import { FEATURE_SERVERS } from "./features.ts";
+import { FEATURE_SERVERS, withAuth } from "./features.ts";
 import { VERSIONS } from "./packages.ts";
-import { ADMIN_SECRET, baseline, BASELINES, KEYS, onNode, ours, type Server } from "./commands.ts";
+import { baseline, BASELINES, onNode, ours, type Server } from "./commands.ts";
 
 /** Every server, by the name by which `--servers` knows it. */
 export const SERVERS = {
-  auth: {
-    title: "this server",
-    about: "deno task start",
-    protocol: "client-db",
-    hasTokens: true,
-    health: "/health",
-    command: (port) =>
-      ours(port, {
-        PRIVATE_KEY_JWK: KEYS.privateKeyJwk,
-        ADMIN_SECRET,
-      }),
-  },
+  auth: { ...withAuth("deno task start", {}), title: "this server" },
   open: {
     title: "without auth",
     about: "deno task start with AUTH_DISABLED=true",
