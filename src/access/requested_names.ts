@@ -1,4 +1,7 @@
-/** The room and the name that a client asks for in the query of its URL. Whether it gets them is decided elsewhere. */
+/**
+ * The room and the name that a client asks for in the query of its URL. Whether it gets them is decided
+ * elsewhere.
+ */
 
 import { isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../protocol/messages.ts";
 

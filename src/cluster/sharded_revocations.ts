@@ -42,11 +42,6 @@ export class ShardedRevocations {
     if (this.#keeper !== undefined) sync.keepIn(this.#keeper);
   }
 
-  /** Whether this instance knows what every backplane had when it began to work. */
-  get isRead(): boolean {
-    return this.#syncs.every(({ isRead }) => isRead);
-  }
-
   /**
    * What a client with a room token has to wait for while this instance starts: until every backplane
    * was read, within a bound, since one of them may have lost what the others have. `undefined` from

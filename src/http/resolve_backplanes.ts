@@ -2,24 +2,12 @@
 
 import type { Backplane } from "../cluster/backplane.ts";
 import { checkMethods } from "../runtime/option_checks.ts";
-import type { SignalingHandlerOptions } from "./handler_options.ts";
 
 /** What every backplane needs; one of the host may lack the others, of which it then does nothing. */
 const METHODS = [
   ...["start", "join", "update", "leave", "send", "reportUndeliverable", "audit", "authFailed"],
   "close",
 ];
-
-/**
- * The backplanes that are given; none when absent.
- *
- * @throws {TypeError} One is not usable or is there twice, or the list is empty.
- */
-export function resolveBackplanes(
-  given: SignalingHandlerOptions["backplane"],
-): readonly Backplane[] {
-  return given === undefined ? [] : checkBackplanes(given);
-}
 
 /**
  * One backplane or a list of them, as a list.

@@ -18,7 +18,7 @@ import { checkMethods, checkOptionNames, checkTexts } from "../runtime/option_ch
 import { limitErrors } from "../runtime/limited_logger.ts";
 import { type Logger, neverThrowing, silentLogger } from "../runtime/logger.ts";
 import type { SignalingHandlerOptions } from "./handler_options.ts";
-import { resolveBackplanes } from "./resolve_backplanes.ts";
+import { checkBackplanes } from "./resolve_backplanes.ts";
 import { HANDLER_OPTIONS, SHARED_OPTIONS } from "./option_names.ts";
 
 /** The options of a handler, checked and complete. */
@@ -104,7 +104,7 @@ export function resolveOptions(options: SignalingHandlerOptions): ResolvedOption
     isAllowedOrigin: createOriginCheck(options.allowedOrigins),
     trustedProxies,
     ice: resolveIce(options, authEnabled),
-    backplanes: resolveBackplanes(options.backplane),
+    backplanes: options.backplane === undefined ? [] : checkBackplanes(options.backplane),
   };
 }
 

@@ -1,4 +1,7 @@
-/** How requests of clients are refused with an HTTP answer: every status and message. When, is decided elsewhere. */
+/**
+ * How requests of clients are refused with an HTTP answer: every status and message. When, is decided
+ * elsewhere.
+ */
 
 import type { UpgradeResult } from "../metrics/metrics.ts";
 import type { ExceededLimit } from "../sessions/connections.ts";
@@ -98,7 +101,7 @@ export function checkHandshake({ method, headers }: Request): HttpRefusal | unde
   };
 }
 
-/** The answer: a 401 says how to authenticate, and where a limit is the reason, it says when to come back. */
+/** The answer: a 401 says how to authenticate, and one because of a limit when to come back. */
 export function toResponse({ status, message, headers }: HttpRefusal): Response {
   const isTemporary = status === TooManyRequests || status === ServiceUnavailable;
   return errorResponse(status, message, {
