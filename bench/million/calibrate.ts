@@ -36,7 +36,7 @@ export const FULL: Effort = {
   relayMs: 4000,
   idlePeers: 2000,
   idleMs: 30_000,
-  redis: { publishes: 40_000, rooms: 400, revocations: 20_000 },
+  redis: { idleMs: 5000, publishes: 40_000, rooms: 400, revocations: 20_000 },
 };
 
 /** Enough to see that it works. */
@@ -45,7 +45,7 @@ export const QUICK: Effort = {
   relayMs: 50,
   idlePeers: 20,
   idleMs: 200,
-  redis: { publishes: 400, rooms: 50, revocations: 200 },
+  redis: { idleMs: 200, publishes: 400, rooms: 50, revocations: 200 },
 };
 
 /** In a second: all have left before the server sends lists to those that have made no offer. */
@@ -132,7 +132,6 @@ class Bench {
       .map((spent = 0) => spent / seconds);
     const backplaneSecond = connected - second;
     this.#idleUse = new Map([[a, connected], [b, connected], [alone, second]]);
-    const redisEmptyKb = this.#redisKb();
     const idle = await this.#idle(backplaneSecond, memory);
 
     const withRedis = await this.#joins(a, b, 1);
@@ -143,7 +142,7 @@ class Bench {
     const endKb = (residentKb(a.pid) + residentKb(b.pid)) / 2;
     const peersKb = this.#effort.idlePeers * (idle.peerKb + idle.remotePeerKb);
     return {
-      ...{ second, backplaneSecond, ...idle, ...revocations, redisEmptyKb },
+      ...{ second, backplaneSecond, ...idle, ...revocations },
       redisMessage: across.redis,
       ...{ join: withRedis.join.work, joinWake: withRedis.join.wake },
       claim: withRedis.join.work - without.join.work,
@@ -392,15 +391,6 @@ class Bench {
       this.traffic.until(() => isStored, "revocations to be stored");
     }
     connection.close();
-  }
-
-  /** What Redis uses for two instances without peers. */
-  #redisKb(): number {
-    const { redis } = this.#fleet;
-    const connection = new RespConnection(this.traffic.sockets, Number(new URL(redis).port));
-    const [, bytes] = /used_memory:(\d+)/.exec(connection.ask("INFO", "memory")) ?? [];
-    connection.close();
-    return Number(bytes) / 1024;
   }
 
   #room(): string {

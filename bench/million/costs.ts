@@ -35,7 +35,8 @@ export const COST_NAMES = {
   remotePeerKb: "instance: memory of a peer of another instance, KB",
   trafficKb: "instance: memory that traffic adds, KB",
   revocationKb: "instance: memory of a revocation, KB",
-  redisWake: "Redis: being woken",
+  redisSecond: "Redis: each second",
+  redisWake: "Redis: a command that finds it asleep, in addition",
   redisMessage: "Redis: a message between instances, asleep, six at a time",
   redisPublish: "Redis: the same from many instances at once",
   redisPipelined: "Redis: the same if many come in one packet",
@@ -49,9 +50,10 @@ export const COST_NAMES = {
   redisAuditPeer: "Redis: a peer of such a room",
   redisReapRoom: "Redis: removing a dead instance from a room",
   redisRevocation: "Redis: a revocation that is read",
-  redisEmptyKb: "Redis: memory with two instances and no peer, KB",
+  redisEmptyKb: "Redis: memory that stays when all have left, KB",
   redisConnectionKb: "Redis: memory of a connection, KB",
-  redisRoomKb: "Redis: memory of a room on one instance, KB",
+  redisRoomKb: "Redis: memory of a room, KB",
+  redisPartKb: "Redis: memory of an instance in a room, KB",
   redisPeerKb: "Redis: memory of a peer, KB",
 } as const;
 

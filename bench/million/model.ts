@@ -234,7 +234,8 @@ function redisUse(
   const rooms = roomsOnOne(deployment, behaviour);
   const auditedRooms = instances * rates.auditUnits * rooms / (rooms + peers / instances);
   const audits = instances * 1000 / AUDIT_MS;
-  const work = published * costs.redisPublish + joins * (costs.redisJoin + costs.redisEvent) +
+  const work = costs.redisSecond + published * costs.redisPublish +
+    joins * (costs.redisJoin + costs.redisEvent) +
     leaves * costs.redisLeave + rates.events * share * costs.redisEvent +
     heartbeats * (costs.redisHeartbeat + instances * costs.redisName) +
     auditedRooms * (costs.redisAuditRoom + peersPerRoom * costs.redisAuditPeer);
@@ -248,9 +249,9 @@ function redisUse(
   return {
     cpu: utilization(work * MICROSECONDS, wakes * MICROSECONDS),
     atMost: (work - saved) * MICROSECONDS,
-    memoryMb: (costs.redisEmptyKb + 2 * (instances - 2) * costs.redisConnectionKb +
-      peers / shards * costs.redisPeerKb +
-      rooms * share * costs.redisRoomKb) / 1024,
+    memoryMb: (costs.redisEmptyKb + 2 * instances * costs.redisConnectionKb +
+      peers / shards * costs.redisPeerKb + peers / peersPerRoom / shards * costs.redisRoomKb +
+      rooms * share * costs.redisPartKb) / 1024,
     connections: 2 * instances,
     megabits: bytes * 8 / 1e6,
     commands,

@@ -32,8 +32,15 @@ const NO_LIMITS = {
   maxConsumersPerIdentity: Infinity,
 };
 
+/** Redis keeps the last writes for replicas (`repl-backlog-size`), also without any. */
+const BACKLOG_KB = 1061;
+/** Long enough between two commands for Redis to sleep, and for the caches of the CPU to forget it. */
+const PACED_MS = 4;
+
 /** How much is sent: the fewer, the noisier. */
 export interface RedisEffort {
+  /** How long it is watched without a connection. */
+  readonly idleMs: number;
   readonly publishes: number;
   readonly rooms: number;
   readonly revocations: number;
@@ -42,18 +49,28 @@ export interface RedisEffort {
 /** The costs that are measured without an instance. */
 export type RedisCosts = Omit<
   Pick<Costs, Extract<keyof Costs, `redis${string}`>>,
-  "redisMessage" | "redisEmptyKb"
+  "redisMessage"
 >;
 
 /** Measures a Redis of its own. */
 export async function measureRedis(effort: RedisEffort): Promise<RedisCosts> {
   await using redis = await startRedis();
+  const idle = measureCpu([redis.pid]);
+  await new Promise((resolve) => setTimeout(resolve, effort.idleMs));
+  const [idleUs = NaN] = idle();
   const load = new RedisLoad(Number(new URL(redis.url).port), redis.pid);
   try {
-    return load.measure(effort);
+    return { redisSecond: idleUs * 1000 / effort.idleMs, ...load.measure(effort) };
   } finally {
     load.close();
   }
+}
+
+/** What Redis uses, in KB. */
+interface RedisMemory {
+  readonly usedKb: number;
+  /** The same without its clients, and without the writes that it keeps for replicas. */
+  readonly dataKb: number;
 }
 
 class RedisLoad {
@@ -64,13 +81,13 @@ class RedisLoad {
   readonly #senders: readonly RespConnection[];
   readonly #receivers: readonly RespConnection[];
   readonly #hashes = new Map<string, string>();
-  readonly #emptyKb: number;
+  readonly #unusedKb: number;
 
   constructor(port: number, pid: number) {
     this.#pid = pid;
     const connect = () => new RespConnection(this.#sockets, port);
     this.#control = connect();
-    this.#emptyKb = this.#memoryKb();
+    this.#unusedKb = this.#memory().usedKb;
     this.#senders = Array.from({ length: INSTANCES }, connect);
     this.#receivers = Array.from({ length: INSTANCES }, connect);
     this.#receivers.forEach((receiver, n) =>
@@ -84,29 +101,37 @@ class RedisLoad {
     }
   }
 
-  measure({ publishes, rooms, revocations }: RedisEffort): RedisCosts {
-    const redisConnectionKb = (this.#memoryKb() - this.#emptyKb) / (2 * INSTANCES);
+  measure({ publishes, rooms, revocations }: RedisEffort): Omit<RedisCosts, "redisSecond"> {
+    const redisConnectionKb = (this.#memory().usedKb - this.#unusedKb) / (2 * INSTANCES);
     for (let n = 0; n < INSTANCES; n++) this.#run(this.#heartbeat(n, true));
 
     const publish = (n: number) => this.#publish(n);
     const published = this.#alternating({
       busy: () => this.#busy(publishes / PARTS, publish),
-      paced: () => this.#paced(publishes / PARTS / 10, publish),
       pipelined: () => this.#busy(publishes / PARTS, publish, 2, PIPELINE),
     });
 
+    let id = 0;
+    const scripts = this.#alternating({
+      busy: () => this.#busy(rooms, (n) => this.#join("busy", n, id++, 0)),
+      paced: () => this.#paced(rooms / PARTS, (n) => this.#join("paced", n, id++, 0)),
+    });
+
     const joins = rooms * PER_ROOM;
-    const before = this.#memoryKb();
+    const before = this.#memory().dataKb;
     const joinSame = this.#busy(joins, (n) => this.#join("same", n % rooms, n, 0));
-    const withPeers = this.#memoryKb();
+    const withPeers = this.#memory().dataKb;
     const joinSpread = this.#busy(joins, (n) => this.#join("spread", n % rooms, n, n / rooms));
+    const withSpread = this.#memory().dataKb;
     this.#busy(joins, (n) => this.#call(this.#joinCall(roomName("alone", n), n, 1)));
-    const withRooms = this.#memoryKb();
+    const withAlone = this.#memory().dataKb;
     const again = this.#busy(joins, (n) => this.#join("same", n % rooms, n, 1));
     // The peers of a room: 1 event each if all are on one instance, else 1, 2 … for each in turn.
     const redisEvent = (joinSpread - joinSame) / ((PER_ROOM - 1) / 2);
-    const redisPeerKb = (withPeers - before) / joins;
-    const redisRoomKb = (withRooms - withPeers) / joins - 2 * redisPeerKb;
+    const [sameKb, spreadKb] = [(withPeers - before) / rooms, (withSpread - withPeers) / rooms];
+    const aloneKb = (withAlone - withSpread) / joins;
+    const redisPeerKb = (sameKb - aloneKb) / (PER_ROOM - 1);
+    const redisPartKb = (spreadKb - sameKb) / (PER_ROOM - 1);
 
     const audited = this.#alternating({
       many: () => this.#audit(rooms, (n) => this.#call(this.#auditCall("spread", rooms, n))),
@@ -125,8 +150,11 @@ class RedisLoad {
     const [reaped = NaN] = reaping();
     const leaveSame = this.#busy(joins, (n) => this.#leave("same", n % rooms, n, 1));
 
+    const redisRevocation = this.#revocations(revocations);
+    this.#control.ask("FLUSHALL");
+
     return {
-      redisWake: published.paced - published.busy,
+      redisWake: scripts.paced - scripts.busy,
       redisPublish: published.busy,
       redisPipelined: published.pipelined,
       redisJoin: joinSame - redisEvent,
@@ -138,9 +166,11 @@ class RedisLoad {
       redisAuditRoom: audited.one - redisAuditPeer,
       redisAuditPeer,
       redisReapRoom: reaped / rooms,
-      redisRevocation: this.#revocations(revocations),
+      redisRevocation,
+      redisEmptyKb: this.#memory().dataKb + BACKLOG_KB,
       redisConnectionKb,
-      redisRoomKb,
+      redisRoomKb: aloneKb - redisPeerKb - redisPartKb,
+      redisPartKb,
       redisPeerKb,
     };
   }
@@ -193,7 +223,7 @@ class RedisLoad {
     for (let n = 0; n < count; n++) {
       this.#senders[n % INSTANCES]?.send(command(n));
       while (replied <= n) this.#sockets.poll(100);
-      this.#sockets.poll(1);
+      this.#sockets.poll(PACED_MS);
     }
     const [spent = NaN] = cpu();
     return spent / count;
@@ -217,9 +247,11 @@ class RedisLoad {
     return hash;
   }
 
-  #memoryKb(): number {
-    const [, bytes] = /used_memory:(\d+)/.exec(this.#control.ask("INFO", "memory")) ?? [];
-    return Number(bytes) / 1024;
+  #memory(): RedisMemory {
+    const text = this.#control.ask("INFO", "memory");
+    const kb = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(text)?.[1]) / 1024;
+    const usedKb = kb("used_memory");
+    return { usedKb, dataKb: usedKb - kb("mem_clients_normal") - kb("mem_replication_backlog") };
   }
 
   #publish(n: number): Uint8Array<ArrayBuffer> {
