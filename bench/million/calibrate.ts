@@ -55,6 +55,8 @@ const PACED_MESSAGES = 600;
 const PER_ROOM = 10;
 const PAIRS = 50;
 const AT_ONCE = 64;
+/** V8 collects all garbage some 8 s after much has been done. */
+const COLLECT_MS = 10_000;
 const FAST_LISTS_SECONDS = 10;
 
 /** Work and waking of one operation, in microseconds. */
@@ -132,7 +134,7 @@ class Bench {
       .map((spent = 0) => spent / seconds);
     const backplaneSecond = connected - second;
     this.#idleUse = new Map([[a, connected], [b, connected], [alone, second]]);
-    const idle = await this.#idle(backplaneSecond, memory);
+    const idle = await this.#idle({ second, backplaneSecond, memory });
 
     const withRedis = await this.#joins(a, b, 1);
     const without = await this.#joins(alone, undefined, 1);
@@ -311,12 +313,15 @@ class Bench {
 
   /** Peers that do nothing: those of `a` get lists and are listed, those of `b` are alone in lists. */
   async #idle(
-    backplaneSecond: number,
-    memory: readonly number[],
+    { second, backplaneSecond, memory }: {
+      second: number;
+      backplaneSecond: number;
+      memory: readonly number[];
+    },
   ): Promise<
     Pick<
       Costs,
-      "peerSecond" | "auditUnit" | "list" | "emptyKb" | "peerKb" | "remotePeerKb"
+      "collectPeer" | "peerSecond" | "auditUnit" | "list" | "emptyKb" | "peerKb" | "remotePeerKb"
     >
   > {
     const { a, b, alone } = this.#fleet;
@@ -339,13 +344,17 @@ class Bench {
     }
     traffic.wait(Math.min(3000, idleMs)); // Until what is left of the joins has been done.
     const grown = all.map(({ pid }, n) => residentKb(pid) - (memory[n] ?? 0));
+    const collectMs = Math.min(COLLECT_MS, idleMs);
+    const collecting = this.#spent(all, () => traffic.wait(collectMs));
     const spent = this.#spent(all, () => traffic.wait(idleMs));
     traffic.leaveAll(pairs.flat());
     const [ofA = 0, ofB = 0, ofAlone = 0] = spent.map((us) => us * 1000 / idleMs);
+    const collected = collecting.map((us, n) => us - (spent[n] ?? 0) * collectMs / idleMs);
     const listsPerSecond = idlePeers / FAST_LISTS_SECONDS;
     const [kbA = 0, kbB = 0, kbAlone = 0] = grown.map((kb) => kb / idlePeers);
     return {
-      peerSecond: ofAlone / idlePeers,
+      collectPeer: rangeOf(collected).mid / idlePeers,
+      peerSecond: (ofAlone - second) / idlePeers,
       auditUnit: (ofB - ofAlone - backplaneSecond) / (MIN_PART * 1000 / AUDIT_MS),
       list: (ofA - ofB) / listsPerSecond,
       emptyKb: rangeOf(memory.slice(0, 2)).mid,

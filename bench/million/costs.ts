@@ -14,6 +14,7 @@ export const COST_NAMES = {
   second: "instance: each second",
   backplaneSecond: "instance: each second, for each Redis, without peers",
   peerSecond: "instance: each second of an idle peer (pings)",
+  collectPeer: "instance: for each peer, when V8 collects garbage after many have come",
   auditUnit: "instance: a room or an own peer in an audit",
   list: "instance: a `peer-list` in turn",
   join: "instance: connecting with a new token, claiming the name, joining",

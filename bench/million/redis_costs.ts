@@ -133,10 +133,14 @@ class RedisLoad {
     const redisPeerKb = (sameKb - aloneKb) / (PER_ROOM - 1);
     const redisPartKb = (spreadKb - sameKb) / (PER_ROOM - 1);
 
-    const audited = this.#alternating({
-      many: () => this.#audit(rooms, (n) => this.#call(this.#auditCall("spread", rooms, n))),
-      one: () => this.#audit(rooms, (n) => this.#call(this.#auditCall("alone", rooms, n))),
-    });
+    // Audits are rare: each finds Redis asleep.
+    const redisWake = scripts.paced - scripts.busy;
+    const audit = (kind: string) => {
+      const call = (n: number) => this.#call(this.#auditCall(kind, rooms, n));
+      const each = this.#paced(Math.floor(rooms / ROOMS_IN_AUDIT), call);
+      return (each - redisWake) / ROOMS_IN_AUDIT;
+    };
+    const audited = this.#alternating({ many: () => audit("spread"), one: () => audit("alone") });
     const redisAuditPeer = (audited.many - audited.one) / (PER_ROOM - 1);
 
     const beats = rooms * 4;
@@ -154,7 +158,7 @@ class RedisLoad {
     this.#control.ask("FLUSHALL");
 
     return {
-      redisWake: scripts.paced - scripts.busy,
+      redisWake,
       redisPublish: published.busy,
       redisPipelined: published.pipelined,
       redisJoin: joinSame - redisEvent,
@@ -293,12 +297,6 @@ class RedisLoad {
   #leave(kind: string, room: number, n: number, instance: number): Uint8Array<ArrayBuffer> {
     const memberId = { instance: instanceName(instance), number: n };
     return this.#call(leaveCall(this.#keys, roomName(kind, room), peerId(n), memberId));
-  }
-
-  /** Microseconds for each room. */
-  #audit(rooms: number, call: (n: number) => Uint8Array<ArrayBuffer>): number {
-    const calls = Math.floor(rooms / ROOMS_IN_AUDIT);
-    return this.#busy(calls, call) / ROOMS_IN_AUDIT;
   }
 
   #auditCall(kind: string, rooms: number, n: number): ScriptCall {

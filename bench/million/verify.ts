@@ -107,7 +107,7 @@ export function predict(run: Run, costs: Costs): Figures {
     instanceMb: use.instance.memoryMb,
     redisMb: use.redis.memoryMb,
     killInstanceMs: after.instance.cpu * 1000 * seconds + storm.instanceMs +
-      lists * costs.list / 1000,
+      (lists * costs.list + (peers / 2 + clients) * costs.collectPeer) / 1000,
     killRedisMs: after.redis.cpu * 1000 * seconds + storm.redisMs + reapUs / 1000,
     allBackMs: storm.allBackMs,
     wholeMs: Math.max(ghostsMs(reapUs).mid, storm.allBackMs),
@@ -206,17 +206,29 @@ class Population {
     const lost = this.#present.filter(({ instance }) => instance !== other);
     const ghosts = Math.round(lost.length * GHOST_SHARE);
     let [allBackMs, wholeMs, waiting] = [NaN, NaN, lost.length - ghosts];
-    const due: { at: number; peer: Peer }[] = lost.slice(ghosts).map((peer) => ({
+    const due: { at: number; peer: Peer; attempt: number }[] = lost.slice(ghosts).map((peer) => ({
       at: COMEBACK.firstMs + this.#random.int(COMEBACK.jitterMs),
-      peer: this.traffic.comingBack(peer, other),
-    })).sort((one, two) => one.at - two.at);
+      peer,
+      attempt: 1,
+    }));
+    const inOrder = () => due.sort((one, two) => one.at - two.at);
+    inOrder();
     const instances = new RedisKeys(DEFAULTS.redisPrefix).instances;
     let askedAt = 0;
     const end = this.#run.afterKillMs;
     for (let now = 0; now < end; now = performance.now() - killedAt) {
-      while (due[0] !== undefined && due[0].at <= now) {
-        due.shift()?.peer.join((isIn) => {
-          if (isIn && --waiting === 0) allBackMs = performance.now() - killedAt;
+      for (let next = due[0]; next !== undefined && next.at <= now; next = due[0]) {
+        const { peer, attempt } = next;
+        due.shift();
+        this.traffic.comingBack(peer, other).join((isIn) => {
+          const joinedAt = performance.now() - killedAt;
+          if (isIn) {
+            if (--waiting === 0) allBackMs = joinedAt;
+            return;
+          }
+          const waitMs = Math.min(COMEBACK.firstMs * 2 ** attempt, COMEBACK.maxMs);
+          due.push({ at: joinedAt + waitMs, peer, attempt: attempt + 1 });
+          inOrder();
         });
       }
       if (Number.isNaN(wholeMs) && now > STALLED_MS && now - askedAt > 50) {
