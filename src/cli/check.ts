@@ -61,8 +61,7 @@ async function notesOfStart(config: Config): Promise<readonly string[]> {
     info: (message) => void notes.push(message),
     warn: (message) => void notes.push(message),
   };
-  const { backplane: _, ...options } = await serverOptions(config, logger);
-  const server = await createServer(options).catch((error) => {
+  const server = await createServer(serverOptions(config, logger)).catch((error) => {
     throw startFailure(error);
   });
   await server.close({ drainMs: 0 });

@@ -1,6 +1,6 @@
 /**
  * The `serve` command: runs the server by its configuration, says where it listens, and stops it on
- * signals.
+ * signals. What SIGHUP changes is in `reload.ts`.
  */
 
 import type { Config } from "../config/config.ts";
@@ -16,7 +16,8 @@ import type { Command, Given } from "./command.ts";
 import { readConfig, startFailure } from "./configuration.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { settingsHelp } from "./help.ts";
-import { serverOptions } from "./server_options.ts";
+import { type ReadSettings, Reloader } from "./reload.ts";
+import { redisBackplanesOf, serverOptions } from "./server_options.ts";
 import { print } from "./terminal.ts";
 
 /** Ctrl-C under `deno task` sends two signals, by the terminal and by the task: they count as one. */
@@ -32,6 +33,9 @@ export const SERVE: Command = {
   help: `  --port PORT        the port to listen on, instead of that of the settings
   --host ADDRESS     the address to listen on, instead of that of the settings
 
+SIGTERM and SIGINT stop it. SIGHUP reads the settings again and applies a changed REDIS_URL while all
+clients stay connected; other settings need a restart.
+
 ${settingsHelp()}`,
   values: ["--port", "--host"],
   run: serve,
@@ -45,8 +49,11 @@ const OPTIONS: Readonly<Record<string, Setting<unknown>>> = {
 
 /** Starts the server, which ends the process when it is stopped. */
 async function serve(given: Given): Promise<undefined> {
-  const environment = withOptions(await readEnvironment(), given);
-  const config = readConfig(environment);
+  const reloader = new Reloader();
+  // On Windows it means that the console is closed.
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", () => reloader.ask());
+  const settings = await readSettings(given);
+  const { config } = settings;
   // The address of the page comes first, before any advice.
   const lines = new HeldLines(print, hasPage(config));
   const logger = neverThrowing(createLogger({
@@ -55,35 +62,39 @@ async function serve(given: Given): Promise<undefined> {
     write: (line) => lines.write(line), // Throws on a full disk; the server goes on.
   }));
   try {
-    await start({
-      config,
-      given,
-      logger,
-      lines,
-      secretIsInFile: environment.fromFile.has("ADMIN_SECRET"),
-    });
+    await start({ settings, given, logger, lines, reloader });
   } finally {
     lines.release();
   }
 }
 
+/** Reads the settings, with the options of the command line. */
+async function readSettings(given: Given): Promise<ReadSettings> {
+  const environment = withOptions(await readEnvironment(), given);
+  return { environment, config: readConfig(environment) };
+}
+
 /** What a start needs. */
 interface Start {
-  readonly config: Config;
+  readonly settings: ReadSettings;
   readonly given: Given;
   readonly logger: Logger;
   readonly lines: HeldLines;
-  readonly secretIsInFile: boolean;
+  readonly reloader: Reloader;
 }
 
-async function start({ config, given, logger, lines, secretIsInFile }: Start): Promise<void> {
+async function start({ settings, given, logger, lines, reloader }: Start): Promise<void> {
+  const { environment, config } = settings;
   for (const warning of config.warnings) logger.warn(warning);
   const stop = (exitCode: number) => {
+    reloader.close();
     lines.release();
     return stopServer(server, config, logger, exitCode);
   };
+  const backplanes = await redisBackplanesOf(config);
   const server = await createServer({
-    ...await serverOptions(config, logger),
+    ...serverOptions(config, logger),
+    ...(backplanes.size > 0 && { backplane: [...backplanes.values()] }),
     onExhausted: () => stop(EXIT.exhausted),
   }).catch((error) => {
     throw startFailure(error);
@@ -94,7 +105,8 @@ async function start({ config, given, logger, lines, secretIsInFile }: Start): P
   });
   surviveUnexpectedErrors(logger);
   lines.release(() => announcePage(logger, config, address));
-  announce(logger, config, address, secretIsInFile);
+  announce(logger, config, address, environment.fromFile.has("ADMIN_SECRET"));
+  reloader.use({ server, backplanes, settings, logger, read: () => readSettings(given) });
 }
 
 /**
@@ -147,6 +159,10 @@ function stopOnSignals(stop: () => void): void {
   };
   const signals = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] : ["SIGINT", "SIGTERM"];
   for (const signal of signals as Deno.Signal[]) Deno.addSignalListener(signal, onSignal);
+  if (Deno.build.os === "windows" || !Deno.stdin.isTerminal()) return;
+  Deno.addSignalListener("SIGHUP", () => {
+    if (!Deno.stdin.isTerminal()) onSignal(); // The terminal was closed.
+  });
 }
 
 async function stopServer(

@@ -1,15 +1,18 @@
-/** The options of the server that a configuration stands for. */
+/** The options of the server that a configuration stands for, and its backplanes. */
 
 import type { Config } from "../config/config.ts";
+import type { RedisBackplanes } from "../cluster/redis/shards.ts";
 import { machineMemory } from "../config/environment.ts";
 import type { ServerOptions } from "../http/server.ts";
+import { systemClock } from "../runtime/clock.ts";
 import type { Logger } from "../runtime/logger.ts";
+import { readRedisUrl } from "../runtime/redis_url.ts";
 
 /** The part of the machine's memory that the process may use if `MAX_MEMORY_MB` is not set. */
 const MEMORY_SHARE = 0.8;
 
-/** The options of the server, with its backplane. */
-export async function serverOptions(config: Config, logger: Logger): Promise<ServerOptions> {
+/** The options of the server, without its backplane. */
+export function serverOptions(config: Config, logger: Logger): ServerOptions {
   const { auth, consumerAuth, allowedOrigins, maxTokenTtl, ice, internal } = config;
   const common = {
     logger,
@@ -29,7 +32,6 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
     iceTtl: ice.iceTtl,
     ...(ice.turn === undefined ? {} : { turn: ice.turn }),
     ...(maxTokenTtl === undefined ? {} : { maxTokenTtl }),
-    ...await backplaneOption(config),
   };
   const { adminSecret } = auth;
   if (!auth.enabled) return { ...common, adminSecret, authEnabled: false };
@@ -43,11 +45,11 @@ export async function serverOptions(config: Config, logger: Logger): Promise<Ser
   };
 }
 
-/** Loads the Redis client only if `REDIS_URL` is set. */
-async function backplaneOption({ redis }: Config): Promise<Pick<ServerOptions, "backplane">> {
-  if (redis === undefined) return {};
-  const { createRedisBackplanes } = await import("../cluster/redis/backplane.ts");
-  return { backplane: createRedisBackplanes(redis) };
+/** The backplanes of `REDIS_URL`; none if it is not set, and then the code for Redis is not loaded. */
+export async function redisBackplanesOf({ redis }: Config): Promise<RedisBackplanes> {
+  if (redis === undefined) return new Map();
+  const { redisBackplanes } = await import("../cluster/redis/shards.ts");
+  return redisBackplanes(readRedisUrl(redis.url), { prefix: redis.prefix, clock: systemClock });
 }
 
 /** Megabytes, or 0 for no limit. */

@@ -54,6 +54,7 @@ Deno.test({
 Deno.test("systemd: the unit fits the server's exit codes and limits, and lets V8 compile", () => {
   assert(!/^MemoryDenyWriteExecute/m.test(UNIT));
   assertEquals(valuesOf("Restart"), ["always"]);
+  assertEquals(valuesOf("ExecReload"), ["/bin/kill -HUP $MAINPID"]);
   assertEquals(valuesOf("RestartPreventExitStatus"), ["1 2"]);
   assert(Number(valuesOf("TimeoutStopSec")[0]) > DEFAULTS.drainSeconds + 2);
   assert(Number(valuesOf("LimitNOFILE")[0]) > DEFAULT_LIMITS.maxConnections);

@@ -24,9 +24,7 @@ import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { DEFAULTS } from "../../runtime/defaults.ts";
 import { checkMethods, checkOptionNames } from "../../runtime/option_checks.ts";
 import { checkRedisPrefix, readRedisUrl } from "../../runtime/redis_url.ts";
-import { RedisKeys } from "./keys.ts";
-import { RedisBackplane } from "./redis_backplane.ts";
-import { redisShards } from "./shards.ts";
+import { redisBackplanes } from "./shards.ts";
 
 /** Options of {@linkcode createRedisBackplane}. */
 export interface RedisBackplaneOptions {
@@ -109,7 +107,5 @@ export function createRedisBackplanes(options: RedisBackplaneOptions): readonly 
   const url = readRedisUrl(options.url);
   checkRedisPrefix(prefix);
   checkMethods("clock", clock, ["now", "elapsed", "setTimeout", "clearTimeout"]);
-  return redisShards(url, clock).map(({ endpoint, tag }) =>
-    new RedisBackplane({ endpoint, keys: new RedisKeys(prefix, { tag }), clock })
-  );
+  return [...redisBackplanes(url, { prefix, clock }).values()];
 }

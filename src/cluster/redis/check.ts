@@ -57,11 +57,7 @@ export async function checkRedis(
 ): Promise<readonly RedisCheck[]> {
   await import("@redis/client"); // Loading it is no time of the server's.
   const parsed = readRedisUrl(url);
-  const shards = redisShards(parsed, clock).map((place, index, all) => ({
-    which: numbered("shard", index, all.length),
-    kind: place.endpoint.kind,
-    run: () => tryShard(place, checkRedisPrefix(prefix), clock),
-  }));
+  const shards = attemptsToUse(parsed, prefix, clock).map(({ attempt }) => attempt);
   const attempts = [...attemptsToAsk(parsed, clock), ...shards];
   const results = await Promise.all(attempts.map((attempt) => outcomeOf(attempt, prefix)));
   // The shards of a cluster are many, and mean little by themselves while all work.
@@ -71,6 +67,40 @@ export async function checkRedis(
   const messages = results.slice(parsed.seeds.length).map(({ message }) => message);
   const shown = messages.find((message) => message.includes(". ")) ?? messages[0];
   return [...seeds, { kind: "works", which: `${parsed.shards} shards`, message: shown ?? "" }];
+}
+
+/**
+ * Tries the shards of this URL that another one has not, all at once. It never rejects, and ends within
+ * some seconds.
+ *
+ * @param isKnown Whether the other one has a shard, by its `id`.
+ * @returns What is wrong, for each that does not work.
+ */
+export async function problemsOfNewShards(
+  { url, prefix }: RedisTarget,
+  isKnown: (id: string) => boolean,
+  clock: Clock = systemClock,
+): Promise<readonly RedisCheck[]> {
+  await import("@redis/client");
+  const added = attemptsToUse(readRedisUrl(url), prefix, clock).filter(({ id }) => !isKnown(id));
+  const results = await Promise.all(added.map(({ attempt }) => outcomeOf(attempt, prefix)));
+  return results.filter(({ kind }) => kind === "fails");
+}
+
+/** Uses each shard as an instance does. */
+function attemptsToUse(
+  url: RedisUrl,
+  prefix: string,
+  clock: Clock,
+): readonly { readonly id: string; readonly attempt: Attempt }[] {
+  return redisShards(url, clock).map((place, index, all) => ({
+    id: place.id,
+    attempt: {
+      which: numbered("shard", index, all.length),
+      kind: place.endpoint.kind,
+      run: () => tryShard(place, checkRedisPrefix(prefix), clock),
+    },
+  }));
 }
 
 /** Asks the servers that tell where others are. */
