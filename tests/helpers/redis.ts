@@ -26,19 +26,28 @@ export interface RedisStart {
   readonly portOption?: "--port" | "--tls-port";
   /** A file by which it is a Sentinel. */
   readonly sentinelFile?: string;
+  /** Its address on loopback: 127.0.0.1 when absent. */
+  readonly host?: string;
+  /** Its port: a free one when absent. */
+  readonly port?: number;
 }
+
+/** Nothing is written to the current folder, also by a replica that receives its data. */
+const NO_FILES = [
+  ...["--save", "", "--repl-diskless-sync", "yes"],
+  ...["--repl-diskless-load", "swapdb"],
+];
 
 export async function startRedis(
   args: readonly string[] = [],
-  { portOption = "--port", sentinelFile }: RedisStart = {},
+  { portOption = "--port", sentinelFile, host = "127.0.0.1", port = freePort() }: RedisStart = {},
 ): Promise<TestRedis> {
-  const port = freePort();
   const plain = portOption === "--port" ? [] : ["--port", "0"];
-  const address = [portOption, String(port), "--bind", "127.0.0.1"];
+  const address = [portOption, String(port), "--bind", host];
   const options = sentinelFile === undefined
-    ? [...plain, ...address, "--save", "", ...args]
+    ? [...plain, ...address, ...NO_FILES, ...args]
     : [sentinelFile, ...address, "--sentinel"];
-  let child = await spawn(options, port);
+  let child = await spawn(options, host, port);
   const kill = async () => {
     try {
       child.kill("SIGKILL");
@@ -48,7 +57,7 @@ export async function startRedis(
     await child.status;
   };
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${host}:${port}`,
     port,
     get pid() {
       return child.pid;
@@ -57,11 +66,11 @@ export async function startRedis(
     resume: () => child.kill("SIGCONT"),
     kill,
     async restart() {
-      child = await spawn(options, port);
+      child = await spawn(options, host, port);
     },
     async cli(...words) {
       const { stdout } = await new Deno.Command("redis-cli", {
-        args: ["-p", String(port), ...words],
+        args: ["-h", host, "-p", String(port), ...words],
       }).output();
       return new TextDecoder().decode(stdout).trim().split("\n").filter((line) => line !== "");
     },
@@ -70,14 +79,14 @@ export async function startRedis(
 }
 
 /** Starts a server and resolves once it accepts connections. */
-async function spawn(args: string[], port: number): Promise<Deno.ChildProcess> {
+async function spawn(args: string[], hostname: string, port: number): Promise<Deno.ChildProcess> {
   const child = new Deno.Command("redis-server", { args, stdout: "null", stderr: "null" }).spawn();
   let hasEnded = false;
   child.status.then(() => hasEnded = true);
   await until("redis-server to listen", async () => {
     if (hasEnded) throw new Error(`redis-server ended: ${args.join(" ")}`);
     try {
-      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      (await Deno.connect({ hostname, port })).close();
       return true;
     } catch {
       return false;
