@@ -9,6 +9,7 @@ import { createServer, type Logger, type ServerOptions } from "../../mod.ts";
 import { createRedisBackplane } from "../../src/cluster/redis/backplane.ts";
 import { SCRIPTS } from "../../src/cluster/redis/scripts/all.ts";
 import { Client, until } from "../helpers/client.ts";
+import { join, untilListed, untilReached } from "../helpers/meeting.ts";
 import { hasRedis, startRedis, type TestRedis } from "../helpers/redis.ts";
 import { startOpenServer, type TestServer } from "../helpers/server.ts";
 
@@ -45,26 +46,6 @@ async function startPair(args: readonly string[] = [], options: ServerOptions = 
   const y = resources.use(await startInstance(redis, options));
   for (const server of [x, y]) await until("the backplane", () => isUp(server));
   return { redis, x, y, resources, [Symbol.asyncDispose]: () => resources.disposeAsync() };
-}
-
-function join(server: TestServer, room: string, nodeId: string) {
-  return Client.join(server.signal({ room, nodeId }));
-}
-
-/** Waits until a newcomer sees exactly these peers. */
-async function untilListed(server: TestServer, room: string, ids: string[], ms = 3000) {
-  await until(`${ids} to be listed in ${room}`, async () => {
-    await using witness = await join(server, room, "witness");
-    return witness.peers.toSorted().join() === ids.join();
-  }, ms);
-}
-
-async function untilReached(from: Client, to: Client, id: string, ms = 3000): Promise<void> {
-  await until(`${id} to be reached`, async () => {
-    from.send({ type: "ice-candidate", to: id, candidate: "hello" });
-    await from.drain();
-    return (await to.drain()).some(({ candidate }) => candidate === "hello");
-  }, ms);
 }
 
 function corrections({ logs }: LoggingServer): Log[] {

@@ -9,17 +9,24 @@ export interface TcpProxyOptions {
 
 export interface TcpProxy extends Disposable {
   readonly port: number;
+  /** Where new connections go from now on; those that are open stay where they are. */
+  forwardTo(ports: readonly number[]): void;
 }
 
-/** Starts a proxy. */
+/** Starts a proxy. It closes connections to a port on which nobody listens. */
 export function startTcpProxy({ ports, cutAfterMs }: TcpProxyOptions): TcpProxy {
+  let targets = ports;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const ends = new Set<() => void>();
   const accept = async () => {
     let count = 0;
     for await (const client of listener) {
-      const port = ports[count++ % ports.length] ?? 0;
-      const server = await Deno.connect({ hostname: "127.0.0.1", port });
+      const port = targets[count++ % targets.length] ?? 0;
+      const server = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
+      if (server === undefined) {
+        client.close();
+        continue;
+      }
       const end = () => {
         clearTimeout(timer);
         ends.delete(end);
@@ -34,6 +41,7 @@ export function startTcpProxy({ ports, cutAfterMs }: TcpProxyOptions): TcpProxy 
   accept().catch(() => {}); // The listener is closed.
   return {
     port: listener.addr.port,
+    forwardTo: (ports) => void (targets = ports),
     [Symbol.dispose]() {
       listener.close();
       for (const end of ends) end();

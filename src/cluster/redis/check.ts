@@ -14,7 +14,7 @@ import { RedisKeys } from "./keys.ts";
 import { kindProblem } from "./problems.ts";
 import { heartbeatCall } from "./scripts/heartbeat.ts";
 import { joinCall } from "./scripts/join.ts";
-import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
+import { reap } from "./scripts/reap.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 import { redisShards, type ShardPlace } from "./shards.ts";
 
@@ -176,7 +176,7 @@ async function useAsInstance(clients: RedisClients, keys: RedisKeys): Promise<vo
   const sentAt = Math.round(systemClock.elapsed());
   await run(heartbeatCall(keys, { instance, isFirst: true, sentAt, cursor: "0" }));
   await run(joinCall(keys, "check", { ...MEMBER, instance }, { mode: "join", limits: NO_LIMITS }));
-  while (await run(reapCall(keys, instance)) === REAPED_ROOMS);
+  await reap({ run }, keys, instance);
 }
 
 /** Milliseconds until an answer; `undefined` where the user may not ask. */

@@ -5,6 +5,7 @@
 
 import type { RedisServer } from "../../runtime/redis_url.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
+import { untilAborted } from "../../runtime/until_aborted.ts";
 
 /** How long Redis may take to answer before it counts as down, in milliseconds. */
 export const STALLED_MS = 1500;
@@ -47,20 +48,26 @@ export async function withinRedisTime<T>(clock: Clock, promise: Promise<T>): Pro
   }
 }
 
-/** Connects to a server, sends one command and returns the reply. */
+/** Connects to a server, sends one command and returns the reply; a signal ends that early. */
 export async function askServer(
   server: RedisServer,
   command: readonly string[],
   clock: Clock,
+  signal?: AbortSignal,
 ): Promise<unknown> {
   const client = await createRedisClient(server);
   client.on("error", () => {}); // The command rejects.
   try {
     const ask = async () => {
-      await client.connect();
-      return await client.sendCommand(command);
+      try {
+        await client.connect();
+        return await client.sendCommand(command);
+      } finally {
+        destroy(client); // Destroyed while it connects, it is connected afterwards.
+      }
     };
-    return await withinRedisTime(clock, ask());
+    const reply = withinRedisTime(clock, ask());
+    return await (signal === undefined ? reply : untilAborted(reply, signal));
   } finally {
     destroy(client);
   }

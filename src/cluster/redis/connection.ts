@@ -6,6 +6,7 @@
 
 import type { Envelope, EnvelopeHeader, SendOutcome } from "../backplane.ts";
 import type { Clock, Timer } from "../../runtime/clock.ts";
+import { AddressWatch } from "./address_watch.ts";
 import { STALLED_MS } from "./client.ts";
 import { RedisClients } from "./clients.ts";
 import { Delivery } from "./delivery.ts";
@@ -16,7 +17,7 @@ import type { RedisKeys } from "./keys.ts";
 import { decodeMessage, type RedisMessage } from "./messages.ts";
 import { decodeHeartbeatReply, heartbeatCall } from "./scripts/heartbeat.ts";
 import { INSTANCE_REMOVED } from "./scripts/join.ts";
-import { reapCall, REAPED_ROOMS } from "./scripts/reap.ts";
+import { reap } from "./scripts/reap.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 
 /** How often an instance tells Redis that it lives, in milliseconds. */
@@ -77,6 +78,7 @@ export class RedisConnection {
   #heartbeat: { readonly sentAt: number; readonly receivedAt: number };
   readonly #watch = new InstanceWatch();
   readonly #delivery: Delivery;
+  readonly #address: AddressWatch;
 
   private constructor(options: RedisConnectionOptions) {
     this.#options = options;
@@ -93,6 +95,8 @@ export class RedisConnection {
       },
       now: () => clock.elapsed(),
     });
+    const watched = { ...options, instance: this.instance };
+    this.#address = new AddressWatch(watched, (reason) => this.#fail(reason));
   }
 
   /** Connects, sends the first heartbeat and removes what an earlier connection has left. */
@@ -110,7 +114,7 @@ export class RedisConnection {
         clients.subscribe(channels, (text) => connection.#onText(text)),
       );
       await clients.within(connection.#sendHeartbeat(clients, true));
-      if (previous !== "") await clients.within(connection.#reap(clients, previous));
+      if (previous !== "") await clients.within(reap(clients, keys, previous));
       return connection;
     } catch (cause) {
       connection.destroy();
@@ -161,7 +165,7 @@ export class RedisConnection {
     this.#isOpen = false;
     const clients = this.#clients;
     if (clients !== undefined) {
-      await clients.within(this.#reap(clients, this.instance)).catch(() => {});
+      await clients.within(reap(clients, this.#options.keys, this.instance)).catch(() => {});
     }
     this.destroy();
   }
@@ -174,6 +178,7 @@ export class RedisConnection {
     this.#clients?.destroy();
     this.#clients = undefined;
     this.#delivery.close();
+    this.#address.stop();
   }
 
   async #orFail<T>(act: (clients: RedisClients) => Promise<T>): Promise<T> {
@@ -245,6 +250,7 @@ export class RedisConnection {
     this.#cursor = reply.cursor;
     if (this.#isOpen) events.roomsListed(reply.rooms);
     this.#delivery.check((other) => reply.heartbeats.has(other));
+    this.#address.beat(reply.heartbeats.get(instance) ?? 0);
     for (const silent of this.#watch.observe(reply.heartbeats, instance)) {
       await this.#reapIfDead(clients, silent);
     }
@@ -256,12 +262,7 @@ export class RedisConnection {
   ): Promise<void> {
     const channel = this.#options.keys.channel(instance);
     const isDead = isTimedOut || await clients.subscribers(channel) === 0;
-    if (isDead) await this.#reap(clients, instance, heartbeats);
-  }
-
-  async #reap(clients: RedisClients, instance: string, heartbeats?: number): Promise<void> {
-    const call = reapCall(this.#options.keys, instance, heartbeats);
-    while (await clients.run(call) === REAPED_ROOMS);
+    if (isDead) await reap(clients, this.#options.keys, instance, heartbeats);
   }
 
   #heartbeatReceived(sentAt: number): void {

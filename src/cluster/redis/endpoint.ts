@@ -70,7 +70,7 @@ class SentinelEndpoint implements Endpoint {
   async resolve(signal: AbortSignal): Promise<RedisServer> {
     const { name, login, database } = this.#shard;
     const address = await this.#sentinels.ask(
-      (sentinel) => askSentinel(sentinel, name, this.#clock),
+      (sentinel) => askSentinel(sentinel, name, this.#clock, signal),
       signal,
     );
     return { ...login, ...address, database };
@@ -82,8 +82,10 @@ export async function askSentinel(
   sentinel: RedisServer,
   name: string,
   clock: Clock,
+  signal?: AbortSignal,
 ): Promise<{ readonly host: string; readonly port: number }> {
-  const reply = await askServer(sentinel, ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name], clock);
+  const command = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", name];
+  const reply = await askServer(sentinel, command, clock, signal);
   if (reply === null) throw new Error("The Sentinel knows no primary of this name");
   const [host, port] = Array.isArray(reply) ? reply : [];
   const address = readAddress(host, port);

@@ -47,3 +47,14 @@ export function reapCall(keys: RedisKeys, instance: string, heartbeats?: number)
     args: [keys.root, instance, String(REAPED_ROOMS), String(heartbeats ?? "")],
   };
 }
+
+/** Removes an instance from all of its rooms, as {@linkcode reapCall} does from some. */
+export async function reap(
+  clients: { run(call: ScriptCall): Promise<unknown> },
+  keys: RedisKeys,
+  instance: string,
+  heartbeats?: number,
+): Promise<void> {
+  const call = reapCall(keys, instance, heartbeats);
+  while (await clients.run(call) === REAPED_ROOMS);
+}

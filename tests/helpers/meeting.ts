@@ -1,0 +1,42 @@
+/** Whether peers of several servers meet in a room: who is listed there, and who is reached. */
+
+import { Client } from "./client.ts";
+import { until } from "./patience.ts";
+import type { TestServer } from "./server.ts";
+
+const PATIENCE_MS = 3000;
+
+/** What a client needs of a server. */
+export type Joinable = Pick<TestServer, "signal">;
+
+/** Joins a room without authentication. */
+export function join(server: Joinable, room: string, nodeId: string) {
+  return Client.join(server.signal({ room, nodeId }));
+}
+
+/** Waits until a newcomer sees exactly these peers. */
+export async function untilListed(
+  server: Joinable,
+  room: string,
+  ids: string[],
+  ms = PATIENCE_MS,
+): Promise<void> {
+  await until(`${ids} to be listed in ${room}`, async () => {
+    await using witness = await join(server, room, "witness");
+    return witness.peers.toSorted().join() === ids.join();
+  }, ms);
+}
+
+/** Waits until a message from one client reaches the other, whose id is `id`. */
+export async function untilReached(
+  from: Client,
+  to: Client,
+  id: string,
+  ms = PATIENCE_MS,
+): Promise<void> {
+  await until(`${id} to be reached`, async () => {
+    from.send({ type: "ice-candidate", to: id, candidate: "hello" });
+    await from.drain();
+    return (await to.drain()).some(({ candidate }) => candidate === "hello");
+  }, ms);
+}
