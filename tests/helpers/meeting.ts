@@ -10,7 +10,11 @@ const PATIENCE_MS = 3000;
 export type Joinable = Pick<TestServer, "signal">;
 
 /** Joins a room without authentication. */
-export function join(server: Joinable, room: string, nodeId: string) {
+export function join(
+  server: Joinable,
+  room: string,
+  nodeId: string,
+): ReturnType<typeof Client.join> {
   return Client.join(server.signal({ room, nodeId }));
 }
 
