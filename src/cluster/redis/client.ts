@@ -10,6 +10,9 @@ import { untilAborted } from "../../runtime/until_aborted.ts";
 /** How long Redis may take to answer before it counts as down, in milliseconds. */
 export const STALLED_MS = 1500;
 
+/** UTF-16 units of a server's error message that are kept. */
+const MAX_MESSAGE = 300;
+
 /** The part of a client of `npm:@redis/client` that is used here. */
 export interface RedisClient {
   connect(): Promise<unknown>;
@@ -68,9 +71,20 @@ export async function askServer(
     };
     const reply = withinRedisTime(clock, ask());
     return await (signal === undefined ? reply : untilAborted(reply, signal));
+  } catch (cause) {
+    throw withoutArguments(cause);
   } finally {
     destroy(client);
   }
+}
+
+/**
+ * A failure as it may be logged. Redis repeats the arguments of a command that it does not know: those
+ * of `HELLO` are the login, and others differ each time, so that the same failure would look new.
+ */
+export function withoutArguments(cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new Error(message.replace(/,? *with args beginning with:.*/is, "").slice(0, MAX_MESSAGE));
 }
 
 /** Ends a connection at once, if it is open. */

@@ -6,7 +6,13 @@
 
 import type { Clock } from "../../runtime/clock.ts";
 import type { RedisServer } from "../../runtime/redis_url.ts";
-import { createRedisClient, destroy, type RedisClient, withinRedisTime } from "./client.ts";
+import {
+  createRedisClient,
+  destroy,
+  type RedisClient,
+  withinRedisTime,
+  withoutArguments,
+} from "./client.ts";
 import { SCRIPTS } from "./scripts/all.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 
@@ -16,6 +22,8 @@ export interface RedisClientsOptions {
   /** Whether it is a node of a Redis Cluster. */
   readonly isCluster: boolean;
   readonly clock: Clock;
+  /** Aborted when they are not wanted any more: opening them ends soon. */
+  readonly signal?: AbortSignal | undefined;
   /** Called once, with the reason, when a client fails after `open` has resolved. */
   readonly onFailure: (reason: string) => void;
 }
@@ -41,7 +49,7 @@ export class RedisClients {
     this.#clock = clock;
     this.#onFailure = onFailure;
     for (const client of clients) {
-      client.on("error", (cause) => this.#fail(String(cause)));
+      client.on("error", (cause) => this.#fail(String(withoutArguments(cause))));
       client.on("end", () => this.#fail("Redis ended the connection"));
       client.on("sharded-channel-moved", () => this.#fail("MOVED: another node has the slot"));
     }
@@ -49,18 +57,20 @@ export class RedisClients {
 
   /** Connects both clients and loads the scripts; rejects when Redis does not answer in time. */
   static async open(options: RedisClientsOptions): Promise<RedisClients> {
-    const { server } = options;
+    const { server, signal } = options;
     const both = await Promise.all([createRedisClient(server), createRedisClient(server)]);
     const clients = new RedisClients(both, options);
     try {
       await clients.within(Promise.all(both.map((client) => client.connect())));
+      signal?.throwIfAborted();
       clients.#isSharded = options.isCluster && await clients.#hasShardChannels();
-      for (const script of SCRIPTS) await clients.#load(script);
+      await clients.within(Promise.all(SCRIPTS.map((script) => clients.#load(script))));
+      signal?.throwIfAborted();
       clients.#state = "open";
       return clients;
     } catch (cause) {
       clients.destroy();
-      throw cause;
+      throw withoutArguments(cause);
     }
   }
 
@@ -76,8 +86,12 @@ export class RedisClients {
 
   /** Calls a listener for every text that is published on a channel. */
   async subscribe(channels: string[], onText: (text: string) => void): Promise<void> {
-    if (this.#isSharded) await this.#channels.sSubscribe(channels, onText);
-    else await this.#channels.subscribe(channels, onText);
+    try {
+      if (this.#isSharded) await this.#channels.sSubscribe(channels, onText);
+      else await this.#channels.subscribe(channels, onText);
+    } catch (cause) {
+      throw withoutArguments(cause);
+    }
   }
 
   /** Publishes a text and resolves with the number of subscribers. */
@@ -98,6 +112,8 @@ export class RedisClients {
     this.#inFlight++;
     try {
       return await this.#commands.sendCommand(args);
+    } catch (cause) {
+      throw withoutArguments(cause);
     } finally {
       this.#inFlight--;
     }
@@ -134,7 +150,7 @@ export class RedisClients {
 
   async #load(script: string): Promise<void> {
     const text = this.#isSharded ? script.replaceAll("'PUBLISH'", "'SPUBLISH'") : script;
-    const hash = await this.within(this.command(["SCRIPT", "LOAD", text]));
+    const hash = await this.command(["SCRIPT", "LOAD", text]);
     this.#scripts.set(script, { text, hash: String(hash) });
   }
 
