@@ -88,6 +88,9 @@ class MemoryConnection implements Backplane {
   }
 
   start(listener: BackplaneListener): void {
+    if (this.#instance !== "") {
+      throw new Error("The backplane is in use, or closed: connect one of its own for each server");
+    }
     this.#listener = listener;
     this.#instance = this.#rooms.add(this);
     listener.up(this.#instance);

@@ -92,6 +92,7 @@ export class Shards {
     this.#isClosed = true;
     const all = [...this.#clusters, ...this.#starting];
     await Promise.all(all.map((cluster) => cluster.close()));
+    await this.#exchange; // It closes those that are not in the list any more.
   }
 
   /**
@@ -158,6 +159,7 @@ export class Shards {
       await Promise.all(created.map(({ revocations }) => revocations.whenKnown));
       if (this.#isClosed) throw new Error("The backplanes were not changed: it was closed");
     } catch (cause) {
+      for (const one of next.keys()) if (!before.has(one)) this.#closed.add(one);
       await Promise.all(created.map((cluster) => cluster.close()));
       throw cause;
     } finally {
@@ -186,6 +188,9 @@ export class Shards {
   #use(clusters: ReadonlyMap<Backplane, Cluster>): void {
     this.#byBackplane = clusters;
     this.#clusters = [...clusters.values()];
+    for (const [index, cluster] of this.#clusters.entries()) {
+      this.#logFields.set(cluster, placeOf(index, clusters.size));
+    }
     this.revocations.use(this.#clusters.map(({ revocations }) => revocations));
   }
 
@@ -202,10 +207,10 @@ export class Shards {
 
   /** A cluster for each backplane: the one that it has, or a new one. */
   #clustersOf(backplanes: readonly Backplane[]): ReadonlyMap<Backplane, Cluster> {
-    const { length } = backplanes;
     return new Map(backplanes.map((one, index) => {
-      const cluster = this.#byBackplane.get(one) ?? this.#create(one);
-      this.#logFields.set(cluster, length === 1 ? {} : { shard: index + 1, shards: length });
+      const before = this.#byBackplane.get(one);
+      const cluster = before ?? this.#create(one);
+      if (before === undefined) this.#logFields.set(cluster, placeOf(index, backplanes.length));
       return [one, cluster];
     }));
   }
@@ -229,4 +234,8 @@ export class Shards {
     const isAsked = (room: string) => this.#of(room) === cluster;
     cluster.answer({ rooms: (question) => rooms(question, isAsked) });
   }
+}
+
+function placeOf(index: number, shards: number): LogFields {
+  return shards === 1 ? {} : { shard: index + 1, shards };
 }

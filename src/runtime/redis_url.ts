@@ -24,10 +24,10 @@ const ENCODE =
 
 /** Scheme, kind, user and password, hosts, database, query. */
 const URL_PARTS =
-  /^(rediss?)(?:-(cluster|sentinel))?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(?:\/(\d*))?(?:\?([^#]*))?$/i;
+  /^(rediss?)(?:-(cluster|sentinel))?:\/\/(?:([^/?#]*)@)?([^@/?#]*)(?:\/(\d{0,9}))?(?:\?([^#]*))?$/i;
 
 /** What stands between two URLs: only where another one begins, since a password may have a comma. */
-const BETWEEN_URLS = /[\s,]+(?=rediss?(?:-cluster|-sentinel)?:\/\/)/i;
+const BETWEEN_URLS = /(?<![\s,])[\s,]+(?=rediss?(?:-cluster|-sentinel)?:\/\/)/i;
 
 const HOST = /^(\[[\da-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/i;
 
@@ -99,6 +99,9 @@ export function readRedisUrl(text: unknown): RedisUrl {
       throw new TypeError(`URL ${index + 1} of ${texts.length}: ${message}`);
     }
   });
+  if (urls.length > MAX_CLUSTER_SHARDS) {
+    throw new TypeError(`There may be ${MAX_CLUSTER_SHARDS} URLs at most`);
+  }
   const [first] = urls;
   if (first?.kind === "cluster" && urls.length === 1) return first;
   const shards: RedisShard[] = [];
@@ -144,6 +147,11 @@ function readOne(text: string): RedisShard | RedisClusterUrl {
   const addresses = hosts.split(",").map((host) => readAddress(host, port));
   const login = readLogin(user);
   const parameters = readQuery(query);
+  if (kind !== "server" && user.includes(",")) {
+    throw new TypeError(
+      "A user and a password stand once, before the first host; in them write , as %2C",
+    );
+  }
   const isReadable = addresses.every((address) => address !== undefined) &&
     login !== undefined && parameters !== undefined &&
     (kind !== "server" || parameters.size === 0);

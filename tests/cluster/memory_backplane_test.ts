@@ -1,6 +1,6 @@
 /** The in-memory backplane, beside what every backplane does. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { createMemoryBackplane } from "../../src/cluster/memory_backplane.ts";
 import { FakeClock } from "../helpers/clock.ts";
 import { ConnectedInstance, NO_LIMITS } from "../helpers/backplane_conformance.ts";
@@ -15,6 +15,13 @@ Deno.test("memory backplane: it has a room as long as that has a member", async 
   assertEquals(memory.rooms, 1);
   await x.backplane.close();
   assertEquals(memory.rooms, 0);
+});
+
+Deno.test("memory backplane: it serves one server, once", async () => {
+  const { backplane } = new ConnectedInstance(createMemoryBackplane().connect());
+  assertThrows(() => new ConnectedInstance(backplane), Error, "in use, or closed");
+  await backplane.close();
+  assertThrows(() => new ConnectedInstance(backplane), Error, "in use, or closed");
 });
 
 Deno.test("memory backplane: a kept name is kept for 30 s, and logged once in ten minutes", async () => {

@@ -283,6 +283,41 @@ Deno.test("shards: a room that moves to a shard that is down is local until that
   for (const client of [a, b, newcomer]) assertEquals(client.socket.readyState, WebSocket.OPEN);
 });
 
+Deno.test("shards: a handler that closes waits for the backplanes that were left out before", async () => {
+  const left = new BreakableBackplane(createMemoryBackplane());
+  const end = Promise.withResolvers<void>();
+  const close = left.close.bind(left);
+  left.close = async () => {
+    await end.promise;
+    await close();
+  };
+  const handler = await createSignalingHandler({ authEnabled: false, backplane: left });
+  const next = new BreakableBackplane(createMemoryBackplane());
+  const exchanged = handler.setBackplane(next);
+  await until("the new one to be used", () => handler.stats().backplane === "up");
+  const closed = handler.close().then(() => left.isClosed);
+  await until("the new one to be closed", () => next.isClosed);
+  end.resolve();
+  assertEquals(await closed, true);
+  await exchanged;
+});
+
+Deno.test("shards: a list that cannot be used changes nothing of what the log says", async () => {
+  const logs: (LogFields | undefined)[] = [];
+  const log = (_: string, fields?: LogFields) => void logs.push(fields);
+  const logger = { ...silentLogger, info: log, error: log };
+  const kept = new BreakableBackplane(createMemoryBackplane());
+  const options = { authEnabled: false, backplane: kept, logger };
+  await using handler = await createSignalingHandler(options);
+  const broken = new BreakableBackplane(createMemoryBackplane());
+  broken.start = () => {
+    throw new Error("out of order");
+  };
+  await assertRejects(() => handler.setBackplane([broken, kept]), Error, "out of order");
+  kept.fail();
+  assertEquals(logs.at(-1), { reason: "told to" });
+});
+
 Deno.test("shards: backplanes are changed on a handler that has some, until it is closed", async () => {
   const connect = () => new BreakableBackplane(createMemoryBackplane());
   await using alone = await createSignalingHandler({ authEnabled: false });
@@ -299,6 +334,7 @@ Deno.test("shards: backplanes are changed on a handler that has some, until it i
   const fine = connect();
   await assertRejects(() => handler.setBackplane([fine, broken]), Error, "out of order");
   assertEquals([fine.isClosed, handler.stats().backplaneShards.total], [true, 1]);
+  await assertRejects(() => handler.setBackplane(fine), TypeError, "is closed");
   const [first, second] = [connect(), connect()];
   await Promise.all([handler.setBackplane([first, second]), handler.setBackplane([second])]);
   assertEquals([first.isClosed, second.isClosed], [true, false]);

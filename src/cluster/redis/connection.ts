@@ -101,12 +101,14 @@ export class RedisConnection {
 
   /** Connects, sends the first heartbeat and removes what an earlier connection has left. */
   static async open(options: RedisConnectionOptions): Promise<RedisConnection> {
-    const { endpoint, keys, clock, previous, signal } = options;
+    const { endpoint, keys, clock, previous } = options;
     const connection = new RedisConnection(options);
     const onFailure = (reason: string) => connection.#fail(reason);
-    const server = await endpoint.resolve(signal);
+    const server = await endpoint.resolve(options.signal);
     const isCluster = endpoint.kind === "cluster";
-    const clients = await RedisClients.open({ server, isCluster, clock, onFailure });
+    // What an earlier connection has left is removed even when nobody wants this one any more.
+    const signal = previous === "" ? options.signal : undefined;
+    const clients = await RedisClients.open({ server, isCluster, clock, signal, onFailure });
     connection.#clients = clients;
     try {
       const channels = [keys.channel(connection.instance), keys.all];

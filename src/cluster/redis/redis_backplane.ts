@@ -79,14 +79,15 @@ export class RedisBackplane implements Backplane {
   }
 
   start(listener: BackplaneListener): void {
+    if (this.#listener !== undefined || this.#closing.signal.aborted) {
+      throw new Error("The backplane is in use, or closed: create one of its own for each server");
+    }
     this.#listener = listener;
     this.#connecting = this.#connect();
   }
 
   async join(room: string, member: Member, options: JoinOptions): Promise<JoinReply> {
-    const connection = this.#connection;
-    if (connection === undefined) throw new Error("Redis is down");
-    return decodeJoinReply(await connection.run(joinCall(this.#keys, room, member, options)));
+    return decodeJoinReply(await this.#run(joinCall(this.#keys, room, member, options)));
   }
 
   update(room: string, member: Member): void {

@@ -1,9 +1,10 @@
 /** What a backplane that is closed leaves in Redis. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { createRedisBackplane } from "../../../src/cluster/redis/backplane.ts";
 import { ConnectedInstance } from "../../helpers/backplane_conformance.ts";
-import { until } from "../../helpers/client.ts";
+import { until, within } from "../../helpers/client.ts";
+import { startDelayedProxy } from "../../helpers/delayed_proxy.ts";
 import { type TestRedis, testWithRedis } from "../../helpers/redis.ts";
 
 /** The scripts that Redis has run since it started. */
@@ -36,4 +37,26 @@ testWithRedis("redis: one closed when it has lost its connection leaves nothing"
     await x.backplane.close();
     assertEquals(await redis.cli("keys", "*"), [], `after ${step} steps`);
   }
+});
+
+testWithRedis(
+  "redis: one closed while it connects a long way stops before it writes",
+  async (redis) => {
+    using proxy = startDelayedProxy(redis.port, 100);
+    const url = `redis://127.0.0.1:${proxy.port}`;
+    const { backplane } = new ConnectedInstance(createRedisBackplane({ url }));
+    await until("it to be connected", async () => (await redis.cli("client", "list")).length > 1);
+    await within("the end", backplane.close());
+    assertEquals(await scripts(redis), 0);
+  },
+);
+
+testWithRedis("redis: a backplane serves one server, once", async (redis) => {
+  const { backplane } = new ConnectedInstance(createRedisBackplane({ url: redis.url }));
+  assertThrows(() => new ConnectedInstance(backplane), Error, "in use, or closed");
+  await backplane.close();
+  assertThrows(() => new ConnectedInstance(backplane), Error, "in use, or closed");
+  const unused = createRedisBackplane({ url: redis.url });
+  await unused.close();
+  assertThrows(() => new ConnectedInstance(unused), Error, "in use, or closed");
 });
