@@ -112,9 +112,7 @@ export class RedisConnection {
     connection.#clients = clients;
     try {
       const channels = [keys.channel(connection.instance), keys.all];
-      await clients.within(
-        clients.subscribe(channels, (text) => connection.#onText(text)),
-      );
+      await clients.within(clients.subscribe(channels, (text) => connection.#onText(text)));
       await clients.within(connection.#sendHeartbeat(clients, true));
       if (previous !== "") await clients.within(reap(clients, keys, previous));
       return connection;
@@ -242,8 +240,8 @@ export class RedisConnection {
   }
 
   async #sendHeartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
-    const { keys, clock, events } = this.#options;
     const { instance } = this;
+    const { keys, clock, events } = this.#options;
     const sentAt = Math.round(clock.elapsed());
     this.#awaited.add(sentAt);
     const call = heartbeatCall(keys, { instance, isFirst, sentAt, cursor: this.#cursor });
@@ -263,8 +261,8 @@ export class RedisConnection {
     { instance, heartbeats, isTimedOut }: SilentInstance,
   ): Promise<void> {
     const channel = this.#options.keys.channel(instance);
-    const isDead = isTimedOut || await clients.subscribers(channel) === 0;
-    if (isDead) await reap(clients, this.#options.keys, instance, heartbeats);
+    if (!isTimedOut && await clients.subscribers(channel) > 0) return;
+    await reap(clients, this.#options.keys, instance, heartbeats);
   }
 
   #heartbeatReceived(sentAt: number): void {
