@@ -63,7 +63,7 @@ export class ClusterNodes {
     if (known === this.#known) return map;
     this.#known = known;
     const seeds = this.#seeds.filter((seed) => !map.nodes.some((node) => isSame(node, seed)));
-    this.#turns = new Turns([...map.nodes.map((node) => this.#server(node)), ...seeds]);
+    this.#turns = new Turns(inTurn(map.nodes.map((node) => this.#server(node)), seeds));
     return map;
   }
 
@@ -72,6 +72,18 @@ export class ClusterNodes {
     const [seed] = this.#seeds;
     return { tls: false, database: 0, ...seed, ...address };
   }
+}
+
+/**
+ * The order in which nodes and seeds are asked, from any place on: a seed is never far, since all the
+ * addresses of the nodes may be new at once, as where a cluster has started again elsewhere.
+ */
+export function inTurn<T>(nodes: readonly T[], seeds: readonly T[]): T[] {
+  const withSeeds = nodes.flatMap((
+    node,
+    n,
+  ) => [node, ...seeds.slice(n % seeds.length).slice(0, 1)]);
+  return [...withSeeds, ...seeds.slice(nodes.length)];
 }
 
 /** Asks a node which node owns which slots. */

@@ -25,7 +25,10 @@ export function shardEndpoint(shard: RedisShard, clock: Clock): Endpoint {
   return { kind: "server", resolve: () => Promise.resolve(shard.server) };
 }
 
-/** A list of servers that is gone through in turn, so that one which is wrong is not asked for ever. */
+/**
+ * A list of servers that is gone through in turn, so that one which is wrong is not asked for ever. One
+ * that is there more than once is asked once at a time.
+ */
 export class Turns {
   readonly #servers: RedisServer[];
 
@@ -40,9 +43,12 @@ export class Turns {
    */
   async ask<T>(ask: (server: RedisServer) => Promise<T>, signal: AbortSignal): Promise<T> {
     let problem: unknown = new Error("There is no server to ask");
+    const asked = new Set<RedisServer>();
     for (const server of [...this.#servers]) {
       signal.throwIfAborted();
       this.#servers.push(...this.#servers.splice(this.#servers.indexOf(server), 1));
+      if (asked.has(server)) continue;
+      asked.add(server);
       try {
         return await ask(server);
       } catch (cause) {

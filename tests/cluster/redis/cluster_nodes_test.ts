@@ -1,7 +1,7 @@
 /** What is made of what nodes and Sentinels say, and of seeds that say nothing or nonsense. */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { ClusterNodes, readSlots } from "../../../src/cluster/redis/cluster_nodes.ts";
+import { ClusterNodes, inTurn, readSlots } from "../../../src/cluster/redis/cluster_nodes.ts";
 import { readAddress, Turns } from "../../../src/cluster/redis/endpoint.ts";
 import { shardTags, slotOf, SLOTS } from "../../../src/cluster/redis/slots.ts";
 import { systemClock } from "../../../src/runtime/clock.ts";
@@ -68,6 +68,26 @@ Deno.test("endpoint: servers are asked in turn, also after one has answered", as
   const fail = () => turns.ask(({ port }) => Promise.reject(new Error(`${port}`)), signal);
   await assertRejects(fail, Error, "1");
   await assertRejects(() => turns.ask(() => Promise.resolve(), AbortSignal.abort()), DOMException);
+});
+
+Deno.test("cluster nodes: a seed is asked after each node, in case that no node is where it was", () => {
+  assertEquals(inTurn(["n1", "n2", "n3"], ["s1", "s2"]).join(" "), "n1 s1 n2 s2 n3 s1");
+  assertEquals(inTurn(["n1"], ["s1", "s2"]).join(" "), "n1 s1 s2");
+  assertEquals(inTurn(["n1", "n2"], []), ["n1", "n2"]);
+  assertEquals(inTurn([], ["s1"]), ["s1"]);
+});
+
+Deno.test("endpoint: a server that is there twice is asked once, and keeps both places", async () => {
+  const [node, seed] = [server(1), server(2)];
+  const turns = new Turns([node, seed, server(3), seed]);
+  const { signal } = new AbortController();
+  const ports: number[] = [];
+  const fail = ({ port }: { port: number }) => {
+    ports.push(port);
+    return Promise.reject(new Error("down"));
+  };
+  for (let n = 0; n < 2; n++) await assertRejects(() => turns.ask(fail, signal), Error, "down");
+  assertEquals(ports, [1, 2, 3, 1, 2, 3]);
 });
 
 Deno.test("cluster nodes: a seed that hangs or answers nonsense costs a bounded time", async () => {
