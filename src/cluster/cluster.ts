@@ -43,6 +43,8 @@ export interface ClusterOptions {
   readonly metrics?: Metrics;
   /** Which rooms this backplane is for; all when absent. What it says of others is ignored. */
   readonly owns?: (room: string) => boolean;
+  /** Called when the backplane works, or works again. */
+  readonly onUp?: () => void;
 }
 
 /** This instance among the others. */
@@ -251,6 +253,7 @@ export class Cluster {
     this.#outageLog.up(instance);
     this.#claims.reclaim(instance);
     this.revocations.up(instance);
+    this.#options.onUp?.();
     this.#forgetLater();
   }
 

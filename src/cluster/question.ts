@@ -29,6 +29,14 @@ export const MAX_TEXT = 262_144;
 /** Whether the client of a peer answers a ping; `unknown` where its instance can send none. */
 export type PingAnswer = "alive" | "dead" | "unknown";
 
+/** Where a backplane is in the list of an instance. */
+export interface ShardPlace {
+  /** Counted from 1. */
+  readonly shard: number;
+  /** How many there are. */
+  readonly shards: number;
+}
+
 /** Every question with its answer, by kind. Both consist of JSON values. */
 export interface Exchanges {
   /** Does the member of the asked instance that has this number answer a ping? */
@@ -43,6 +51,8 @@ export interface Exchanges {
   };
   /** Who is the asked instance? */
   readonly info: { readonly question: object; readonly answer: InstanceReport };
+  /** Which of how many shards is this backplane for the asked instance? */
+  readonly shard: { readonly question: object; readonly answer: ShardPlace };
   /** Which rooms have peers of the asked instance? */
   readonly rooms: { readonly question: RoomsQuestion; readonly answer: InstanceRooms };
   /** Which peers of a room are connected to the asked instance? */
@@ -87,6 +97,7 @@ const CODECS: { readonly [K in QuestionKind]: Codec<K> } = {
     answer: (value) => isCount(value) ? value : undefined,
   },
   info: { question: () => ({ kind: "info" }), answer: readInstanceReport },
+  shard: { question: () => ({ kind: "shard" }), answer: readShardPlace },
   rooms: { question: as("rooms", readRoomsQuestion), answer: readInstanceRooms },
   peers: { question: as("peers", readPeersQuestion), answer: readInstancePeers },
   disconnect: {
@@ -104,6 +115,13 @@ function as<K extends QuestionKind, T extends object>(
     const found = read(fields);
     return found === undefined ? undefined : { ...found, kind };
   };
+}
+
+function readShardPlace(value: unknown): ShardPlace | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  if (!("shard" in value) || !("shards" in value)) return undefined;
+  const { shard, shards } = value;
+  return isCount(shard) && isCount(shards) ? { shard, shards } : undefined;
 }
 
 /** A text that one instance sends another. */

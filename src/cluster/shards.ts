@@ -11,7 +11,7 @@ import { type LogFields, withFields } from "../runtime/logger.ts";
 import type { Backplane } from "./backplane.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import type { Answerers, Answers, AskOptions } from "./questioner.ts";
-import type { Answer, Question, QuestionKind } from "./question.ts";
+import type { Answer, Question, QuestionKind, ShardPlace } from "./question.ts";
 import { shardOf } from "./room_hash.ts";
 import { ShardedRevocations } from "./sharded_revocations.ts";
 
@@ -23,8 +23,14 @@ export interface ShardsOptions extends Omit<ClusterOptions, "backplane" | "failu
   readonly failures: Pick<FailureLimiter, "subscribe" | "count">;
 }
 
+/** How long others may take to say where a shard is in their lists, in milliseconds. */
+const COMPARE_MS = 1000;
+
+const LISTS_DIFFER =
+  "The lists of backplanes of two instances differ, or name one Redis twice: some peers do not meet";
+
 /** Answers questions, by kind; rooms are asked for with each shard, which has some of them. */
-export interface ShardedAnswerers extends Omit<Answerers, "rooms"> {
+export interface ShardedAnswerers extends Omit<Answerers, "rooms" | "shard"> {
   readonly rooms?: (
     question: Question<"rooms">,
     isAsked: (room: string) => boolean,
@@ -41,8 +47,7 @@ export class Shards {
   #clusters: readonly Cluster[] = [];
   /** Those that are about to be used. */
   #starting: readonly Cluster[] = [];
-  /** What tells the lines of each in the log from those of the others. */
-  readonly #logFields = new WeakMap<Cluster, LogFields>();
+  readonly #places = new WeakMap<Cluster, ShardPlace>();
   #answerers: ShardedAnswerers = {};
   /** What those have corrected that are not used any more. */
   #correctedBefore = 0;
@@ -189,7 +194,7 @@ export class Shards {
     this.#byBackplane = clusters;
     this.#clusters = [...clusters.values()];
     for (const [index, cluster] of this.#clusters.entries()) {
-      this.#logFields.set(cluster, placeOf(index, clusters.size));
+      this.#places.set(cluster, { shard: index + 1, shards: clusters.size });
     }
     this.revocations.use(this.#clusters.map(({ revocations }) => revocations));
   }
@@ -210,7 +215,8 @@ export class Shards {
     return new Map(backplanes.map((one, index) => {
       const before = this.#byBackplane.get(one);
       const cluster = before ?? this.#create(one);
-      if (before === undefined) this.#logFields.set(cluster, placeOf(index, backplanes.length));
+      const place = { shard: index + 1, shards: backplanes.length };
+      if (before === undefined) this.#places.set(cluster, place);
       return [one, cluster];
     }));
   }
@@ -219,23 +225,41 @@ export class Shards {
     const cluster: Cluster = new Cluster({
       ...this.#options,
       backplane,
-      logger: withFields(this.#options.logger, () => this.#logFields.get(cluster)),
+      logger: withFields(this.#options.logger, () => logFields(this.#placeOf(cluster))),
       owns: (room) => this.#of(room) === cluster,
+      onUp: () => void this.#compareLists(cluster),
     });
     this.#letAnswer(cluster);
     this.revocations.prepare(cluster.revocations);
     return cluster;
   }
 
+  /** Warns where others see this shard at another place: their rooms are not where these are. */
+  async #compareLists(cluster: Cluster): Promise<void> {
+    const { answers } = await cluster.ask({ kind: "shard" }, { timeoutMs: COMPARE_MS });
+    const { shard, shards } = this.#placeOf(cluster);
+    const other = answers.find(({ answer }) => answer.shard !== shard || answer.shards !== shards);
+    if (other === undefined) return;
+    this.#options.logger.warn(LISTS_DIFFER, {
+      here: `shard ${shard} of ${shards}`,
+      there: `shard ${other.answer.shard} of ${other.answer.shards}`,
+    });
+  }
+
+  #placeOf(cluster: Cluster): ShardPlace {
+    return this.#places.get(cluster) ?? { shard: 0, shards: 0 };
+  }
+
   #letAnswer(cluster: Cluster): void {
     const { rooms, ...others } = this.#answerers;
-    cluster.answer(others);
+    cluster.answer({ ...others, shard: () => this.#placeOf(cluster) });
     if (rooms === undefined) return;
     const isAsked = (room: string) => this.#of(room) === cluster;
     cluster.answer({ rooms: (question) => rooms(question, isAsked) });
   }
 }
 
-function placeOf(index: number, shards: number): LogFields {
-  return shards === 1 ? {} : { shard: index + 1, shards };
+/** What tells the lines of a shard in the log from those of the others. */
+function logFields(place: ShardPlace): LogFields {
+  return place.shards === 1 ? {} : { ...place };
 }

@@ -47,6 +47,14 @@ Deno.test("question: one that is malformed or of a later version is known as suc
   }
 });
 
+Deno.test("question: the place of a shard is two numbers", () => {
+  const place = { shard: 2, shards: 3 };
+  assertEquals(decodeAnswer("shard", { ...place, more: 1 }), place);
+  for (const value of [null, "2 of 3", {}, { shard: 2 }, { shard: 2, shards: "3" }]) {
+    assertEquals(decodeAnswer("shard", value), undefined);
+  }
+});
+
 Deno.test("question: what is no message of this version is ignored", () => {
   const texts = [
     "",

@@ -302,6 +302,34 @@ Deno.test("shards: a handler that closes waits for the backplanes that were left
   await exchanged;
 });
 
+Deno.test("shards: lists that differ, or name one server twice, leave a warning, and others none", async () => {
+  const [a, b] = [createMemoryBackplane(), createMemoryBackplane()];
+  await using resources = new AsyncDisposableStack();
+  const warnings: LogFields[] = [];
+  const start = async (...list: MemoryBackplane[]): Promise<LogFields[]> => {
+    const before = warnings.length;
+    const warn = (message: string, fields: LogFields = {}) => {
+      if (message.includes("lists of backplanes")) warnings.push(fields);
+    };
+    const handler = await createSignalingHandler({
+      authEnabled: false,
+      backplane: list.map((memory) => memory.connect()),
+      logger: { ...silentLogger, warn },
+    });
+    resources.use(handler);
+    await handler.rooms(); // It is asked and answered later than the lists.
+    return warnings.slice(before);
+  };
+  assertEquals([await start(a, b), await start(a, b)], [[], []]);
+  assertEquals(await start(b, a), [
+    { here: "shard 1 of 2", there: "shard 2 of 2" },
+    { here: "shard 2 of 2", there: "shard 1 of 2" },
+  ]);
+  assertEquals(await start(a), [{ here: "shard 1 of 1", there: "shard 1 of 2" }]);
+  const c = createMemoryBackplane();
+  assertEquals(await start(c, c), [{ here: "shard 2 of 2", there: "shard 1 of 2" }]);
+});
+
 Deno.test("shards: a list that cannot be used changes nothing of what the log says", async () => {
   const logs: (LogFields | undefined)[] = [];
   const log = (_: string, fields?: LogFields) => void logs.push(fields);
