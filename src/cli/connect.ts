@@ -40,7 +40,7 @@ async function askRedis({ redis }: Config): Promise<Answer[]> {
   const results = await checkRedis(redis);
   return results.map(({ kind, which, message }) => {
     const what = which === "" ? "REDIS_URL" : `REDIS_URL, ${which}`;
-    return { what, isGood: kind === "works", message };
+    return { what, isGood: kind === "works", message, isPermitted: kind !== "no-permission" };
   });
 }
 

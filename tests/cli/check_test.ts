@@ -3,6 +3,7 @@ import metadata from "../../deno.json" with { type: "json" };
 import { generateKeyPairJwk } from "../../mod.ts";
 import { SETTINGS } from "../../src/config/settings.ts";
 import { MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
+import { checkConnect } from "../helpers/check.ts";
 import { runDeno, temporaryFolder } from "../helpers/command.ts";
 import { MAIN, OPEN, runMain } from "../helpers/main.ts";
 import { freePort } from "../helpers/port.ts";
@@ -117,17 +118,6 @@ Deno.test("check --connect says so when there is nothing to connect to", async (
   assertStringIncludes(stdout, "No setting names a server to connect to.");
 });
 
-interface Connected {
-  readonly code: number;
-  readonly answers: string;
-}
-
-async function connect(env: Record<string, string>): Promise<Connected> {
-  const { code, stdout, stderr } = await runMain(["check", "--connect"], { env });
-  assert(!/hush/.test(stdout + stderr), stdout + stderr);
-  return { code, answers: stdout.split("\n\n")[1] ?? "" };
-}
-
 Deno.test("check --connect says what the URL of the consumers' keys answers", async () => {
   const provider = await newProvider();
   const key = JSON.parse(atob(provider.jwks));
@@ -162,7 +152,7 @@ Deno.test("check --connect says what the URL of the consumers' keys answers", as
       { url: `:${freePort()}/x`, code: 1, says: /^FAIL .*: It cannot be reached: check/ },
     ]
   ) {
-    const result = await connect({ ...OPEN, CONSUMER_JWKS_URL: `http://127.0.0.1${url}` });
+    const result = await checkConnect({ ...OPEN, CONSUMER_JWKS_URL: `http://127.0.0.1${url}` });
     assertEquals(result.code, code, result.answers);
     assertMatch(result.answers, says);
   }
@@ -175,27 +165,30 @@ Deno.test({
     await using redis = await startRedis(["--requirepass", "hush-hush"]);
     const { port } = new URL(redis.url);
     const good = { ...OPEN, REDIS_URL: `redis://:hush-hush@127.0.0.1:${port}` };
-    const result = await connect(good);
+    const result = await checkConnect(good);
     assertEquals(result.code, 0, result.answers);
     assertMatch(
       result.answers,
       /^ok {4}REDIS_URL: Redis connected in \d+ ms and answers a PING in \d+ ms$/m,
     );
     assertEquals(await redis.cli("-a", "hush-hush", "--no-auth-warning", "KEYS", "*"), []);
-    const wrong = await connect({ ...OPEN, REDIS_URL: `redis://:hushed@127.0.0.1:${port}` });
+    const wrong = await checkConnect({ ...OPEN, REDIS_URL: `redis://:hushed@127.0.0.1:${port}` });
     assertEquals(wrong.code, 1);
     assertMatch(wrong.answers, /^FAIL {2}REDIS_URL: It refuses the user or the password/);
-    const none = await connect({ ...OPEN, REDIS_URL: redis.url });
+    const none = await checkConnect({ ...OPEN, REDIS_URL: redis.url });
     assertMatch(none.answers, /^FAIL {2}REDIS_URL: It refuses the user or the password/);
 
     await redis.cli("-a", "hush-hush", "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
-    const evicting = await connect(good);
+    const evicting = await checkConnect(good);
     assertEquals(evicting.code, 0);
     assertMatch(evicting.answers, /set its maxmemory-policy to noeviction/);
 
     const rule = ["ACL", "SETUSER", "me", "on", ">hush", "+@all", "-publish", "~*", "&*"];
     await redis.cli("-a", "hush-hush", ...rule);
-    const forbidden = await connect({ ...OPEN, REDIS_URL: `redis://me:hush@127.0.0.1:${port}` });
+    const forbidden = await checkConnect({
+      ...OPEN,
+      REDIS_URL: `redis://me:hush@127.0.0.1:${port}`,
+    });
     assertEquals(forbidden.code, 1, forbidden.answers);
     assertMatch(
       forbidden.answers,
@@ -204,16 +197,16 @@ Deno.test({
     const [, needed = ""] = /ACL SETUSER … (.*)\n/.exec(forbidden.answers) ?? [];
     const allowed = ["ACL", "SETUSER", "me", "reset", "on", ">hush", ...needed.split(" ")];
     await redis.cli("-a", "hush-hush", ...allowed);
-    const limited = await connect({ ...OPEN, REDIS_URL: `redis://me:hush@127.0.0.1:${port}` });
+    const limited = await checkConnect({ ...OPEN, REDIS_URL: `redis://me:hush@127.0.0.1:${port}` });
     assertEquals(limited.code, 0, limited.answers);
 
     redis.stall();
-    const stalled = await connect(good);
+    const stalled = await checkConnect(good);
     redis.resume();
     assertEquals(stalled.code, 1);
     assertMatch(stalled.answers, /^FAIL {2}REDIS_URL: It does not answer in time/);
     await redis.kill();
-    const dead = await connect(good);
+    const dead = await checkConnect(good);
     assertMatch(dead.answers, /^FAIL {2}REDIS_URL: Nothing listens there/);
   },
 });
@@ -233,14 +226,17 @@ Deno.test({
       TURN_URLS: `turn:${address},turn:${address}?transport=tcp`,
       TURN_SECRET: "hush-hush-hush-hush-hush-hush-hush",
     };
-    const { code, answers } = await connect(env);
+    const { code, answers } = await checkConnect(env);
     assertEquals(code, 0, answers);
     const lines = answers.trimEnd().split("\n");
     assertEquals(lines.length, 3);
     assertMatch(lines[0] ?? "", /^ok {4}stun:127\.0\.0\.1:\d+: STUN works: .*, in \d+ ms$/);
     assertMatch(lines[1] ?? "", /^ok {4}turn:127\.0\.0\.1:\d+: .*, in \d+ ms$/);
     assertMatch(lines[2] ?? "", /^ok {4}turn:127\.0\.0\.1:\d+\?transport=tcp: .*, in \d+ ms$/);
-    const wrong = await connect({ ...env, TURN_SECRET: "hushhushhushhushhushhushhushhushhush" });
+    const wrong = await checkConnect({
+      ...env,
+      TURN_SECRET: "hushhushhushhushhushhushhushhushhush",
+    });
     assertEquals(wrong.code, 1);
     assertMatch(wrong.answers, /^FAIL {2}turn:.*refuses the credential \(401\)/m);
   },

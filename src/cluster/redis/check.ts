@@ -1,27 +1,27 @@
 /**
  * Tries a Redis as an instance uses it, without being one: it connects, subscribes, sends a heartbeat
  * and lets a peer join, with keys that no instance uses, and removes what it wrote. So for each shard,
- * and it asks each Sentinel and each seed of a cluster.
+ * and it asks each Sentinel and each seed of a cluster. What a failure means is left to `problems.ts`.
  */
 
 import { type Clock, systemClock } from "../../runtime/clock.ts";
 import { checkRedisPrefix, readRedisUrl, type RedisUrl } from "../../runtime/redis_url.ts";
 import { RedisClients } from "./clients.ts";
 import { askNode } from "./cluster_nodes.ts";
-import { askSentinel, type Endpoint } from "./endpoint.ts";
+import { askSentinel } from "./endpoint.ts";
 import { evictionPolicyOf, evictionWarning } from "./eviction.ts";
 import { RedisKeys } from "./keys.ts";
-import { kindProblem } from "./problems.ts";
+import { isForbidden, type Tried, triedProblem } from "./problems.ts";
 import { heartbeatCall } from "./scripts/heartbeat.ts";
 import { joinCall } from "./scripts/join.ts";
 import { reap } from "./scripts/reap.ts";
 import type { ScriptCall } from "./scripts/shared.ts";
 import { redisShards, type ShardPlace } from "./shards.ts";
 
-/** What one server is good for. */
+/** What one server, or several with the same result, are good for. */
 export interface RedisCheck {
-  readonly kind: "works" | "fails";
-  /** Which of several it is, such as `shard 2 of 3`; "" if there is but one. */
+  readonly kind: "works" | "fails" | "no-permission";
+  /** Which of several it is, such as `shard 2 of 3` or `3 Sentinels`; "" if there is but one. */
   readonly which: string;
   /** A sentence for the operator, which shows no secret. */
   readonly message: string;
@@ -33,7 +33,32 @@ export interface RedisTarget {
   readonly prefix: string;
 }
 
-type Attempt = { readonly which: string; readonly kind: Endpoint["kind"]; run(): Promise<string> };
+/** Something that is tried. */
+interface Attempt {
+  readonly tried: Tried;
+  run(): Promise<string>;
+}
+
+/** The use of one shard as an instance uses it. */
+interface ShardAttempt extends Attempt {
+  readonly id: string;
+  /** Its name among all; "" if there is but one. */
+  readonly which: string;
+}
+
+/** What a URL leads to by asking its servers, or directly. */
+interface Target {
+  /** The seeds of a cluster or the Sentinels of a primary. */
+  readonly asked: readonly Attempt[];
+  readonly shards: readonly Attempt[];
+  /** The name of some of those that are asked, by their numbers. */
+  nameAsked(numbers: readonly number[]): string;
+  nameShards(numbers: readonly number[]): string;
+}
+
+const FOUND_BY = { server: "server", sentinel: "primary", cluster: "node" } as const;
+
+type Outcome = Omit<RedisCheck, "which">;
 
 const MEMBER = {
   id: "check",
@@ -50,23 +75,20 @@ const NO_LIMITS = {
   maxConsumersPerIdentity: Infinity,
 };
 
-/** Tries what this URL stands for, all at once. It never rejects, and ends within some seconds. */
+/**
+ * Tries what this URL stands for, all at once. It never rejects, and ends within some seconds. Nodes,
+ * Sentinels and shards of a cluster with the same result are one check.
+ */
 export async function checkRedis(
   { url, prefix }: RedisTarget,
   clock: Clock = systemClock,
 ): Promise<readonly RedisCheck[]> {
   await import("@redis/client"); // Loading it is no time of the server's.
   const parsed = readRedisUrl(url);
-  const shards = attemptsToUse(parsed, prefix, clock).map(({ attempt }) => attempt);
-  const attempts = [...attemptsToAsk(parsed, clock), ...shards];
-  const results = await Promise.all(attempts.map((attempt) => outcomeOf(attempt, prefix)));
-  // The shards of a cluster are many, and mean little by themselves while all work.
-  const isLong = parsed.kind === "cluster" && results.every(({ kind }) => kind === "works");
-  if (!isLong) return results;
-  const seeds = results.slice(0, parsed.seeds.length);
-  const messages = results.slice(parsed.seeds.length).map(({ message }) => message);
-  const shown = messages.find((message) => message.includes(". ")) ?? messages[0];
-  return [...seeds, { kind: "works", which: `${parsed.shards} shards`, message: shown ?? "" }];
+  const shards = attemptsToUse(parsed, prefix, clock);
+  const targets = targetsOf(parsed, shards, clock);
+  const all = await Promise.all(targets.map((target) => checkTarget(target, prefix)));
+  return all.flat();
 }
 
 /**
@@ -83,62 +105,105 @@ export async function problemsOfNewShards(
 ): Promise<readonly RedisCheck[]> {
   await import("@redis/client");
   const added = attemptsToUse(readRedisUrl(url), prefix, clock).filter(({ id }) => !isKnown(id));
-  const results = await Promise.all(added.map(({ attempt }) => outcomeOf(attempt, prefix)));
-  return results.filter(({ kind }) => kind === "fails");
+  const results = await Promise.all(
+    added.map(async (attempt) => ({
+      ...await outcomeOf(attempt, prefix),
+      which: attempt.which,
+    })),
+  );
+  return results.filter(({ kind }) => kind !== "works");
 }
 
-/** Uses each shard as an instance does. */
-function attemptsToUse(
-  url: RedisUrl,
-  prefix: string,
-  clock: Clock,
-): readonly { readonly id: string; readonly attempt: Attempt }[] {
-  return redisShards(url, clock).map((place, index, all) => ({
+function attemptsToUse(url: RedisUrl, prefix: string, clock: Clock): readonly ShardAttempt[] {
+  return redisShards(url, clock).map((place, index, { length }) => ({
     id: place.id,
-    attempt: {
-      which: numbered("shard", index, all.length),
-      kind: place.endpoint.kind,
-      run: () => tryShard(place, checkRedisPrefix(prefix), clock),
-    },
+    which: length === 1 ? "" : nameOf("shard", [index + 1], length),
+    tried: FOUND_BY[place.endpoint.kind],
+    run: () => tryShard(place, checkRedisPrefix(prefix), clock),
   }));
 }
 
-/** Asks the servers that tell where others are. */
-function attemptsToAsk(url: RedisUrl, clock: Clock): readonly Attempt[] {
+function targetsOf(
+  url: RedisUrl,
+  shards: readonly ShardAttempt[],
+  clock: Clock,
+): readonly Target[] {
   if (url.kind === "cluster") {
-    return url.seeds.map((seed, index) => ({
-      which: numbered("seed", index, url.seeds.length),
-      kind: "cluster",
+    const asked = url.seeds.map((seed) => ({
+      tried: "cluster" as const,
       async run() {
         const { nodes } = await askNode(seed, clock);
         return `A node of a Redis Cluster that has ${nodes.length} nodes`;
       },
     }));
+    return [{
+      asked,
+      shards,
+      nameAsked: (numbers) => nameOf("seed", numbers, asked.length),
+      nameShards: ({ length }) =>
+        length === shards.length ? `${length} shards` : `${length} of ${shards.length} shards`,
+    }];
   }
-  return url.shards.flatMap((shard, index) => {
-    if (shard.kind === "server") return [];
-    const of = url.shards.length > 1 ? ` of shard ${index + 1}` : "";
-    return shard.sentinels.map((sentinel, n) => ({
-      which: numbered("Sentinel", n, shard.sentinels.length) + of,
-      kind: "sentinel" as const,
+  return url.shards.map((shard, index) => {
+    const own = shards.slice(index, index + 1);
+    const which = own[0]?.which ?? "";
+    const sentinels = shard.kind === "server" ? [] : shard.sentinels.map((sentinel) => ({
+      tried: "sentinel" as const,
       async run() {
         await askSentinel(sentinel, shard.name, clock);
         return "A Sentinel that knows the primary";
       },
     }));
+    return {
+      asked: sentinels,
+      shards: own,
+      nameAsked: (numbers) =>
+        nameOf("Sentinel", numbers, sentinels.length) + (which === "" ? "" : ` of ${which}`),
+      nameShards: () => which,
+    };
   });
 }
 
-function numbered(what: string, index: number, count: number): string {
-  return count === 1 && what === "shard" ? "" : `${what} ${index + 1} of ${count}`;
+function nameOf(what: string, numbers: readonly number[], count: number): string {
+  if (numbers.length === 1) return `${what} ${numbers[0]} of ${count}`;
+  return numbers.length === count
+    ? `${count} ${what}s`
+    : `${what}s ${numbers.join(", ")} of ${count}`;
 }
 
-async function outcomeOf(attempt: Attempt, prefix: string): Promise<RedisCheck> {
-  const { which, kind } = attempt;
+async function checkTarget(target: Target, prefix: string): Promise<readonly RedisCheck[]> {
+  const outcomes = (attempts: readonly Attempt[]) =>
+    Promise.all(attempts.map((attempt) => outcomeOf(attempt, prefix)));
+  const [asked, shards] = await Promise.all([outcomes(target.asked), outcomes(target.shards)]);
+  const checks = summarize(asked, target.nameAsked);
+  // Where nobody says where a shard is, that is the only fault.
+  if (asked.length > 0 && asked.every(({ kind }) => kind !== "works")) return checks;
+  return [...checks, ...summarize(shards, target.nameShards)];
+}
+
+/** One check for all outcomes that are the same but for their times. */
+function summarize(
+  outcomes: readonly Outcome[],
+  nameNumbers: (numbers: readonly number[]) => string,
+): RedisCheck[] {
+  const groups = Map.groupBy(
+    outcomes.entries(),
+    ([, { kind, message }]) => kind === "works" ? kind : message,
+  );
+  return [...groups.values()].flatMap((group) => {
+    const shown = group.find(([, { message }]) => message.includes(". ")) ?? group[0];
+    const which = nameNumbers(group.map(([index]) => index + 1));
+    return shown === undefined ? [] : [{ ...shown[1], which }];
+  });
+}
+
+async function outcomeOf({ tried, run }: Attempt, prefix: string): Promise<Outcome> {
   try {
-    return { kind: "works", which, message: await attempt.run() };
+    return { kind: "works", message: await run() };
   } catch (error) {
-    return { kind: "fails", which, message: problemOf(kind, String(error), prefix) };
+    const text = String(error);
+    const kind = isForbidden(text) ? "no-permission" : "fails";
+    return { kind, message: triedProblem(tried, text, prefix) };
   }
 }
 
@@ -189,30 +254,4 @@ async function timeOf(clients: RedisClients, command: string[]): Promise<number 
     if (String(error).includes("NOPERM")) return undefined;
     throw error;
   }
-}
-
-/** Why it cannot be used. The text of an error may show the name of a user. */
-function problemOf(kind: Endpoint["kind"], text: string, prefix: string): string {
-  const wrongKind = kindProblem(kind, text);
-  if (wrongKind !== undefined) return wrongKind;
-  const more = kind === "cluster" ? " +cluster|slots" : "";
-  const rule = `~${prefix}* &${prefix}* +@all -@dangerous${more}`;
-  const causes: readonly (readonly [RegExp, string])[] = [
-    [/WRONGPASS|NOAUTH|AUTH /, "It refuses the user or the password: check both in REDIS_URL"],
-    [/NOPERM|user executing/, `Its user may do too little. It needs: ACL SETUSER … ${rule}`],
-    [/ECONNREFUSED/, "Nothing listens there: check the port, and whether it runs"],
-    [/ENOTFOUND|EAI_AGAIN|getaddrinfo/, "Its name is not known to DNS: check the spelling"],
-    [
-      /not answer|time-?out|ETIMEDOUT/i,
-      "It does not answer in time: check the host, the port, and whether it speaks TLS (rediss://)",
-    ],
-    [/certificate|TLS|SSL/i, "TLS failed: check its certificate, and redis:// or rediss:// (TLS)"],
-    [/READONLY/, "It is a replica, which cannot be written to: name the primary"],
-    [/OOM|MISCONF/, "It accepts no writes: look at its memory, its disk and its log"],
-    [/LOADING/, "It is still loading its data: try again"],
-    [/DB index|SELECT/, "It has no database of that number: check the end of REDIS_URL"],
-    [/unknown command/i, "It lacks what an instance needs: use Redis 6 or newer, or Valkey"],
-  ];
-  const known = causes.find(([pattern]) => pattern.test(text))?.[1];
-  return known ?? "The connection failed: check host, port and redis:// or rediss:// (TLS)";
 }
