@@ -75,7 +75,7 @@ function rightsFor(tried: Tried, prefix: string): string {
 }
 
 /** What is said where this process has no permission to reach a host. */
-const FORBIDDEN = /NotCapable|EPERM/;
+const FORBIDDEN = /Requires net access|EPERM/;
 
 /** Whether this process has no permission to reach a host. */
 export function isForbidden(text: string): boolean {
