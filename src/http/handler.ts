@@ -21,7 +21,6 @@ import { Connections } from "../sessions/connections.ts";
 import { Deadlines } from "../sessions/deadlines.ts";
 import type { SessionContext } from "../sessions/context.ts";
 import { IcePushes } from "../sessions/ice_pushes.ts";
-import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Refreshes } from "../sessions/refreshes.ts";
 import { Revoker } from "../sessions/revoker.ts";
 import { IceServers } from "../ice/ice_servers.ts";
@@ -176,7 +175,6 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     failures,
     memory,
   });
-  const idleTimeout = denoIdleTimeout(idleTimeoutSeconds);
   const isOurs = (pathname: string) => path === null || pathname === path;
 
   const parts: CountedParts = {
@@ -197,7 +195,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     // With a malformed Host, not even the path of the URL is certain.
     if (!hasValidUrl(request)) return refuseMalformed(remoteAddressOf(info), request.headers);
     if (!isOurs(splitUrl(request.url).pathname)) return null;
-    return upgrade(request, remoteOf(info), upgradeOnDeno(request, idleTimeout));
+    return upgrade(request, remoteOf(info), upgradeOnDeno(request, idleTimeoutSeconds));
   };
 
   const handler: SignalingHandler = {
@@ -205,7 +203,7 @@ export async function createHandlerParts(given: SignalingHandlerOptions): Promis
     async fetch(request, info) {
       return await answer(request, info);
     },
-    handleUpgrade: createNodeUpgrade({ upgrade, refuseMalformed, isOurs, idleTimeout }),
+    handleUpgrade: createNodeUpgrade({ upgrade, refuseMalformed, isOurs, idleTimeoutSeconds }),
     async issueToken(request) {
       if (keys === null) {
         throw new TypeError("This handler has no key to sign with: it does not use room tokens");

@@ -3,6 +3,7 @@
  * structures, and how an `upgrade` event becomes a request like any other.
  */
 
+import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { STATUS_CODE } from "./responses.ts";
 import type { UpgradeHandler } from "./upgrade.ts";
 import { hasValidUrl, splitUrl } from "./url.ts";
@@ -96,13 +97,13 @@ export interface NodeUpgradeOptions {
   readonly refuseMalformed: (remote: string | undefined) => Response;
   /** Whether the handler answers this pathname. */
   readonly isOurs: (pathname: string) => boolean;
-  /** Seconds without a sign of life after which Deno closes a socket. */
-  readonly idleTimeout: number;
+  /** Seconds without a sign of life after which a client counts as dead. */
+  readonly idleTimeoutSeconds: number;
 }
 
 /** Creates the function that answers the `upgrade` event of a `node:http` server. */
 export function createNodeUpgrade(
-  { upgrade, refuseMalformed, isOurs, idleTimeout }: NodeUpgradeOptions,
+  { upgrade, refuseMalformed, isOurs, idleTimeoutSeconds }: NodeUpgradeOptions,
 ): (req: NodeRequest, socket: NodeSocket, head: Uint8Array) => boolean {
   return (req, socket, head) => {
     if (!isOurs(splitUrl(toUrl(req.url)).pathname)) return false;
@@ -115,7 +116,11 @@ export function createNodeUpgrade(
         // One name alone: Deno reads a list only with a space after each comma.
         if (protocol !== undefined) request.headers.set("sec-websocket-protocol", protocol);
         const upgraded = Deno.upgradeWebSocket(request, {
-          ...{ socket, head, idleTimeout } as Deno.UpgradeWebSocketOptions,
+          ...{
+            socket,
+            head,
+            idleTimeout: denoIdleTimeout(idleTimeoutSeconds),
+          } as Deno.UpgradeWebSocketOptions,
           ...(protocol === undefined ? {} : { protocol }),
         });
         upgraded.socket.addEventListener("close", () => release(socket), { once: true });

@@ -25,6 +25,7 @@ import {
   toResponse,
   WRONG_ORIGIN,
 } from "./upgrade_refusals.ts";
+import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
 import { spareAbort } from "./upgraded_request.ts";
@@ -216,8 +217,9 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
 }
 
 /** Takes over a request of `Deno.serve`. */
-export function upgradeOnDeno(request: Request, idleTimeout: number): Upgrade {
+export function upgradeOnDeno(request: Request, idleTimeoutSeconds: number): Upgrade {
   return (protocol) => {
+    const idleTimeout = denoIdleTimeout(idleTimeoutSeconds);
     const upgraded = Deno.upgradeWebSocket(request, { idleTimeout });
     spareAbort(request);
     // Not by Deno's option: that accepts a list of names only with a space after each comma.

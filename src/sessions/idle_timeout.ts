@@ -24,14 +24,15 @@ const MAX_SECONDS = 30;
 /** An idle timeout, in seconds, after half of which a ping is sent practically at once. */
 const AT_ONCE_SECONDS = 0.002;
 
-const HOOK = findHook();
+/** Deno's hook, once it was looked for: Deno reads its WebSocket code for it, which takes 5 ms. */
+let found: { readonly hook: Hook | undefined } | undefined;
 
 /** The property of a socket with its listener. */
 const LISTENER = Symbol("frame listener");
 
 /** Whether this version of Deno has the hook. */
 export function hasIdleTimeoutHook(): boolean {
-  return HOOK !== undefined;
+  return ownHook() !== undefined;
 }
 
 /**
@@ -39,7 +40,7 @@ export function hasIdleTimeoutHook(): boolean {
  * exceeds it is made up by {@linkcode restartIdleTimeout}.
  */
 export function denoIdleTimeout(seconds: number): number {
-  if (HOOK === undefined) return seconds;
+  if (ownHook() === undefined) return seconds;
   return seconds === 0 ? MAX_SECONDS : Math.min(seconds, MAX_SECONDS);
 }
 
@@ -48,14 +49,16 @@ export function denoIdleTimeout(seconds: number): number {
  * listener restarts the timeout. Does nothing where there is no hook.
  */
 export function watchFrames(socket: object, listener: FrameListener): void {
-  if (HOOK === undefined || !(HOOK.symbol in socket)) return;
+  const hook = ownHook();
+  if (hook === undefined || !(hook.symbol in socket)) return;
   Reflect.set(socket, LISTENER, listener);
-  Reflect.set(socket, HOOK.symbol, onFrame); // One function for all sockets, to save memory.
+  Reflect.set(socket, hook.symbol, onFrame); // One function for all sockets, to save memory.
 }
 
 /** Starts the idle timeout of a socket again, as a frame of its client would. */
 export function restartIdleTimeout(socket: object): void {
-  if (HOOK !== undefined && HOOK.symbol in socket) HOOK.restart(socket);
+  const hook = ownHook();
+  if (hook !== undefined && hook.symbol in socket) hook.restart(socket);
 }
 
 /**
@@ -70,9 +73,10 @@ export function pingAtOnce(
   const symbol = Object.getOwnPropertySymbols(socket)
     .find(({ description }) => description === "[[idleTimeout]]");
   const before: unknown = symbol && Reflect.get(socket, symbol);
-  if (HOOK === undefined || symbol === undefined) return undefined;
+  const hook = ownHook();
+  if (hook === undefined || symbol === undefined) return undefined;
   if (typeof before !== "number" || before <= 0) return undefined;
-  const { restart } = HOOK;
+  const { restart } = hook;
   // Deno reads the timeout when it starts to wait, and once more when it has sent its ping.
   Reflect.set(socket, symbol, AT_ONCE_SECONDS);
   restart(socket);
@@ -85,6 +89,10 @@ export function pingAtOnce(
 
 function onFrame(this: { [LISTENER]?: FrameListener }): void {
   this[LISTENER]?.onFrame();
+}
+
+function ownHook(): Hook | undefined {
+  return (found ??= { hook: findHook() }).hook;
 }
 
 function findHook(): Hook | undefined {
