@@ -77,11 +77,6 @@ export class Shards {
     return { up, total: this.#clusters.length };
   }
 
-  /** Whether peers of other instances can be reached, in every room. */
-  get isUp(): boolean {
-    return this.#clusters.every(({ isUp }) => isUp);
-  }
-
   /** Starts to take part. What a backplane throws is thrown, after those that had started are closed. */
   start(): void {
     try {

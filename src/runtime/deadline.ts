@@ -8,15 +8,18 @@ import type { Clock } from "./clock.ts";
  * @param promise What to wait for; what becomes of it later is ignored.
  * @param ms Milliseconds to wait at most.
  * @param clock The time.
+ * @param message What the error says.
  * @returns What the promise resolves to.
  * @throws {DOMException} `TimeoutError`: it has not settled by then.
  */
-export function deadline<T>(promise: Promise<T>, ms: number, clock: Clock): Promise<T> {
+export function deadline<T>(
+  promise: Promise<T>,
+  ms: number,
+  clock: Clock,
+  message = `No answer within ${ms} ms`,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.setTimeout(
-      () => reject(new DOMException(`No answer within ${ms} ms`, "TimeoutError")),
-      ms,
-    );
+    const timer = clock.setTimeout(() => reject(new DOMException(message, "TimeoutError")), ms);
     promise.then(resolve, reject).finally(() => clock.clearTimeout(timer));
   });
 }

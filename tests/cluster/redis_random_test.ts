@@ -176,7 +176,10 @@ async function run(form: RedisForm, hasLosses: boolean): Promise<void> {
   for (let seed = 1; seed <= seeds; seed++) {
     const random = generator(seed);
     const instances = [1, 2, 3].map(() => new Instance(redis.url));
-    await until("all to be up", () => instances.every(({ cluster }) => cluster.isUp));
+    await until(
+      "all to be up",
+      () => instances.every(({ cluster: { counts } }) => counts.up === counts.total),
+    );
     for (let n = 0; n < STEPS; n++) {
       await act(instances[random(3)] as Instance, redis, random, hasLosses);
     }

@@ -4,7 +4,8 @@
  */
 
 import type { RedisServer } from "../../runtime/redis_url.ts";
-import type { Clock, Timer } from "../../runtime/clock.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import { deadline } from "../../runtime/deadline.ts";
 import { untilAborted } from "../../runtime/until_aborted.ts";
 
 /** How long Redis may take to answer before it counts as down, in milliseconds. */
@@ -39,16 +40,8 @@ export async function createRedisClient(server: RedisServer): Promise<RedisClien
 }
 
 /** Resolves as the promise does; rejects when that takes longer than Redis may. */
-export async function withinRedisTime<T>(clock: Clock, promise: Promise<T>): Promise<T> {
-  let timer: Timer | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = clock.setTimeout(() => reject(new Error("Redis does not answer")), STALLED_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    if (timer !== undefined) clock.clearTimeout(timer);
-  }
+export function withinRedisTime<T>(clock: Clock, promise: Promise<T>): Promise<T> {
+  return deadline(promise, STALLED_MS, clock, "Redis does not answer");
 }
 
 /** Connects to a server, sends one command and returns the reply; a signal ends that early. */
