@@ -5,22 +5,15 @@ import { checkRedis } from "../../src/cluster/redis/check.ts";
 import { checkConnect } from "../helpers/check.ts";
 import { runDeno } from "../helpers/command.ts";
 import { MAIN, OPEN } from "../helpers/main.ts";
-import { hasRedis, type TestRedis } from "../helpers/redis.ts";
+import { hasRedis } from "../helpers/redis.ts";
 import { startRedisCluster } from "../helpers/redis_cluster.ts";
 import { startSentinels } from "../helpers/redis_sentinels.ts";
+import { allow, RIGHTS, SENTINEL_RIGHTS } from "../helpers/redis_users.ts";
 
 const PREFIX = "client-db-sync:";
-const RIGHTS = `~${PREFIX}* &${PREFIX}* +@all -@dangerous`;
-const MUTE_RIGHTS = `~${PREFIX}* resetchannels +@all -@dangerous`;
-const SENTINEL_RIGHTS = "+@connection +sentinel|get-master-addr-by-name";
+/** They are those of an instance, but that it may use no channel. */
+const MUTE_RIGHTS = RIGHTS.replace(`&${PREFIX}*`, "resetchannels");
 const CONNECTED = /Redis connected in \d+ ms and answers a PING in \d+ ms/.source;
-
-/** Makes a user on every server, whose password is `hush-` and its name. */
-async function allow(servers: readonly TestRedis[], name: string, rights: string): Promise<void> {
-  for (const server of servers) {
-    await server.cli("acl", "setuser", name, "reset", "on", `>hush-${name}`, ...rights.split(" "));
-  }
-}
 
 /** Fails unless the checks of a URL are these, and show no secret. */
 async function assertChecks(url: string, ...patterns: RegExp[]): Promise<void> {

@@ -10,14 +10,20 @@ import { ConnectedInstance } from "../helpers/backplane_conformance.ts";
 import { type Client, until } from "../helpers/client.ts";
 import { temporaryFolder } from "../helpers/command.ts";
 import { hostName, MISSING_NAMESPACES } from "../helpers/host_name.ts";
-import { listening, MAIN, OPEN } from "../helpers/main.ts";
-import { join, type Joinable, untilListed, untilReached } from "../helpers/meeting.ts";
+import { MAIN, OPEN } from "../helpers/main.ts";
+import {
+  bothJoinable,
+  join,
+  type Joinable,
+  untilListed,
+  untilReached,
+} from "../helpers/meeting.ts";
 import { testWith } from "../helpers/program.ts";
 import { hasRedis, startRedis, type TestRedis } from "../helpers/redis.ts";
 import { startRedisCluster } from "../helpers/redis_cluster.ts";
 import { type HostedRedis, startHostedRedis } from "../helpers/redis_hosted.ts";
 import { startSentinels } from "../helpers/redis_sentinels.ts";
-import { signalUrl, startOpenServer, type TestServer } from "../helpers/server.ts";
+import { startOpenServer, type TestServer } from "../helpers/server.ts";
 
 const SHARDS = 3;
 const LONG_MS = 30_000;
@@ -205,9 +211,7 @@ testWith(
       });
     await using one = run();
     await using two = run();
-    const urls = await Promise.all([one, two].map(listening));
-    const [x, y] = urls.map(({ url }) => ({ signal: (query = {}) => signalUrl(url, query) }));
-    if (x === undefined || y === undefined) throw new Error("There are two");
+    const [x, y] = await bothJoinable(one, two);
     await using a = await join(x, "r", "a");
     await using b = await join(y, "r", "b");
     await untilReached(a, b, "b", LONG_MS);

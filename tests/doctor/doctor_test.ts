@@ -9,7 +9,8 @@ import {
 } from "../../mod.ts";
 import { temporaryFolder } from "../helpers/command.ts";
 import { Client, until } from "../helpers/client.ts";
-import { makeCertificate, MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
+import { makeCertificate } from "../helpers/certificate.ts";
+import { MISSING_COTURN, startCoturn } from "../helpers/coturn.ts";
 import { examineUrl } from "../helpers/examine.ts";
 import { freePort } from "../helpers/port.ts";
 import { hasPrograms } from "../helpers/program.ts";
@@ -365,10 +366,7 @@ Deno.test({
   async fn() {
     await using folder = await temporaryFolder();
     const good = await makeCertificate(folder.path);
-    const own = {
-      cert: await Deno.readTextFile(good.cert),
-      key: await Deno.readTextFile(good.key),
-    };
+    const own = { cert: good.pem, key: await Deno.readTextFile(good.keyFile) };
     const other = await certificate(folder.path, "other.example", VALID);
     const expired = await certificate(folder.path, "localhost", EXPIRED);
     const later = await certificate(folder.path, "localhost", LATER);

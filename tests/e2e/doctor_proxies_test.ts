@@ -11,7 +11,8 @@ import { temporaryFolder } from "../helpers/command.ts";
 import { type Examined, examineUrl } from "../helpers/examine.ts";
 import { hasPrograms } from "../helpers/program.ts";
 import { ADMIN_SECRET } from "../helpers/server.ts";
-import { makeCertificate, PROXIES, type ProxyKind, startTlsProxy } from "../helpers/tls_proxy.ts";
+import { makeCertificate } from "../helpers/certificate.ts";
+import { PROXIES, type ProxyKind, startTlsProxy } from "../helpers/tls_proxy.ts";
 
 type Changes = readonly (readonly [string, string])[];
 

@@ -14,12 +14,7 @@ import {
 } from "../helpers/browser.ts";
 import { Client, until } from "../helpers/client.ts";
 import { ROOT, temporaryFolder } from "../helpers/command.ts";
-import {
-  makeCertificate as makeTurnCertificate,
-  MISSING_COTURN,
-  startCoturn,
-  turnUser,
-} from "../helpers/coturn.ts";
+import { MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
 import { listening, OPEN, serve } from "../helpers/main.ts";
 import { startNatStun } from "../helpers/nat_stun.ts";
 import { PageTab, problemsRead } from "../helpers/page_tab.ts";
@@ -30,7 +25,8 @@ import { exchange, handshake, openRaw } from "../helpers/raw.ts";
 import { hasRedis, startRedis } from "../helpers/redis.ts";
 import { ADMIN_SECRET, startOpenServer, startServer, type TestServer } from "../helpers/server.ts";
 import { settableClock } from "../helpers/settable_clock.ts";
-import { makeCertificate, PROXIES, startTlsProxy } from "../helpers/tls_proxy.ts";
+import { makeCertificate } from "../helpers/certificate.ts";
+import { PROXIES, startTlsProxy } from "../helpers/tls_proxy.ts";
 import { TurnClient } from "../helpers/turn_client.ts";
 
 /** How long a page may take to say that a connection does not come about, in milliseconds. */
@@ -598,7 +594,7 @@ problemTest("page: it says what is wrong with TURN, from a broken setting to the
   },
   async "a certificate of nobody"(browser) {
     await using folder = await temporaryFolder();
-    const tls = await makeTurnCertificate(folder.path);
+    const tls = await makeCertificate(folder.path);
     await using coturn = await startCoturn({ secrets: ["secret"], tls });
     const urls = `turns:127.0.0.1:${coturn.tlsPort}`;
     await using server = await startOpenServer({ iceServers: [turnServer(urls)] });

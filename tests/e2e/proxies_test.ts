@@ -1,5 +1,6 @@
 /** The configurations in `deploy/` for nginx, Caddy and HAProxy, with real clients through each. */
 
+import { makeCertificate } from "../helpers/certificate.ts";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { createLogger, generateKeyPairJwk } from "../../mod.ts";
 import { createMemoryBackplane } from "../../src/cluster/mod.ts";
@@ -7,13 +8,7 @@ import { Client, until } from "../helpers/client.ts";
 import { ROOT, temporaryFolder } from "../helpers/command.ts";
 import { hasPrograms } from "../helpers/program.ts";
 import { ADMIN_SECRET, signalUrl, startServer, type TestServer } from "../helpers/server.ts";
-import {
-  makeCertificate,
-  PROXIES,
-  type ProxyKind,
-  startTlsProxy,
-  type TlsProxy,
-} from "../helpers/tls_proxy.ts";
+import { PROXIES, type ProxyKind, startTlsProxy, type TlsProxy } from "../helpers/tls_proxy.ts";
 
 /** An address of loopback that is not the proxy's. */
 const CLIENT_ADDRESS = "127.0.0.2";

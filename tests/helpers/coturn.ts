@@ -2,6 +2,7 @@
 
 import { createHmac } from "node:crypto";
 import { createSocket } from "node:dgram";
+import type { Certificate } from "./certificate.ts";
 import { within } from "./patience.ts";
 import { type Running, start, temporaryFolder } from "./command.ts";
 import { freePort } from "./port.ts";
@@ -19,8 +20,8 @@ export interface CoturnOptions {
   readonly port?: number;
   /** More lines of the configuration. */
   readonly config?: readonly string[];
-  /** Also listens for TLS, with this certificate and key (files in PEM). */
-  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Also listens for TLS, with this certificate. */
+  readonly tls?: Certificate;
 }
 
 export interface TestCoturn extends AsyncDisposable {
@@ -36,9 +37,11 @@ export interface TestCoturn extends AsyncDisposable {
 export async function startCoturn(options: CoturnOptions = {}): Promise<TestCoturn> {
   const port = options.port ?? freePort();
   const tlsPort = options.tls === undefined ? 0 : freePort();
-  const tls = options.tls === undefined
-    ? ["no-tls"]
-    : [`cert=${options.tls.cert}`, `pkey=${options.tls.key}`, `tls-listening-port=${tlsPort}`];
+  const tls = options.tls === undefined ? ["no-tls"] : [
+    `cert=${options.tls.certificateFile}`,
+    `pkey=${options.tls.keyFile}`,
+    `tls-listening-port=${tlsPort}`,
+  ];
   const secrets = options.secrets ?? ["north"];
   const coturn = await runCoturn(port, (folder) => [
     ...onLoopback(port, folder),
@@ -122,20 +125,4 @@ export function turnUser(
   const username = `${Math.floor(Date.now() / 1000) + secondsLeft}:${name}`;
   const credential = createHmac("sha1", secret).update(username).digest("base64");
   return { username, credential };
-}
-
-/** A certificate for `localhost` and 127.0.0.1, signed by itself, as files in this folder. */
-export async function makeCertificate(folder: string): Promise<{ cert: string; key: string }> {
-  const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
-  const { success } = await new Deno.Command("openssl", {
-    args: [
-      ...["req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
-      ...["-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost"],
-      ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-      ...["-addext", "basicConstraints=critical,CA:FALSE"],
-    ],
-    stderr: "null",
-  }).output();
-  if (!success) throw new Error("openssl failed");
-  return { cert, key };
 }

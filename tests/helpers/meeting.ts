@@ -1,13 +1,27 @@
 /** Whether peers of several servers meet in a room: who is listed there, and who is reached. */
 
 import { Client } from "./client.ts";
+import type { Running } from "./command.ts";
+import { listening } from "./main.ts";
 import { until } from "./patience.ts";
-import type { TestServer } from "./server.ts";
+import { signalUrl, type TestServer } from "./server.ts";
 
 const PATIENCE_MS = 3000;
 
 /** What a client needs of a server. */
 export type Joinable = Pick<TestServer, "signal">;
+
+/** Two instances of the program, once they listen. */
+export async function bothJoinable(
+  one: Running,
+  two: Running,
+): Promise<readonly [Joinable, Joinable]> {
+  const joinable = async (program: Running) => {
+    const { url } = await listening(program);
+    return { signal: (query: Record<string, string> = {}) => signalUrl(url, query) };
+  };
+  return [await joinable(one), await joinable(two)];
+}
 
 /** Joins a room without authentication. */
 export function join(

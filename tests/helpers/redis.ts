@@ -1,5 +1,6 @@
 /** A Redis of its own for a test: on loopback, on a free port, ended by `await using`. */
 
+import type { Certificate } from "./certificate.ts";
 import { until } from "./patience.ts";
 import { freePort } from "./port.ts";
 import { hasPrograms, testWith } from "./program.ts";
@@ -22,8 +23,8 @@ export interface TestRedis extends AsyncDisposable {
 
 /** How one is started. */
 export interface RedisStart {
-  /** Where it listens; without TLS when absent. */
-  readonly portOption?: "--port" | "--tls-port";
+  /** It and its replicas use TLS with this certificate, and nothing else. */
+  readonly tls?: Certificate | undefined;
   /** A file by which it is a Sentinel. */
   readonly sentinelFile?: string;
   /** Its address on loopback: 127.0.0.1 when absent. */
@@ -40,13 +41,13 @@ const NO_FILES = [
 
 export async function startRedis(
   args: readonly string[] = [],
-  { portOption = "--port", sentinelFile, host = "127.0.0.1", port = freePort() }: RedisStart = {},
+  { tls, sentinelFile, host = "127.0.0.1", port = freePort() }: RedisStart = {},
 ): Promise<TestRedis> {
-  const plain = portOption === "--port" ? [] : ["--port", "0"];
-  const address = [portOption, String(port), "--bind", host];
+  const address = [...portOptions(port, tls), "--bind", host];
   const options = sentinelFile === undefined
-    ? [...plain, ...address, ...NO_FILES, ...args]
+    ? [...address, ...NO_FILES, ...args]
     : [sentinelFile, ...address, "--sentinel"];
+  const trust = tls === undefined ? [] : ["--tls", "--cacert", tls.certificateFile];
   let child = await spawn(options, host, port);
   const kill = async () => {
     try {
@@ -57,7 +58,7 @@ export async function startRedis(
     await child.status;
   };
   return {
-    url: `redis://${host}:${port}`,
+    url: `${tls === undefined ? "redis" : "rediss"}://${host}:${port}`,
     port,
     get pid() {
       return child.pid;
@@ -70,12 +71,23 @@ export async function startRedis(
     },
     async cli(...words) {
       const { stdout } = await new Deno.Command("redis-cli", {
-        args: ["-h", host, "-p", String(port), ...words],
+        args: ["-h", host, "-p", String(port), ...trust, ...words],
       }).output();
       return new TextDecoder().decode(stdout).trim().split("\n").filter((line) => line !== "");
     },
     [Symbol.asyncDispose]: kill,
   };
+}
+
+function portOptions(port: number, tls: Certificate | undefined): string[] {
+  if (tls === undefined) return ["--port", String(port)];
+  const { certificateFile, keyFile } = tls;
+  return [
+    ...["--port", "0", "--tls-port", String(port)],
+    ...["--tls-cert-file", certificateFile, "--tls-key-file", keyFile],
+    ...["--tls-ca-cert-file", certificateFile, "--tls-auth-clients", "no"],
+    ...["--tls-replication", "yes", "--tls-cluster", "yes"],
+  ];
 }
 
 /** Starts a server and resolves once it accepts connections. */

@@ -1,5 +1,6 @@
 /** A Redis Cluster of its own for a test: every node a process on loopback, ended by `await using`. */
 
+import type { Certificate } from "./certificate.ts";
 import { temporaryFolder } from "./command.ts";
 import { until } from "./patience.ts";
 import { freePort } from "./port.ts";
@@ -20,16 +21,20 @@ export interface TestCluster extends AsyncDisposable {
 }
 
 /** Starts primaries with equal parts of the slots, and so many replicas for each. */
-export async function startRedisCluster(primaries = 3, replicas = 1): Promise<TestCluster> {
+export async function startRedisCluster(
+  primaries = 3,
+  replicas = 1,
+  tls?: Certificate,
+): Promise<TestCluster> {
   const resources = new AsyncDisposableStack();
   try {
     const count = primaries * (1 + replicas);
     const nodes = await Promise.all(Array.from({ length: count }, async () => {
       const folder = resources.use(await temporaryFolder());
-      return resources.use(await startRedis(nodeOptions(folder.path)));
+      return resources.use(await startRedis(nodeOptions(folder.path), { tls }));
     }));
     await connect(nodes, primaries);
-    return cluster(nodes, resources);
+    return cluster(nodes, tls === undefined ? "redis-cluster" : "rediss-cluster", resources);
   } catch (cause) {
     await resources.disposeAsync();
     throw cause;
@@ -84,7 +89,11 @@ async function connect(nodes: readonly TestRedis[], primaries: number): Promise<
   await until("the replicas to be connected", hasReplicas, 20_000);
 }
 
-function cluster(nodes: readonly TestRedis[], resources: AsyncDisposableStack): TestCluster {
+function cluster(
+  nodes: readonly TestRedis[],
+  scheme: string,
+  resources: AsyncDisposableStack,
+): TestCluster {
   const byPort = (port: string) => nodes.find((node) => String(node.port) === port);
   const map = async (node: TestRedis) => {
     const lines = await node.cli("cluster", "nodes");
@@ -110,7 +119,7 @@ function cluster(nodes: readonly TestRedis[], resources: AsyncDisposableStack): 
     return owner;
   };
   return {
-    url: `redis-cluster://${nodes.map((node) => `127.0.0.1:${node.port}`).join(",")}`,
+    url: `${scheme}://${nodes.map((node) => `127.0.0.1:${node.port}`).join(",")}`,
     nodes,
     ownerOf,
     async moveSlot(slot, to) {

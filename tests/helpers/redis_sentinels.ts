@@ -1,5 +1,6 @@
 /** A primary, replicas and three Sentinels for a test: processes on loopback, ended by `await using`. */
 
+import type { Certificate } from "./certificate.ts";
 import { temporaryFolder } from "./command.ts";
 import { until } from "./patience.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
@@ -20,13 +21,14 @@ export interface TestSentinels extends AsyncDisposable {
 export async function startSentinels(
   options: readonly string[] = [],
   settings: readonly string[] = [],
+  tls?: Certificate,
 ): Promise<TestSentinels> {
   const resources = new AsyncDisposableStack();
   try {
     const quick = ["--repl-diskless-sync-delay", "0", ...options];
-    const primary = resources.use(await startRedis(quick));
+    const primary = resources.use(await startRedis(quick, { tls }));
     const replica = resources.use(
-      await startRedis(["--replicaof", "127.0.0.1", String(primary.port), ...quick]),
+      await startRedis(["--replicaof", "127.0.0.1", String(primary.port), ...quick], { tls }),
     );
     const folder = resources.use(await temporaryFolder());
     const sentinels: TestRedis[] = [];
@@ -39,7 +41,7 @@ export async function startSentinels(
         ...settings,
       ];
       await Deno.writeTextFile(file, lines.join("\n"));
-      sentinels.push(resources.use(await startRedis([], { sentinelFile: file })));
+      sentinels.push(resources.use(await startRedis([], { sentinelFile: file, tls })));
     }
     await until("the Sentinels to know each other and the replica", async () => {
       const replies = await Promise.all(
@@ -52,7 +54,9 @@ export async function startSentinels(
     }, 30_000);
     const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`);
     return {
-      url: `redis-sentinel://${hosts.join(",")}/0?name=mymaster`,
+      url: `${tls === undefined ? "redis" : "rediss"}-sentinel://${
+        hosts.join(",")
+      }/0?name=mymaster`,
       sentinels,
       servers: [primary, replica],
       async primaryPort(sentinel = 0) {

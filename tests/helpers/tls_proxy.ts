@@ -1,21 +1,13 @@
 /** The proxies of `deploy/`, each with its own configuration file, on loopback and a free port. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { Certificate } from "./certificate.ts";
 import { until } from "./patience.ts";
 import { ROOT, type Running, start } from "./command.ts";
 import { freePort } from "./port.ts";
 
 /** What stands in the files for a deployment's own. */
 const INSTANCE = "127.0.0.1:8080";
-
-/** A certificate for `localhost` that is its own authority. */
-export interface Certificate {
-  readonly pem: string;
-  readonly certificateFile: string;
-  readonly keyFile: string;
-  /** Both in one file. */
-  readonly bundleFile: string;
-}
 
 export interface ProxyOptions {
   /** A fresh folder for what the proxy writes. */
@@ -115,27 +107,6 @@ export const PROXIES: readonly ProxyKind[] = [NGINX, CADDY, HAPROXY];
 
 /** What the line of the instance is in each file. */
 const INSTANCE_LINE = new RegExp(`^\\s*(?:server|reverse_proxy) .*${INSTANCE}.*$`, "m");
-
-/** Makes a certificate for `localhost` in a folder. */
-export async function makeCertificate(folder: string): Promise<Certificate> {
-  const certificateFile = `${folder}/certificate.pem`;
-  const keyFile = `${folder}/key.pem`;
-  const bundleFile = `${folder}/bundle.pem`;
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  const extensions = ["subjectAltName=DNS:localhost", "basicConstraints=critical,CA:FALSE"]
-    .flatMap((extension) => ["-addext", extension]);
-  const { success } = await new Deno.Command("openssl", {
-    args: [
-      ...["req", "-x509", "-days", "2", "-subj", "/CN=localhost"],
-      ...["-keyout", keyFile, "-out", certificateFile, ...key, ...extensions],
-    ],
-    stderr: "null",
-  }).output();
-  assert(success, "openssl");
-  const pem = await Deno.readTextFile(certificateFile);
-  await Deno.writeTextFile(bundleFile, pem + await Deno.readTextFile(keyFile));
-  return { pem, certificateFile, keyFile, bundleFile };
-}
 
 /** The file of a proxy for instances on these ports. */
 async function configure(

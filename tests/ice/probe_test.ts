@@ -6,7 +6,8 @@ import { probeIceServer, probeIceServers } from "../../src/ice/probe.ts";
 import type { IceProbeResult } from "../../src/ice/probe_result.ts";
 import { until } from "../helpers/client.ts";
 import { ROOT, runDeno, temporaryFolder } from "../helpers/command.ts";
-import { makeCertificate, MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
+import { makeCertificate } from "../helpers/certificate.ts";
+import { MISSING_COTURN, startCoturn, turnUser } from "../helpers/coturn.ts";
 import { freePort } from "../helpers/port.ts";
 import { testWith } from "../helpers/program.ts";
 
@@ -39,7 +40,7 @@ coturnTest("probe: TURN is granted over UDP, TCP and TLS, and given back", async
   await using folder = await temporaryFolder();
   const tls = await makeCertificate(folder.path);
   await using coturn = await startCoturn({ tls, config: ["verbose"] });
-  const caCerts = [await Deno.readTextFile(tls.cert)];
+  const caCerts = [tls.pem];
   const urls = [
     `turn:127.0.0.1:${coturn.port}`,
     `turn:127.0.0.1:${coturn.port}?transport=tcp`,
