@@ -3,13 +3,18 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { shardOf } from "../../src/cluster/room_hash.ts";
 import { Client, until } from "../helpers/client.ts";
-import { type Running, start, temporaryFolder } from "../helpers/command.ts";
+import { type Running, start, startDeno, temporaryFolder } from "../helpers/command.ts";
 import { listening, MAIN, OPEN, PERMISSIONS, serve } from "../helpers/main.ts";
+import { untilReached } from "../helpers/meeting.ts";
 import { freePort } from "../helpers/port.ts";
 import { hasRedis, startRedis, type TestRedis } from "../helpers/redis.ts";
+import { startRedisCluster } from "../helpers/redis_cluster.ts";
 import { signalUrl } from "../helpers/server.ts";
 
 const ROOMS = Array.from({ length: 10 }, (_, n) => `room-${n}`);
+
+/** How long peers may need to meet again. */
+const PATIENCE_MS = 15_000;
 
 /** A server process with a `.env` of its own. */
 interface Instance extends AsyncDisposable {
@@ -58,16 +63,6 @@ async function startInstance(
   };
 }
 
-/** Signals until it arrives. */
-async function untilReached(from: Client, to: Client, id: string): Promise<void> {
-  await until(`${id} to be reached`, async () => {
-    from.send({ type: "ice-candidate", to: id, candidate: "hello" });
-    await from.drain();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    return (await to.drain()).some(({ candidate }) => candidate === "hello");
-  }, 15_000);
-}
-
 const APPLIED = /REDIS_URL has changed: the rooms are distributed over its shards/;
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -100,8 +95,8 @@ async function startPairs(url: string) {
     /** Every pair meets, and nobody has been disconnected. */
     async meet() {
       for (const [a, b] of pairs) {
-        await untilReached(b, a, "a");
-        await untilReached(a, b, "b");
+        await untilReached(b, a, "a", PATIENCE_MS);
+        await untilReached(a, b, "b", PATIENCE_MS);
       }
       for (const client of pairs.flat()) {
         assertEquals(client.socket.readyState, WebSocket.OPEN);
@@ -115,6 +110,14 @@ async function roomsIn(redis: TestRedis): Promise<number> {
   return (await redis.cli("keys", "*}room:*")).length;
 }
 
+/** The connections of the instances, by their ids. */
+async function connectionsTo(redis: TestRedis): Promise<string[]> {
+  const clients = await redis.cli("client", "list");
+  return clients.filter((line) => !/ cmd=client/.test(line)).map((line) =>
+    line.split(" ")[0] ?? ""
+  );
+}
+
 testWithRedis(
   "one more Redis gets its rooms, and gives them back, and nobody reconnects",
   async () => {
@@ -122,8 +125,10 @@ testWithRedis(
     await using second = await startRedis();
     await using pairs = await startPairs(first.url);
     await pairs.meet();
+    const connections = await connectionsTo(first);
     await pairs.reload([first.url, second.url]);
     await pairs.meet();
+    assertEquals(await connectionsTo(first), connections, "the shard that stays is left alone");
     const moved = ROOMS.filter((room) => shardOf(room, 2) === 1).length;
     assert(moved > 0);
     assertEquals([await roomsIn(first), await roomsIn(second)], [ROOMS.length - moved, moved]);
@@ -150,6 +155,19 @@ testWithRedis("the same Redis with another login, and nobody reconnects", async 
   assertEquals(await roomsIn(redis), ROOMS.length);
 });
 
+testWithRedis("a Redis Cluster instead of one Redis, and back, and nobody reconnects", async () => {
+  await using redis = await startRedis();
+  await using cluster = await startRedisCluster(3, 0);
+  await using pairs = await startPairs(redis.url);
+  await pairs.meet();
+  await pairs.reload([cluster.url]);
+  await pairs.meet();
+  assertEquals(await redis.cli("keys", "*"), []);
+  await pairs.reload([redis.url]);
+  await pairs.meet();
+  assertEquals(await roomsIn(redis), ROOMS.length);
+});
+
 testWithRedis(
   "what cannot be applied is said in a line without secrets, and all stays as it was",
   async () => {
@@ -160,7 +178,7 @@ testWithRedis(
     await using y = await startInstance({ REDIS_URL });
     await using a = await x.join("room", "a");
     await using b = await y.join("room", "b");
-    await untilReached(b, a, "a");
+    await untilReached(b, a, "a", PATIENCE_MS);
     const wrong = locked.url.replace("//", "//:wrong-hush@");
     for (
       const [url, expected] of [
@@ -185,14 +203,14 @@ testWithRedis(
     await x.reload({ REDIS_URLS: redis.url }, /REDIS_URLS is no setting: is REDIS_URL meant/);
     await x.reload({ REDIS_URL: ` ${redis.url} ` }, /No setting has changed"/);
     assertEquals(await x.health().then(({ backplane }) => backplane), "up");
-    await untilReached(b, a, "a");
-    await untilReached(a, b, "b");
+    await untilReached(b, a, "a", PATIENCE_MS);
+    await untilReached(a, b, "b", PATIENCE_MS);
     assert(!/hush/.test(x.process.stdout() + x.process.stderr()), x.process.stdout());
     // What was refused can be applied once it works.
     await locked.cli("config", "set", "requirepass", "wrong-hush");
     await locked.cli("-a", "right-hush", "config", "set", "requirepass", "wrong-hush");
     for (const one of [x, y]) await one.reload({ REDIS_URL: wrong }, APPLIED);
-    await untilReached(b, a, "a");
+    await untilReached(b, a, "a", PATIENCE_MS);
   },
 );
 
@@ -245,6 +263,15 @@ test("where there was no REDIS_URL, or the environment has it, the line says wha
   await listening(fixed);
   fixed.kill("SIGHUP");
   await fixed.line(/No setting has changed\. REDIS_URL is in the environment of this process/);
+});
+
+test("deno task passes it on to the server", async () => {
+  await using task = startDeno(["task", "--quiet", "start"], { env: OPEN });
+  await listening(task);
+  task.kill("SIGHUP");
+  await task.line(/No setting has changed/);
+  task.kill("SIGTERM");
+  assertEquals(await task.exited, 0);
 });
 
 testOnLinux("a server whose terminal is closed stops, as for SIGTERM", async () => {
