@@ -5,6 +5,8 @@ export interface TcpProxyOptions {
   readonly ports: readonly number[];
   /** Ends a connection so many milliseconds after its start. */
   readonly cutAfterMs?: number;
+  /** Forwards nothing to the server for so many milliseconds. */
+  readonly delayMs?: number;
 }
 
 export interface TcpProxy extends Disposable {
@@ -14,7 +16,7 @@ export interface TcpProxy extends Disposable {
 }
 
 /** Starts a proxy. It closes connections to a port on which nobody listens. */
-export function startTcpProxy({ ports, cutAfterMs }: TcpProxyOptions): TcpProxy {
+export function startTcpProxy({ ports, cutAfterMs, delayMs }: TcpProxyOptions): TcpProxy {
   let targets = ports;
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const ends = new Set<() => void>();
@@ -28,13 +30,16 @@ export function startTcpProxy({ ports, cutAfterMs }: TcpProxyOptions): TcpProxy 
         continue;
       }
       const end = () => {
-        clearTimeout(timer);
+        for (const timer of timers) clearTimeout(timer);
         ends.delete(end);
         for (const conn of [client, server]) close(conn);
       };
-      const timer = cutAfterMs === undefined ? undefined : setTimeout(end, cutAfterMs);
+      const send = () => void forward(client, server).finally(end);
+      const timers = [
+        cutAfterMs === undefined ? undefined : setTimeout(end, cutAfterMs),
+        delayMs === undefined ? send() : setTimeout(send, delayMs),
+      ];
       ends.add(end);
-      forward(client, server).finally(end);
       forward(server, client).finally(end);
     }
   };

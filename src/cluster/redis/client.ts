@@ -24,6 +24,8 @@ export interface RedisClient {
   sSubscribe(channels: string[], listener: (text: string) => void): Promise<unknown>;
 }
 
+const destroyed = new WeakSet<RedisClient>();
+
 /** Creates a client, which has no connection yet. It never connects again by itself. */
 export async function createRedisClient(server: RedisServer): Promise<RedisClient> {
   const { createClient } = await import("@redis/client");
@@ -55,12 +57,8 @@ export async function askServer(
   client.on("error", () => {}); // The command rejects.
   try {
     const ask = async () => {
-      try {
-        await client.connect();
-        return await client.sendCommand(command);
-      } finally {
-        destroy(client); // Destroyed while it connects, it is connected afterwards.
-      }
+      await connect(client);
+      return await client.sendCommand(command);
     };
     const reply = withinRedisTime(clock, ask());
     return await (signal === undefined ? reply : untilAborted(reply, signal));
@@ -80,8 +78,17 @@ export function withoutArguments(cause: unknown): Error {
   return new Error(message.replace(/,? *with args beginning with:.*/is, "").slice(0, MAX_MESSAGE));
 }
 
-/** Ends a connection at once, if it is open. */
+/** Connects, once. */
+export async function connect(client: RedisClient): Promise<void> {
+  await client.connect();
+  if (!destroyed.has(client)) return;
+  client.destroy(); // The first time, there was no socket yet.
+  throw new Error("The connection was ended while it opened");
+}
+
+/** Ends a connection at once, if it is open or opens. */
 export function destroy(client: RedisClient): void {
+  destroyed.add(client);
   try {
     client.destroy();
   } catch {

@@ -7,6 +7,7 @@
 import type { Clock } from "../../runtime/clock.ts";
 import type { RedisServer } from "../../runtime/redis_url.ts";
 import {
+  connect,
   createRedisClient,
   destroy,
   type RedisClient,
@@ -61,7 +62,7 @@ export class RedisClients {
     const both = await Promise.all([createRedisClient(server), createRedisClient(server)]);
     const clients = new RedisClients(both, options);
     try {
-      await clients.within(Promise.all(both.map((client) => client.connect())));
+      await clients.within(Promise.all(both.map(connect)));
       signal?.throwIfAborted();
       clients.#isSharded = options.isCluster && await clients.#hasShardChannels();
       await clients.within(Promise.all(SCRIPTS.map((script) => clients.#load(script))));
