@@ -104,7 +104,10 @@ export function triedProblem(tried: Tried, text: string, prefix: string): string
       /not answer|time-?out|ETIMEDOUT/i,
       `It does not answer in time: check the host, the port, and whether it speaks TLS (rediss://)${where}`,
     ],
-    [/certificate|TLS|SSL/i, "TLS failed: check its certificate, and redis:// or rediss:// (TLS)"],
+    [
+      /certificate|TLS|SSL/i,
+      `TLS failed: check its certificate, and redis:// or rediss:// (TLS)${where}`,
+    ],
     [/READONLY/, "It is a replica, which cannot be written to: name the primary"],
     [/OOM|MISCONF/, "It accepts no writes: look at its memory, its disk and its log"],
     [/LOADING/, "It is still loading its data: try again"],
