@@ -158,6 +158,12 @@ const SWITCHES: Readonly<Record<string, (hosted: HostedRedis) => Promise<void>>>
     });
     hosted.switch();
   },
+  async "leads to the new primary after both have exchanged their roles by FAILOVER"(hosted) {
+    await hosted.old.cli("failover", "to", "127.0.0.1", String(hosted.next.port));
+    const isPrimary = async () => (await hosted.next.cli("role"))[0] === "master";
+    await until("the roles to be exchanged", isPrimary);
+    hosted.switch();
+  },
 };
 
 for (const [order, change] of Object.entries(SWITCHES)) {
