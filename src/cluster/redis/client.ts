@@ -37,6 +37,7 @@ export async function createRedisClient(server: RedisServer): Promise<RedisClien
     ...(password !== undefined && { password }),
     database,
     disableOfflineQueue: true,
+    commandOptions: { timeout: 0 }, // Otherwise each command has a timer, which lasts 5 s.
     maintNotifications: "disabled", // Otherwise the client reads the environment.
   }) as unknown as RedisClient;
 }

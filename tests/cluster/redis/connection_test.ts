@@ -1,4 +1,4 @@
-/** What an instance makes of heartbeats that it has not sent. */
+/** What an instance makes of heartbeats that it has not sent, and what its commands cost. */
 
 import { assertEquals } from "@std/assert";
 import { createRedisBackplane } from "../../../src/cluster/redis/backplane.ts";
@@ -30,5 +30,28 @@ Deno.test({
     await until("all to be settled", () => x.undeliverable.length + y.envelopes.length === 4);
     assertEquals(y.envelopes.map(({ text }) => text), ["-1e300", "0", "1e300", "1"]);
     for (const { backplane } of [x, y]) await backplane.close();
+  },
+});
+
+Deno.test({
+  name: "redis connection: no command has a timer of its own, which would outlast it",
+  ignore: !hasRedis,
+  fn: async () => {
+    await using redis = await startRedis();
+    const { timeout } = AbortSignal;
+    let timers = 0;
+    AbortSignal.timeout = (ms) => {
+      timers++;
+      return timeout.call(AbortSignal, ms);
+    };
+    try {
+      const x = new ConnectedInstance(createRedisBackplane({ url: redis.url }));
+      await until("it to be up", () => x.instance !== "");
+      await x.join("r", "a");
+      await x.backplane.close();
+      assertEquals(timers, 0);
+    } finally {
+      AbortSignal.timeout = timeout;
+    }
   },
 });
