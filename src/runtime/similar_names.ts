@@ -10,24 +10,33 @@ const MIN_LENGTH = 8;
  * Finds the name that another one probably means, whatever its case.
  *
  * @param name A name that is not known.
- * @param known The names that are known.
+ * @param knownNames The names that are known.
  * @param minLength Shorter ones are not found.
  * @returns The most similar one, or `undefined` if none is similar.
  */
 export function findSimilar(
   name: string,
-  known: Iterable<string>,
+  knownNames: Iterable<string>,
   minLength = MIN_LENGTH,
 ): string | undefined {
   let nearest: string | undefined;
   let least = MAX_DISTANCE + 1;
-  for (const one of known) {
-    if (one.length < minLength || Math.abs(one.length - name.length) >= least) continue;
-    const distance = distanceOf(name.toUpperCase(), one.toUpperCase());
+  const wanted = name.toUpperCase();
+  for (const known of knownNames) {
+    if (known.length < minLength || Math.abs(known.length - wanted.length) >= least) continue;
+    const one = known.toUpperCase();
+    if (!sharesThird(wanted, one)) continue;
+    const distance = distanceOf(wanted, one);
     if (distance >= least || (distance > 1 && one.length < MIN_LENGTH)) continue;
-    [nearest, least] = [one, distance];
+    [nearest, least] = [known, distance];
   }
   return nearest;
+}
+
+/** Two changes leave at least one third of a name as it was: without one there is nothing to count. */
+function sharesThird(name: string, other: string): boolean {
+  const third = Math.ceil(other.length / 3);
+  return [0, third, 2 * third].some((start) => name.includes(other.slice(start, start + third)));
 }
 
 /** How many letters have to be changed, added or removed (Levenshtein). */

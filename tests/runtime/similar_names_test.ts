@@ -39,3 +39,17 @@ Deno.test("findSimilar() finds a short name where it is told to, if one letter d
   }
   for (const name of ["port2", "tour", "lim"]) assertEquals(findSimilar(name, names, 4), undefined);
 });
+
+Deno.test("findSimilar() finds a name whatever two letters of it differ", () => {
+  for (const known of NAMES.filter((name) => name.length > 8)) {
+    for (let first = 0; first < known.length; first++) {
+      for (let second = first + 1; second < known.length; second++) {
+        const letters = [...known];
+        letters[first] = letters[second] = "#";
+        assertEquals(findSimilar(letters.join(""), [known]), known);
+        letters[first] = letters[second] = "";
+        assertEquals(findSimilar(letters.join(""), [known]), known);
+      }
+    }
+  }
+});
