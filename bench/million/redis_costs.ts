@@ -32,8 +32,6 @@ const NO_LIMITS = {
   maxConsumersPerIdentity: Infinity,
 };
 
-/** Redis keeps the last writes for replicas (`repl-backlog-size`), also without any. */
-const BACKLOG_KB = 1061;
 /** Long enough between two commands for Redis to sleep, and for the caches of the CPU to forget it. */
 const PACED_MS = 4;
 
@@ -69,7 +67,7 @@ export async function measureRedis(effort: RedisEffort): Promise<RedisCosts> {
 /** What Redis uses, in KB. */
 interface RedisMemory {
   readonly usedKb: number;
-  /** The same without its clients, and without the writes that it keeps for replicas. */
+  /** The same without its clients. */
   readonly dataKb: number;
 }
 
@@ -171,7 +169,7 @@ class RedisLoad {
       redisAuditPeer,
       redisReapRoom: reaped / rooms,
       redisRevocation,
-      redisEmptyKb: this.#memory().dataKb + BACKLOG_KB,
+      redisEmptyKb: this.#memory().dataKb,
       redisConnectionKb,
       redisRoomKb: aloneKb - redisPeerKb - redisPartKb,
       redisPartKb,
@@ -255,7 +253,7 @@ class RedisLoad {
     const text = this.#control.ask("INFO", "memory");
     const kb = (name: string) => Number(new RegExp(`${name}:(\\d+)`).exec(text)?.[1]) / 1024;
     const usedKb = kb("used_memory");
-    return { usedKb, dataKb: usedKb - kb("mem_clients_normal") - kb("mem_replication_backlog") };
+    return { usedKb, dataKb: usedKb - kb("mem_clients_normal") };
   }
 
   #publish(n: number): Uint8Array<ArrayBuffer> {

@@ -91,6 +91,7 @@ export function predict(run: Run, costs: Costs): Figures {
   // Their names are still in use, by themselves; that is published to their old instance, too.
   const storm = comeBack({
     ...comeback,
+    maxPending: Infinity,
     cost: {
       instance: comeback.cost.instance,
       redis: comeback.cost.redis + costs.redisTakeover + costs.redisEvent,
@@ -117,7 +118,11 @@ export function predict(run: Run, costs: Costs): Figures {
 /** Runs it. */
 export async function measureRun(run: Run): Promise<Figures> {
   await using redis = await startRedis();
-  const env = { REINTRODUCE_SECONDS: String(REINTRODUCE_SECONDS) };
+  const env = {
+    REINTRODUCE_SECONDS: String(REINTRODUCE_SECONDS),
+    // A few clients more or less at once would decide whether all are back after two seconds or four.
+    MAX_PENDING_CONNECTIONS: "0",
+  };
   await using a = await startInstance(redis.url, env);
   await using b = await startInstance(redis.url, env);
   const city = new Population(run, [a, b]);
