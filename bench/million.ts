@@ -12,6 +12,7 @@ import {
   ALL_COSTS,
   type Calibration,
   forEachCost,
+  medianCosts,
   rangeOf,
   storeCalibration,
   storedCalibration,
@@ -49,40 +50,34 @@ export function withTables(text: string, report: Report): string {
   );
 }
 
-/** Measures the costs in some rounds, and after each lets the model predict a real run. */
+/** Measures the costs in some rounds, and after each what a real run uses. */
 async function measure(
   { rounds, isQuick, isVerified }: { rounds: number; isQuick: boolean; isVerified: boolean },
-): Promise<{ calibration: Calibration; comparisons: Comparison[] }> {
+): Promise<{ calibration: Calibration; runs: Figures[] }> {
   const { date, machine, versions } = await setting();
   const samples = forEachCost((): number[] => []);
-  const comparisons: Comparison[] = [];
-  const run = isQuick ? QUICK_RUN : FULL_RUN;
+  const runs: Figures[] = [];
   for (let round = 0; round < rounds; round++) {
     const costs = await measureCosts(isQuick ? QUICK : FULL);
     for (const name of ALL_COSTS) samples[name].push(Number(costs[name].toPrecision(4)));
-    if (!isVerified) continue;
-    comparisons.push({ predicted: predict(run, costs), measured: await measureRun(run) });
+    if (isVerified) runs.push(await measureRun(isQuick ? QUICK_RUN : FULL_RUN));
   }
-  return { calibration: { date, machine, versions, samples }, comparisons };
+  return { calibration: { date, machine, versions, samples }, runs };
 }
 
-interface Comparison {
-  readonly predicted: Figures;
-  readonly measured: Figures;
-}
-
-function comparisonTable(comparisons: readonly Comparison[]): string {
-  const median = (read: (one: Comparison) => number) => rangeOf(comparisons.map(read)).mid;
+/** What the medians of the costs predict of a run beside what runs have used. */
+function comparisonTable(predicted: Figures, runs: readonly Figures[]): string {
   return table([
-    ["What", "Predicted", "Measured", "Ratio", "Ratio in each round"],
+    ["What", "Predicted", "Measured", "Ratio", "Measured in each round"],
     ...(Object.keys(FIGURES) as (keyof Figures)[]).map((name) => {
-      const ratio = ({ predicted, measured }: Comparison) => predicted[name] / measured[name];
+      const measured = runs.map((run) => run[name]);
+      const { mid } = rangeOf(measured);
       return [
         FIGURES[name],
-        median(({ predicted }) => predicted[name]).toFixed(1),
-        median(({ measured }) => measured[name]).toFixed(1),
-        median(ratio).toFixed(2),
-        comparisons.map((one) => ratio(one).toFixed(2)).join(", "),
+        predicted[name].toFixed(1),
+        mid.toFixed(1),
+        (predicted[name] / mid).toFixed(2),
+        measured.map((one) => one.toFixed(1)).join(", "),
       ];
     }),
   ]);
@@ -115,8 +110,9 @@ async function main(args: string[]): Promise<number> {
   const isVerified = values.verify ?? false;
   if (isVerified || values.calibrate) {
     const isQuick = values.quick;
-    const { calibration, comparisons } = await measure({ rounds, isQuick, isVerified });
-    if (isVerified) console.log(comparisonTable(comparisons));
+    const { calibration, runs } = await measure({ rounds, isQuick, isVerified });
+    const predicted = predict(isQuick ? QUICK_RUN : FULL_RUN, medianCosts(calibration));
+    if (isVerified) console.log(comparisonTable(predicted, runs));
     if (values.calibrate && !isQuick) await storeCalibration(calibration);
     return 0;
   }

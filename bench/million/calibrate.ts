@@ -349,11 +349,12 @@ class Bench {
     const spent = this.#spent(all, () => traffic.wait(idleMs));
     traffic.leaveAll(pairs.flat());
     const [ofA = 0, ofB = 0, ofAlone = 0] = spent.map((us) => us * 1000 / idleMs);
-    const collected = collecting.map((us, n) => us - (spent[n] ?? 0) * collectMs / idleMs);
+    // No client is pinged yet.
+    const collected = (collecting[2] ?? 0) - second * collectMs / 1000;
     const listsPerSecond = idlePeers / FAST_LISTS_SECONDS;
     const [kbA = 0, kbB = 0, kbAlone = 0] = grown.map((kb) => kb / idlePeers);
     return {
-      collectPeer: rangeOf(collected).mid / idlePeers,
+      collectPeer: collected / idlePeers,
       peerSecond: (ofAlone - second) / idlePeers,
       auditUnit: (ofB - ofAlone - backplaneSecond) / (MIN_PART * 1000 / AUDIT_MS),
       list: (ofA - ofB) / listsPerSecond,
