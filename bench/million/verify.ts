@@ -211,29 +211,17 @@ class Population {
     const lost = this.#present.filter(({ instance }) => instance !== other);
     const ghosts = Math.round(lost.length * GHOST_SHARE);
     let [allBackMs, wholeMs, waiting] = [NaN, NaN, lost.length - ghosts];
-    const due: { at: number; peer: Peer; attempt: number }[] = lost.slice(ghosts).map((peer) => ({
+    const due: { at: number; peer: Peer }[] = lost.slice(ghosts).map((peer) => ({
       at: COMEBACK.firstMs + this.#random.int(COMEBACK.jitterMs),
-      peer,
-      attempt: 1,
-    }));
-    const inOrder = () => due.sort((one, two) => one.at - two.at);
-    inOrder();
+      peer: this.traffic.comingBack(peer, other),
+    })).sort((one, two) => one.at - two.at);
     const instances = new RedisKeys(DEFAULTS.redisPrefix).instances;
     let askedAt = 0;
     const end = this.#run.afterKillMs;
     for (let now = 0; now < end; now = performance.now() - killedAt) {
-      for (let next = due[0]; next !== undefined && next.at <= now; next = due[0]) {
-        const { peer, attempt } = next;
-        due.shift();
-        this.traffic.comingBack(peer, other).join((isIn) => {
-          const joinedAt = performance.now() - killedAt;
-          if (isIn) {
-            if (--waiting === 0) allBackMs = joinedAt;
-            return;
-          }
-          const waitMs = Math.min(COMEBACK.firstMs * 2 ** attempt, COMEBACK.maxMs);
-          due.push({ at: joinedAt + waitMs, peer, attempt: attempt + 1 });
-          inOrder();
+      while (due[0] !== undefined && due[0].at <= now) {
+        due.shift()?.peer.join((isIn) => {
+          if (isIn && --waiting === 0) allBackMs = performance.now() - killedAt;
         });
       }
       if (Number.isNaN(wholeMs) && now > STALLED_MS && now - askedAt > 50) {

@@ -240,8 +240,8 @@ export class RedisConnection {
   }
 
   async #sendHeartbeat(clients: RedisClients, isFirst: boolean): Promise<void> {
-    const { instance } = this;
     const { keys, clock, events } = this.#options;
+    const { instance } = this;
     const sentAt = Math.round(clock.elapsed());
     this.#awaited.add(sentAt);
     const call = heartbeatCall(keys, { instance, isFirst, sentAt, cursor: this.#cursor });
