@@ -1,6 +1,7 @@
 /** A Redis of its own for a test: on loopback, on a free port, ended by `await using`. */
 
 import type { Certificate } from "./certificate.ts";
+import { type Running, start } from "./command.ts";
 import { until } from "./patience.ts";
 import { freePort } from "./port.ts";
 import { hasPrograms, testWith } from "./program.ts";
@@ -48,26 +49,19 @@ export async function startRedis(
     ? [...address, ...NO_FILES, ...args]
     : [sentinelFile, ...address, "--sentinel"];
   const trust = tls === undefined ? [] : ["--tls", "--cacert", tls.certificateFile];
-  let child = await spawn(options, host, port);
-  const kill = async () => {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await child.status;
-  };
+  let running = await spawn(options, host, port);
+  const kill = async () => await running[Symbol.asyncDispose]();
   return {
     url: `${tls === undefined ? "redis" : "rediss"}://${host}:${port}`,
     port,
     get pid() {
-      return child.pid;
+      return running.pid;
     },
-    stall: () => child.kill("SIGSTOP"),
-    resume: () => child.kill("SIGCONT"),
+    stall: () => running.kill("SIGSTOP"),
+    resume: () => running.kill("SIGCONT"),
     kill,
     async restart() {
-      child = await spawn(options, host, port);
+      running = await spawn(options, host, port);
     },
     async cli(...words) {
       const { stdout } = await new Deno.Command("redis-cli", {
@@ -91,12 +85,12 @@ function portOptions(port: number, tls: Certificate | undefined): string[] {
 }
 
 /** Starts a server and resolves once it accepts connections. */
-async function spawn(args: string[], hostname: string, port: number): Promise<Deno.ChildProcess> {
-  const child = new Deno.Command("redis-server", { args, stdout: "null", stderr: "null" }).spawn();
+async function spawn(args: string[], hostname: string, port: number): Promise<Running> {
+  const running = start("redis-server", args);
   let hasEnded = false;
-  child.status.then(() => hasEnded = true);
+  running.exited.then(() => hasEnded = true);
   await until("redis-server to listen", async () => {
-    if (hasEnded) throw new Error(`redis-server ended: ${args.join(" ")}`);
+    if (hasEnded) throw new Error(`redis-server ended: ${args.join(" ")}\n${running.stdout()}`);
     try {
       (await Deno.connect({ hostname, port })).close();
       return true;
@@ -104,7 +98,7 @@ async function spawn(args: string[], hostname: string, port: number): Promise<De
       return false;
     }
   });
-  return child;
+  return running;
 }
 
 /** Whether there is a Redis to start; where CI runs, there has to be. */
