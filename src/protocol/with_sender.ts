@@ -13,6 +13,7 @@ const COMMA = 44;
 const OPEN_BRACKET = 91;
 const BACKSLASH = 92;
 const CLOSE_BRACKET = 93;
+const LETTER_F = 102;
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
 
@@ -34,7 +35,7 @@ export function withSender(text: string, from: string, fromRole: Role): string {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
         const end = endOfString(text, at + 1);
-        if (isName) isDropped = isOwnName(text.slice(at + 1, end));
+        if (isName) isDropped = isOwnName(text, at + 1, end);
         isName = false;
         at = end;
         break;
@@ -63,8 +64,11 @@ export function withSender(text: string, from: string, fromRole: Role): string {
   }
 }
 
-/** Whether a name, as it stands between its quotes, is one of the server's own. */
-function isOwnName(name: string): boolean {
+/** Whether a name, which stands between two quotes, is one of the server's own. */
+function isOwnName(text: string, start: number, end: number): boolean {
+  const first = text.charCodeAt(start);
+  if (first !== LETTER_F && first !== BACKSLASH) return false;
+  const name = text.slice(start, end);
   const read: unknown = name.includes("\\") ? JSON.parse(`"${name}"`) : name;
   return read === "from" || read === "fromRole";
 }

@@ -103,7 +103,7 @@ export class Negotiations {
     const keeper = keepsPair(from, to) ? sender : receiver;
     const pair = keeper.pairWith(keeper === sender ? receiver : sender, now);
     if (type === "offer") recordOffer(pair, keeper === sender, now);
-    this.#reintroductions.watch(keeper);
+    this.#reintroductions.watch(keeper, now);
     if (type === "offer") return true;
     const isToKeeper = keeper === receiver;
     // Of two instances that record the pair, the one of the peer that has made the offer counts it.
@@ -120,10 +120,11 @@ export class Negotiations {
     const sender = this.#participants.get(from);
     const receiver = this.#participants.get(to);
     if (sender === undefined || receiver === undefined) return;
+    const now = this.#clock.elapsed();
     const keeper = keepsPair(from, to) ? sender : receiver;
-    const pair = keeper.pairWith(keeper === sender ? receiver : sender, this.#clock.elapsed());
+    const pair = keeper.pairWith(keeper === sender ? receiver : sender, now);
     takeAnswerBack(pair, keeper === receiver);
-    this.#reintroductions.watch(keeper);
+    this.#reintroductions.watch(keeper, now);
   }
 
   /** Stops all reintroductions. */

@@ -57,6 +57,8 @@ export class Participant {
   /** The join order of the last peer in its last list in turn. */
   turnOrder = -1;
   #pairs: Map<Participant, Pair> | undefined;
+  /** The other peer of the pair that is the last to go. */
+  #last: Participant | undefined;
 
   constructor(
     room: Members,
@@ -99,6 +101,7 @@ export class Participant {
   /** Forgets a pair. */
   forget(other: Participant): void {
     this.#pairs?.delete(other);
+    if (other === this.#last) this.#last = undefined;
   }
 
   /** The pair with another peer, created if need be; of all its pairs it is now the last to go. */
@@ -106,10 +109,12 @@ export class Participant {
     const pairs = this.#pairs ??= new Map();
     const before = pairs.get(other);
     const isFresh = before !== undefined && now < before.at + FORGET_AFTER_MS;
+    if (isFresh && other === this.#last) return before;
     const pair = isFresh ? before : newPair(now);
     pairs.delete(other);
     if (pairs.size === MAX_PAIRS) forgetOldest(pairs);
     pairs.set(other, pair);
+    this.#last = other;
     return pair;
   }
 }
@@ -127,8 +132,7 @@ function newPair(at: number): Pair {
 
 /** Records an offer; `isFromKeeper` says which of the two made it. */
 export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): void {
-  const side = isFromKeeper ? "fromKeeper" : "fromOther";
-  pair[side] = Math.min(Math.max(pair[side], 0) + 1, MAX_OWED);
+  setOwed(pair, isFromKeeper, Math.min(Math.max(owed(pair, isFromKeeper), 0) + 1, MAX_OWED));
   pair.at = now;
   pair.isAnswered = false;
   pair.reintroductions = 0;
@@ -136,13 +140,13 @@ export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): voi
 
 /** Whether an offer is without an answer, and none has come since; `isToKeeper` as in `recordAnswer`. */
 export function isAwaited(pair: Pair, isToKeeper: boolean): boolean {
-  return !pair.isAnswered && pair[isToKeeper ? "fromKeeper" : "fromOther"] > 0;
+  return !pair.isAnswered && owed(pair, isToKeeper) > 0;
 }
 
 /** Undoes `recordAnswer` for an answer that was not relayed after all. */
 export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
-  const side = isToKeeper ? "fromKeeper" : "fromOther";
-  if (pair[side] !== NO_OFFER) pair[side]++;
+  const unanswered = owed(pair, isToKeeper);
+  if (unanswered !== NO_OFFER) setOwed(pair, isToKeeper, unanswered + 1);
   pair.isAnswered = false;
 }
 
@@ -153,9 +157,20 @@ export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
  * far as is known, is relayed.
  */
 export function recordAnswer(pair: Pair, isToKeeper: boolean): boolean {
-  const side = isToKeeper ? "fromKeeper" : "fromOther";
-  if (pair[side] === 0) return false;
-  if (pair[side] !== NO_OFFER) pair[side]--;
+  const unanswered = owed(pair, isToKeeper);
+  if (unanswered === 0) return false;
+  if (unanswered !== NO_OFFER) setOwed(pair, isToKeeper, unanswered - 1);
   pair.isAnswered = true;
   return true;
+}
+
+// By name: `pair[side]` would take as long as all the rest of recording an offer.
+
+function owed(pair: Pair, isFromKeeper: boolean): number {
+  return isFromKeeper ? pair.fromKeeper : pair.fromOther;
+}
+
+function setOwed(pair: Pair, isFromKeeper: boolean, offers: number): void {
+  if (isFromKeeper) pair.fromKeeper = offers;
+  else pair.fromOther = offers;
 }

@@ -94,10 +94,10 @@ export class Reintroductions {
     if (this.#isIdle()) this.#stop();
   }
 
-  /** Examines the pairs of a peer again when the one that has just changed may be due. */
-  watch(keeper: Participant): void {
+  /** Examines the pairs of a peer again when the one that has changed now may be due. */
+  watch(keeper: Participant, now: number): void {
     this.#keepers.add(keeper);
-    keeper.dueAt = Math.min(keeper.dueAt, dueAfter(this.#clock.elapsed(), 0));
+    keeper.dueAt = Math.min(keeper.dueAt, dueAfter(now, 0));
     this.#wakeAt(keeper.dueAt);
   }
 

@@ -132,8 +132,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   /** Handles one message of the socket, text or binary. */
   receive(data: unknown): void {
-    this.#liveness.onMessage();
-    const now = this.lastReceivedAt = this.#context.clock.elapsed();
+    const now = this.lastReceivedAt = this.#liveness.onMessage();
     if (this.#hasEnded) return this.#lateClose?.received(now);
     if (this.#inbound.countMessage(now)) return this.close(CLOSE.tooManyMessages);
     const length = lengthOf(data);

@@ -45,14 +45,14 @@ export function denoIdleTimeout(seconds: number): number {
 }
 
 /**
- * Calls a listener, instead of Deno's own hook, for each frame that Deno reads from a socket; the
- * listener restarts the timeout. Does nothing where there is no hook.
+ * Calls a listener, instead of Deno's own hook, for each frame that Deno reads from a socket, before
+ * the frame's event; the listener restarts the timeout. Returns `false` where there is no hook.
  */
-export function watchFrames(socket: object, listener: FrameListener): void {
+export function watchFrames(socket: object, listener: FrameListener): boolean {
   const hook = ownHook();
-  if (hook === undefined || !(hook.symbol in socket)) return;
+  if (hook === undefined || !(hook.symbol in socket)) return false;
   Reflect.set(socket, LISTENER, listener);
-  Reflect.set(socket, hook.symbol, onFrame); // One function for all sockets, to save memory.
+  return Reflect.set(socket, hook.symbol, onFrame); // One function for all sockets, to save memory.
 }
 
 /** Starts the idle timeout of a socket again, as a frame of its client would. */

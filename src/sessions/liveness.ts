@@ -57,6 +57,7 @@ export class Liveness implements FrameListener {
   readonly #denoMs: number;
   readonly #owner: FloodedOwner;
   readonly #restart: (socket: SocketLike) => void;
+  readonly #isWatched: boolean;
   #lastFrameAt: number;
   #restartedAt = -Infinity;
   #windowEnd = 0;
@@ -76,7 +77,7 @@ export class Liveness implements FrameListener {
     this.#owner = owner;
     this.#restart = restart ?? restartIdleTimeout;
     this.#lastFrameAt = clock.elapsed();
-    watchFrames(socket, this);
+    this.#isWatched = watchFrames(socket, this);
   }
 
   onFrame(): void {
@@ -90,9 +91,13 @@ export class Liveness implements FrameListener {
     if (++this.#controlFrames > MAX_CONTROL_FRAMES) this.#owner.onFlood();
   }
 
-  /** Takes a frame that {@linkcode onFrame} counted for a message, not for a control frame. */
-  onMessage(): void {
+  /**
+   * Takes a frame that {@linkcode onFrame} counted for a message, not for a control frame. Returns when
+   * it came, by `Clock.elapsed`: to read the clock once more takes as long as a tenth of relaying it.
+   */
+  onMessage(): number {
     this.#controlFrames--;
+    return this.#isWatched ? this.#lastFrameAt : this.#clock.elapsed();
   }
 
   /** Keeps Deno from closing a client that is silent for less than its own, longer timeout. */
