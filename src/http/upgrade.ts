@@ -25,7 +25,7 @@ import {
   toResponse,
   WRONG_ORIGIN,
 } from "./upgrade_refusals.ts";
-import { denoIdleTimeout } from "../sessions/idle_timeout.ts";
+import { denoIdleTimeout, holdIdleTimeout } from "../sessions/idle_timeout.ts";
 import { Session } from "../sessions/session.ts";
 import type { OriginCheck } from "../access/origins.ts";
 import { spareAbort } from "./upgraded_request.ts";
@@ -177,6 +177,7 @@ export function createUpgradeHandler(options: UpgradeHandlerOptions): UpgradeHan
       return upgradeFailed(cause, applicant);
     }
     const { socket, response } = upgraded;
+    holdIdleTimeout(socket);
     const { address } = applicant;
     const { connection } = new Session({ socket, admission: admit(), namesRoom, context, address });
     connections.add(connection);

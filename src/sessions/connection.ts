@@ -261,6 +261,7 @@ export class Connection implements TrackedConnection, EventListenerObject {
 
   #onOpen(): void {
     this.lastReceivedAt = this.#context.clock.elapsed() + FIRST_FRAME_MS - QUIET_MS;
+    this.#liveness.onOpen();
     this.#lateClose?.opened(this.lastReceivedAt);
     this.#context.connections.setPhase(this, "pending");
     if (this.#context.isClosing()) this.close(CLOSE.shuttingDown);

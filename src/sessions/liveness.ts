@@ -11,6 +11,7 @@ import {
   type FrameListener,
   pingAtOnce,
   restartIdleTimeout,
+  startIdleTimeout,
   watchFrames,
 } from "./idle_timeout.ts";
 
@@ -78,6 +79,11 @@ export class Liveness implements FrameListener {
     this.#restart = restart ?? restartIdleTimeout;
     this.#lastFrameAt = clock.elapsed();
     this.#isWatched = watchFrames(socket, this);
+  }
+
+  /** Starts Deno's idle timeout; has to be called when the socket opens. */
+  onOpen(): void {
+    queueMicrotask(() => startIdleTimeout(this.#socket, this.#denoMs / 1000));
   }
 
   onFrame(): void {

@@ -4,6 +4,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { createSignalingHandler } from "../../mod.ts";
 import { denoIdleTimeout, hasIdleTimeoutHook } from "../../src/sessions/idle_timeout.ts";
 import { Client, until, within } from "../helpers/client.ts";
 import { frame } from "../helpers/raw.ts";
@@ -73,4 +76,35 @@ Deno.test("a client that sends messages all the time is not idle, one that stops
   assertEquals(seen, [PING, 1001]);
   const ms = Date.now() - start;
   assert(ms > 1500 && ms < 3000, String(ms));
+});
+
+Deno.test("a client that never sends anything is pinged and closed, too", async () => {
+  await using server = await startOpenServer({ idleTimeoutSeconds: 2 });
+  using silent = await RawClient.open(server.port, "/signal?nodeId=silent");
+  const seen: (number | undefined)[] = [];
+  for (let next = await silent.next(); next !== null; next = await silent.next()) {
+    seen.push(next.opcode === 8 ? closeCode(next) : next.opcode);
+  }
+  assertEquals(seen, [1, PING, 1001]);
+});
+
+Deno.test("a socket does not keep the request that it came with, nor its URL and headers", async () => {
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  await using handler = await createSignalingHandler({ authEnabled: false });
+  const requests: WeakRef<Request>[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request, info) => {
+    requests.push(new WeakRef(request));
+    return handler.fetch(request, info).then((response) => response ?? new Response());
+  });
+  const clients = await Promise.all(
+    ["a", "b"].map((id) => Client.join(`ws://127.0.0.1:${server.addr.port}/signal?nodeId=${id}`)),
+  );
+  await until("the requests to be collected", () => {
+    collectGarbage();
+    return requests.length === 2 && requests.every((request) => request.deref() === undefined);
+  });
+  assertEquals(handler.stats().peers, 2);
+  await Promise.all(clients.map((client) => client.close()));
+  await server.shutdown();
 });
