@@ -12,7 +12,6 @@ import type { FailureLimiter } from "../access/failure_limiter.ts";
 import type { Clock, Timer } from "../runtime/clock.ts";
 import type { RoomLimits } from "../rooms/room.ts";
 import { failureFields, type Logger } from "../runtime/logger.ts";
-import { closeLoser } from "../rooms/names.ts";
 import type { Peer } from "../rooms/peer.ts";
 import { Claims } from "./claims.ts";
 import { MeasuredBackplane } from "./measured_backplane.ts";
@@ -206,8 +205,6 @@ export class Cluster {
 
   #joinHere(room: string, peer: Peer): JoinResult {
     const result = this.#options.registry.join(room, peer);
-    // The newcomer would do it, but it may be replaced itself before it learns of this.
-    if (result.outcome.kind === "replaced") closeLoser(result.outcome.old, peer);
     if (result.room.has(peer)) this.#add(room, peer);
     return result;
   }

@@ -239,14 +239,12 @@ export class RemoteMembers {
     }
   }
 
-  /** Adds a peer, and closes the local peer that had its name: the backplane knows of both. */
+  /** Adds a peer in place of the local peer that had its name: the backplane knows of both. */
   #place(name: string, peer: Peer, joinOrder: number): Room {
     const old = this.#registry.get(name)?.find(peer.id);
     const replaced = old && old !== peer ? this.#localMembers.ofPeer(old) : undefined;
     if (replaced !== undefined) this.#localMembers.delete(replaced);
-    const { room } = this.#registry.place(name, peer, joinOrder);
-    if (replaced !== undefined) closeLoser(replaced.peer, peer);
-    return room;
+    return this.#registry.place(name, peer, joinOrder);
   }
 
   /**

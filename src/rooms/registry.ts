@@ -1,11 +1,11 @@
 /**
  * The rooms of one server by name. A room exists from its first join to its last leave. Every join and
- * leave goes through the registry, so that its counts are correct and every listener gets every change;
- * what a join means for a room is decided there.
+ * leave goes through the registry, so that its counts are correct, every listener gets every change and
+ * a peer that is replaced is closed; what a join means for a room is decided there.
  */
 
 import type { Role } from "../protocol/messages.ts";
-import type { JoinRefusal } from "./names.ts";
+import { closeLoser, type JoinRefusal } from "./names.ts";
 import type { Peer } from "./peer.ts";
 import { type JoinOutcome, Room, type RoomOptions } from "./room.ts";
 
@@ -108,12 +108,12 @@ export class SignalingRegistry {
    * Adds a peer whose join the backplane has accepted, and replaces the peer with its id; takeovers are
    * counted by the backplane.
    */
-  place(name: string, peer: Peer, joinOrder: number): { room: Room; old: Peer | undefined } {
+  place(name: string, peer: Peer, joinOrder: number): Room {
     const room = this.#roomOf(name);
     const old = room.place(peer, joinOrder);
     this.#peers += Number(peer.isLocal) - Number(old?.isLocal ?? false);
     this.#entered(room, peer, old);
-    return { room, old };
+    return room;
   }
 
   /** The result of a join that is refused for this reason. */
@@ -147,5 +147,7 @@ export class SignalingRegistry {
     this.#rooms.set(room.name, room);
     if (old !== undefined) this.#onChange(room, old);
     this.#onChange(room, peer);
+    // Here and not by the newcomer, which may be replaced itself before it learns that it has joined.
+    if (old !== undefined && old !== peer) closeLoser(old, peer);
   }
 }

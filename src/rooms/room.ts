@@ -94,7 +94,7 @@ export class Room {
 
   /**
    * Adds a peer. Where its id is in use, `mayTakeOver` decides which peer keeps it. A newcomer that
-   * takes it over gets the place in the order as well, and the caller closes the old peer.
+   * takes it over gets the place in the order as well, and the registry closes the old peer.
    */
   join(peer: Peer): JoinOutcome {
     const old = this.#peers.get(peer.id);

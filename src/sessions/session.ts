@@ -56,7 +56,7 @@ import {
   type ServingState,
   type SignalOutcome,
 } from "../rooms/peer.ts";
-import { closeLoser, JOIN_REFUSALS } from "../rooms/names.ts";
+import { JOIN_REFUSALS } from "../rooms/names.ts";
 import type { JoinResult } from "../rooms/registry.ts";
 import type { Room } from "../rooms/room.ts";
 import { Connection, type Receiver } from "./connection.ts";
@@ -282,7 +282,6 @@ export class Session implements Peer, Receiver {
     }
     this.#state = { kind: "joined", room };
     this.connection.markJoined();
-    if (outcome.kind === "replaced") closeLoser(outcome.old, this);
     recordJoin(this.#context, this, { room, outcome });
     answerRegister(this.#context, this, { room, found, rotation });
   }

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { CLOSE } from "../../src/protocol/messages.ts";
 import type { SignalingRegistry } from "../../src/rooms/registry.ts";
 import { createRooms } from "../../src/rooms/rooms.ts";
 import { FakeClock } from "../helpers/clock.ts";
@@ -35,6 +36,17 @@ Deno.test("SignalingRegistry counts a replaced peer once", () => {
   registry.join("room", peer("a"));
   registry.leave(room, old);
   assertEquals([registry.peers, registry.rooms], [1, 1]);
+});
+
+Deno.test("SignalingRegistry closes the peer that is replaced, and says whether by its own kind", () => {
+  const registry = newRegistry();
+  const [first, second, consumer] = [peer("a"), peer("a"), new FakePeer("b", "consumer")];
+  registry.join("room", first);
+  registry.join("room", second);
+  assertEquals([first.closedWith, second.closedWith], [CLOSE.replaced, undefined]);
+  registry.join("room", consumer);
+  registry.place("room", peer("b"), 1);
+  assertEquals(consumer.closedWith, CLOSE.nodeIdInUse);
 });
 
 Deno.test("SignalingRegistry creates no room for a newcomer that is refused", () => {
