@@ -107,6 +107,12 @@ export class Room {
 
   /** The limit that the room would exceed if this peer took the place of the one with its id. */
   exceededLimit(peer: Peer): "full" | "identityFull" | undefined {
+    const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = this.#limits;
+    const least = peer.role === "normal"
+      ? maxPeersPerRoom
+      : Math.min(maxConsumersPerRoom, maxConsumersPerIdentity);
+    // Most rooms have fewer peers than any limit: none has to be counted.
+    if (this.#peers.size < least) return undefined;
     return exceededLimit(this.#peers.values(), peer, this.#limits);
   }
 

@@ -37,6 +37,7 @@ export class DueQueue<T> {
   readonly #onDue: (item: T) => void;
   readonly #now: () => number;
   readonly #maxWaitMs: number;
+  readonly #usesWallClock: boolean;
   readonly #heap: Entry<T>[] = [];
   readonly #entries = new Map<T, Entry<T>>();
   #timer: { readonly at: number; readonly id: Timer } | undefined;
@@ -46,6 +47,7 @@ export class DueQueue<T> {
     this.#clock = clock;
     this.#onDue = onDue;
     this.#now = usesWallClock ? () => clock.now() : () => clock.elapsed();
+    this.#usesWallClock = usesWallClock;
     this.#maxWaitMs = usesWallClock ? MAX_WALL_CLOCK_WAIT_MS : MAX_INTEGER;
   }
 
@@ -82,9 +84,10 @@ export class DueQueue<T> {
   /** Sets the timer to the first item, unless it is set so; a timer that is early is left alone. */
   #wake(): void {
     const first = this.#heap[0];
+    const isEarly = this.#timer !== undefined && first !== undefined && this.#timer.at <= first.at;
+    if (isEarly && !this.#usesWallClock) return;
     const waitMs = first === undefined ? 0 : first.at - this.#now();
     // Of the wall clock, a moment that was ahead may be past.
-    const isEarly = this.#timer !== undefined && first !== undefined && this.#timer.at <= first.at;
     if (isEarly && waitMs > 0) return;
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.id);
     this.#timer = undefined;
