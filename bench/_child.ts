@@ -1,6 +1,14 @@
+// deno-lint-ignore-file no-console
 /** Talks to `_server.ts`. */
 
 import { issueToken, loadKeyPairFromEnv } from "../mod.ts";
+
+/** Ends a benchmark that was given arguments: it knows none, and must not begin for a `--help`. */
+export function refuseArguments(): void {
+  if (Deno.args.length === 0) return;
+  console.error(`${Deno.mainModule.split("/").at(-1)} has no options`);
+  Deno.exit(2);
+}
 
 /** A server in a process of its own. */
 export class ChildServer implements AsyncDisposable {

@@ -1,7 +1,9 @@
 // deno-lint-ignore-file no-console
 /** How late the server's timers are while 2,000 clients connect in the same moment, each with a token. */
 
-import { ChildServer } from "./_child.ts";
+import { ChildServer, refuseArguments } from "./_child.ts";
+
+refuseArguments();
 
 const CLIENTS = 2000;
 const ROOMS = 200;

@@ -4,7 +4,9 @@
  * wait as client-db does: a second and at most 0.3 s more; their successor listens already.
  */
 
-import { ChildServer } from "./_child.ts";
+import { ChildServer, refuseArguments } from "./_child.ts";
+
+refuseArguments();
 
 const CLIENTS = 2000;
 const ROOMS = 200;

@@ -16,6 +16,8 @@ const MAX_LINES = 5;
 
 const WINDOW_MS = 60_000;
 
+const NO_FURTHER_LINES = "More refusals of this address within this minute are not logged at info";
+
 /** Addresses that are counted at once; the lines about others are left out. */
 const MAX_ADDRESSES = 1000;
 
@@ -86,7 +88,7 @@ export class RefusalLog {
 
   /** Logs that the admin secret was wrong or missing, apart from the lines about the same address. */
   refusedSecret(address: Address, fields: LogFields): void {
-    if (!this.#mayLog(`secret ${address}`)) return;
+    if (!this.#mayLog(`${address}, admin secret`)) return;
     this.#logger.warn("Admin secret refused", { address, ...fields });
   }
 
@@ -109,9 +111,11 @@ export class RefusalLog {
       this.#windowEnd = now + WINDOW_MS;
     }
     const lines = this.#lines.get(address) ?? 0;
-    if (lines >= MAX_LINES || (lines === 0 && this.#lines.size >= MAX_ADDRESSES)) return false;
+    if (lines > MAX_LINES || (lines === 0 && this.#lines.size >= MAX_ADDRESSES)) return false;
     this.#lines.set(address, lines + 1);
-    return true;
+    if (lines < MAX_LINES) return true;
+    this.#logger.info(NO_FURTHER_LINES, { address });
+    return false;
   }
 }
 

@@ -11,6 +11,7 @@ import { isLongerThan, MAX_NODE_ID_LENGTH, MAX_ROOM_LENGTH } from "../protocol/m
 import { type Clock, systemClock } from "../runtime/clock.ts";
 import { DEFAULTS } from "../runtime/defaults.ts";
 import { SignalingError } from "../runtime/errors.ts";
+import { checkOptionNames } from "../runtime/option_checks.ts";
 import { parseSignedDuration } from "./duration.ts";
 import { InvalidTokenError, toInvalidTokenError } from "./invalid_token.ts";
 import { keyIdOf } from "./key_id.ts";
@@ -111,6 +112,8 @@ export class TokenRequestError extends SignalingError {
 /** 9999-12-31T23:59:59Z: the last second that ISO 8601 writes with four digits for the year. */
 const LATEST_EXPIRY_SECONDS = 253402300799;
 
+const REQUEST_NAMES: readonly (keyof IssueTokenRequest)[] = ["ttl", "subject", "nodeId"];
+
 /** Characters that the id of a key may have. */
 const MAX_KEY_ID_LENGTH = 256;
 
@@ -123,6 +126,7 @@ const MAX_KEY_ID_LENGTH = 256;
  * @returns The token, its id, when it expires and what it opens.
  * @throws {TokenRequestError} `ttl` is no duration with a unit, does not end in the future or is too
  * long, or `subject`, `nodeId` or the option `kid` is empty or too long.
+ * @throws {TypeError} The request has a property of another name: a token for `room` would open another.
  *
  * @example
  * ```ts
@@ -144,6 +148,7 @@ export async function issueToken(
   const kid = options.kid === undefined
     ? await keyIdOf(privateKey)
     : checkName("kid", options.kid, MAX_KEY_ID_LENGTH);
+  checkOptionNames(request, REQUEST_NAMES, "the token request");
   const { subject: asked = "default", nodeId } = request;
   const subject = checkName("subject", asked, MAX_ROOM_LENGTH);
   const bound = nodeId === undefined

@@ -59,7 +59,9 @@ export async function prepareNext(entries: KeyEntries): Promise<Step> {
     advice: [
       `Prepared ${NEXT_KEY}, and added its public half to VERIFY_KEYS_JWK.`,
       `1. ${RESTART}`,
-      `2. Run: ${keygenCommand("--rotate")}`,
+      `2. After 5 minutes if other programs verify tokens, else at once, run: ${
+        keygenCommand("--rotate")
+      }`,
     ],
   };
 }

@@ -37,14 +37,16 @@ export function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
 
 /** The command that lets the server reach these hosts, run the way this program was started. */
 function commandThatReaches(hosts: readonly string[]): string {
+  // Not with their values, which may be secret.
+  const sameArguments = Deno.args.length === 0 ? "" : " with the same arguments";
   // In quotes, because a shell may read the brackets of an IPv6 address as a pattern.
   const flag = `"--allow-net=${[...metadata.permissions.server.net, ...hosts].join(",")}"`;
   if (Deno.build.standalone) {
     return `Compile again: deno task compile:to ${flag} --output client-db-sync main.ts`;
   }
   return isClone()
-    ? `Run: deno run --quiet -P=server ${flag} main.ts`
-    : `Run: deno run -N -E --allow-read=.env jsr:${metadata.name}`;
+    ? `Run: deno run --quiet -P=server ${flag} main.ts${sameArguments}`
+    : `Run: deno run -N -E --allow-read=.env jsr:${metadata.name}${sameArguments}`;
 }
 
 /**

@@ -259,7 +259,7 @@ function warningsOf(
     );
     if (allowedOrigins === undefined) {
       warnings.push(
-        "ALLOWED_ORIGINS is not set: any web page that a browser on this network opens can connect",
+        "ALLOWED_ORIGINS is not set: any web page in a browser that reaches this server can connect",
       );
     }
   }

@@ -20,6 +20,9 @@ import { hasValidUrl, splitUrl } from "./url.ts";
 /** Paths of a server with authentication. */
 const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json"];
 
+/** Paths of the page, and of the client for browsers. */
+const PAGE = ["/", "/client.js"];
+
 /** What the routes depend on. */
 export interface RoutesOptions {
   /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
@@ -157,7 +160,7 @@ function metricsResponse(handler: Pick<SignalingHandler, "metrics">): Response {
 /** The 404 of a path without a route: it says where WebSockets connect. */
 function notFound(
   pathname: string,
-  { endpoint: { handler }, hasInternalPort }: RoutesOptions,
+  { endpoint: { handler }, adminSecret, hasInternalPort, hasPage }: RoutesOptions,
 ): Response {
   const isOff = handler.stats().auth === "disabled" && NEEDS_AUTH.includes(pathname);
   const message = isOff
@@ -165,7 +168,11 @@ function notFound(
     : pathname === "/metrics" && !hasInternalPort
     ? "Not found: metrics need ADMIN_SECRET, or INTERNAL_PORT"
     : pathname.startsWith("/admin/") && !hasInternalPort
-    ? "Not found: /admin/info, rooms, peers and disconnect need ADMIN_SECRET"
+    ? adminSecret === undefined
+      ? "Not found: /admin/info, rooms, peers and disconnect need ADMIN_SECRET"
+      : "Not found: there are /admin/info, /admin/rooms, /admin/peers and /admin/disconnect"
+    : !hasPage && PAGE.includes(pathname)
+    ? `Not found: the page is off. PLAYGROUND=true turns it on. WebSockets connect to ${handler.path}`
     : pathname.endsWith(String(handler.path))
     ? `Not found: the path is ${shorten(pathname)}, not ${handler.path}. ` +
       "Let the proxy in front remove its prefix"

@@ -151,7 +151,7 @@ export class Session implements Peer, Receiver {
       case "unknown":
         return;
       default:
-        return this.#signal(message, text);
+        return this.#relay(message, text);
     }
   }
 
@@ -239,7 +239,7 @@ export class Session implements Peer, Receiver {
     this.#context.registry.update(this.#state.room, this);
   }
 
-  #signal(message: SignalMessage, text: string): void {
+  #relay(message: SignalMessage, text: string): void {
     if (this.#state.kind === "unregistered") {
       if (!this.identity.canJoinAsNormal) {
         return void this.connection.sendMessage(invalidMessage("Register first"));

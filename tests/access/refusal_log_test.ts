@@ -40,10 +40,21 @@ Deno.test("refusal log: an address gets five lines a minute at info, the others 
   const refuse = (address: string) => log.refused("Connection refused", { ...CLIENT, address });
   for (let n = 0; n < 7; n++) refuse("192.0.2.1");
   refuse("192.0.2.2");
-  assertEquals(levels(), [...Array(5).fill("info"), "debug", "debug", "info"]);
+  assertEquals(levels(), [...Array(6).fill("info"), "debug", "debug", "info"]);
   clock.tick(60_000);
   refuse("192.0.2.1");
   assertEquals(levels(), ["info"]);
+});
+
+Deno.test("refusal log: after its five lines, a line says once that an address gets no more", () => {
+  const { lines, log } = setUp();
+  for (let n = 0; n < 9; n++) log.refused("Connection refused", CLIENT);
+  const { address } = CLIENT;
+  assertEquals(lines.filter(([, message]) => message !== "Connection refused"), [
+    ["info", "More refusals of this address within this minute are not logged at info", {
+      address,
+    }],
+  ]);
 });
 
 Deno.test("refusal log: so many addresses that they cannot be counted get no lines at info", () => {
@@ -64,7 +75,7 @@ Deno.test("refusal log: a request without a line is not even described", () => {
       return { room: "todos", nodeId: "ada" };
     });
   }
-  assertEquals([described, lines.length], [5, 5]);
+  assertEquals([described, lines.length], [5, 6]);
   assertEquals(log.last.of("todos").map(({ nodeId }) => nodeId), ["ada"]);
 });
 
@@ -72,7 +83,7 @@ Deno.test("refusal log: wrong admin secrets are warnings, with lines of their ow
   const { log, levels } = setUp();
   for (let n = 0; n < 6; n++) log.refused("Connection refused", CLIENT);
   for (let n = 0; n < 6; n++) log.refusedSecret(CLIENT.address, { path: "/token" });
-  assertEquals(levels(), [...Array(5).fill("info"), "debug", ...Array(5).fill("warn")]);
+  assertEquals(levels(), [...Array(6).fill("info"), "debug", ...Array(5).fill("warn"), "info"]);
 });
 
 Deno.test("refusal log: every refusal of a name is remembered, whether there is a line or not", () => {

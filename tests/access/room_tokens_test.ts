@@ -74,6 +74,14 @@ Deno.test("issueToken() refuses a subject that cannot name a room", async () => 
   }
 });
 
+Deno.test("issueToken() refuses a property that it does not know, by which the token would open another room", async () => {
+  const { privateKey } = await newKeys();
+  for (const name of ["room", "subjekt", "sub"]) {
+    const request = { ttl: "1h", [name]: "todos" };
+    await assertRejects(() => issueToken(privateKey, request), TypeError, JSON.stringify(name));
+  }
+});
+
 Deno.test("verifyToken() accepts the newer name of the algorithm", async () => {
   const { privateKey, publicKey } = await newKeys();
   const jwt = new SignJWT({ sub: "r", aud: [TOKEN_AUDIENCE, "other"] }).setIssuer(TOKEN_ISSUER)

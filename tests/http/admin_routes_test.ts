@@ -270,6 +270,15 @@ Deno.test("admin: with authentication off there are such routes where there is a
   assertMatch((await response.json()).error, /need ADMIN_SECRET/);
 });
 
+Deno.test("admin: a path that there is not is told which there are, not that a secret is missing", async () => {
+  await using server = await startServer();
+  for (const path of ["/admin/peer", "/admin/", "/admin/info/"]) {
+    const response = await ask(server, path);
+    assertEquals(response.status, 404, path);
+    assertMatch((await response.json()).error, /^Not found: there are .*\/admin\/peers/, path);
+  }
+});
+
 Deno.test("admin: with an internal port the routes are there alone, behind the secret all the same", async () => {
   await using server = checked(
     await createServer({ authEnabled: false, adminSecret: ADMIN_SECRET, internalPort: 0 }),

@@ -278,6 +278,10 @@ Deno.test("routes: a 404 names the path of the endpoint, and a prefix that a pro
     assertMatch(answer.error, /^Not found: the path is ".*", not \/signal.* proxy/, path);
     assert(answer.error.length < 300);
   }
+  for (const path of ["/", "/client.js"]) {
+    const { error: sentence } = await error(await fetch(server.url + path));
+    assertMatch(sentence, /the page is off. PLAYGROUND=true/, path);
+  }
   const sent = await error(await fetch(`${server.url}//signal`));
   assertMatch(sent.error, /"\/\/signal"/);
 });
