@@ -138,7 +138,7 @@ export function admit(
         if (bound !== undefined && nodeId !== undefined && nodeId !== bound) {
           return refuse(CLOSE.wrongNodeId, { bound });
         }
-        return member(sub, bound ?? nodeId ?? sub, { token: verdict.claims });
+        return member(sub, bound ?? nodeId ?? nameOfRoom(sub), { token: verdict.claims });
       };
       const verdict = checkRoomToken(policy, token, address, refusals);
       return verdict instanceof Promise ? verdict.then(decide) : decide(verdict);
@@ -216,6 +216,12 @@ async function identityOf({ iss = "", sub }: JWTPayload, token: string): Promise
 
 function closeReasonFor({ kind }: Attempt<unknown>, otherwise: CloseReason): CloseReason {
   return kind === "throttled" ? CLOSE.tooManyFailures : otherwise;
+}
+
+/** The name of a client that asks for none: that of its room, as far as a name may have it. */
+function nameOfRoom(room: string): string {
+  if (!isLongerThan(room, MAX_NODE_ID_LENGTH)) return room;
+  return [...room].slice(0, MAX_NODE_ID_LENGTH).join("");
 }
 
 function identify(

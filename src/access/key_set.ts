@@ -40,7 +40,7 @@ export function decodeJwks(
 }
 
 /**
- * Checks a set of public keys.
+ * Checks a set of public keys, and leaves out those of it that are for encryption.
  *
  * @param value A JWK, an array of JWKs, or a JWK set.
  * @param algorithms The names of the algorithms that tokens may have.
@@ -55,11 +55,16 @@ export function checkJwks(value: unknown, algorithms: readonly string[]): JSONWe
   if (!Array.isArray(list) || list.length === 0 || !list.every(isObject)) {
     throw new InvalidKeyError("There is no JWK, array of JWKs or JWK set");
   }
-  for (const [index, jwk] of list.entries()) {
+  // Identity providers publish what they encrypt with in the same set.
+  const signing = list.filter(({ use }) => use !== "enc");
+  const keys = signing.length === 0 ? list : signing;
+  for (const jwk of keys) {
     const problem = findKeyProblem(jwk, algorithms);
-    if (problem !== undefined) throw new InvalidKeyError(`${nameOf(jwk, index)} ${problem}`);
+    if (problem !== undefined) {
+      throw new InvalidKeyError(`${nameOf(jwk, list.indexOf(jwk))} ${problem}`);
+    }
   }
-  return { keys: list as JSONWebKeySet["keys"] };
+  return { keys: keys as JSONWebKeySet["keys"] };
 }
 
 /** Its place in the set, and its `kid` if it has one that can be shown. */

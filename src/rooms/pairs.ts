@@ -12,9 +12,6 @@ const MAX_PAIRS = 128;
 /** Milliseconds after its last offer until a pair is forgotten. */
 export const FORGET_AFTER_MS = 90_000;
 
-/** Unanswered offers of one peer of a pair that are counted at most. */
-const MAX_OWED = 16;
-
 /** The number of offers of a peer that has made none; 0 means that all were answered. */
 const NO_OFFER = -1;
 
@@ -132,7 +129,7 @@ function newPair(at: number): Pair {
 
 /** Records an offer; `isFromKeeper` says which of the two made it. */
 export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): void {
-  setOwed(pair, isFromKeeper, Math.min(Math.max(owed(pair, isFromKeeper), 0) + 1, MAX_OWED));
+  setOwed(pair, isFromKeeper, Math.max(owed(pair, isFromKeeper), 0) + 1);
   pair.at = now;
   pair.isAnswered = false;
   pair.reintroductions = 0;

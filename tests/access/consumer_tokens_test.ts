@@ -184,7 +184,7 @@ Deno.test("makeConsumerVerifier() refuses keys that can never verify a token, an
     [p384, /is for ES384/],
     [{ ...rsa, alg: "RS512" }, /is for RS512/],
     [{ ...ec, alg: "RS256" }, /alg that does not fit/],
-    [{ ...ec, use: "enc" }, /use must be "sig"/],
+    [{ ...ec, use: "wrap" }, /use must be "sig"/],
     [{ ...ec, "key_ops": ["sign"] }, /key_ops/],
     [{ ...rsa, kty: "rsa" }, /needs the kty/],
     [{ ...ec, crv: "secp256k1" }, /needs the kty/],
@@ -201,6 +201,15 @@ Deno.test("makeConsumerVerifier() refuses keys that can never verify a token, an
       if (jwk["kid"] === "mine") assertMatch(error.message, /\(kid "mine"\)/);
     }
   }
+});
+
+Deno.test("makeConsumerVerifier() leaves out the keys of a set that are for encryption", async () => {
+  const { jwk, sign } = await newProvider();
+  const encryption = { ...(await newProvider("RS256")).jwk, use: "enc", alg: "RSA-OAEP" };
+  const verify = makeConsumerVerifier({ jwks: encode({ keys: [encryption, jwk] }) });
+  await verify(await sign());
+  const none = { keys: [encryption, { ...jwk, use: "enc" }] };
+  assertThrows(() => makeConsumerVerifier({ jwks: encode(none) }), InvalidKeyError, "Key 1");
 });
 
 Deno.test("makeConsumerVerifier() accepts a key of every algorithm", async () => {

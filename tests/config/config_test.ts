@@ -262,6 +262,10 @@ Deno.test("parseConfig() reads further keys as a JWK, an array or a set, and ref
     [{ ...jwk, crv: "X25519" }, /Key 1/],
     [{ ...jwk, x: "A".repeat(43) }, /anyone can sign/],
     [{ ...jwk, use: "enc" }, /signatures/],
+    [
+      [{ ...jwk, use: "enc" }, jwk, { ...jwk, kid: "next", d }],
+      /Key 3 \(kid "next"\) has the private/,
+    ],
     [[], /no JWK/],
     [{ keys: [] }, /no JWK/],
     [Array(17).fill(jwk), /17 keys: 16 at most/],

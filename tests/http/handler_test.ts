@@ -119,6 +119,16 @@ Deno.test("signal: names that are too long are refused", async () => {
   assertEquals((await refusal(server.signal({ nodeId: "n".repeat(129) }))).code, 4003);
 });
 
+Deno.test("signal: a client that asks for no name has its room's, as far as that fits", async () => {
+  await using server = await startServer();
+  for (const room of ["todos", "r".repeat(256), "😀".repeat(200)]) {
+    const token = await server.token(room);
+    await using _unnamed = await Client.join(server.signal({ token }));
+    await using other = await Client.join(server.signal({ token, room, nodeId: "other" }));
+    assertEquals(other.peers, [[...room].slice(0, 128).join("")]);
+  }
+});
+
 Deno.test("signal: clients append room and nodeId to whatever query is there", async () => {
   await using server = await startServer();
   const token = await server.token("my db");

@@ -57,6 +57,14 @@ Deno.test("every offer may be answered once, also when two were made before the 
   assertEquals(answers, ["sent", "sent", "duplicate"]);
 });
 
+Deno.test("every offer may be answered once, however many were made before", () => {
+  const fixture = new RoomFixture();
+  const [a, b] = [fixture.join("a"), fixture.join("b")];
+  for (let n = 0; n < 40; n++) fixture.signal("offer", a, b);
+  const answers = Array.from({ length: 41 }, () => fixture.signal("answer", b, a));
+  assertEquals(answers, [...Array(40).fill("sent"), "duplicate"]);
+});
+
 Deno.test("an answer in the other direction does not count as one to the own offer", () => {
   const fixture = new RoomFixture();
   const [a, b] = [fixture.join("a"), fixture.join("b")];
