@@ -12,10 +12,17 @@ export function settingsHelp(): string {
 ${lines.join("\n")}
 
 A limit of 0 is no limit. With REDIS_URL, MAX_PEERS_PER_ROOM, MAX_CONSUMERS_PER_ROOM and
-MAX_CONSUMERS_PER_IDENTITY apply to all instances together; the other limits apply to one process.
+MAX_CONSUMERS_PER_IDENTITY apply to all instances together, and MAX_FAILED_AUTH_PER_MINUTE counts
+failures on every instance. The other limits apply to one process.
 
-Exit codes: 0 done or stopped, 1 wrong configuration, 2 wrong usage, 75 out of file descriptors for
-good`;
+A duration is a number and a unit: s, m, h, d, w or y.
+
+Exit codes:
+  0   Done, or stopped by a signal
+  1   The configuration is wrong, an address cannot be listened on, a file cannot be written,
+      check or doctor found a failure, or a second signal ended the server at once
+  2   Wrong usage
+  75  Out of file descriptors for good`;
 }
 
 /** The help of the program. */

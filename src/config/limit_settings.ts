@@ -53,13 +53,15 @@ const TEXTS: Readonly<
   },
   maxSendBufferBytes: {
     name: "MAX_SEND_BUFFER_BYTES",
-    summary: "Bytes that wait for a client that reads slowly; twice as many once others send, too",
+    summary:
+      "Bytes that wait for a client that reads slowly; when one sender has filled them, others may add up to as many again",
     whenExceeded:
       "PEER_BUSY to the sender, and the signal is dropped; close 1013 if the client reads nothing at all",
   },
   maxConnections: {
     name: "MAX_CONNECTIONS",
-    summary: "Sockets; for a minute after file descriptors ran out, 15/16 of the most there were",
+    summary:
+      "Sockets; when file descriptors run out, for a minute 15/16 of the highest number of sockets so far",
     whenExceeded: `HTTP 503, ${NO_UPGRADE}`,
   },
   maxConnectionsPerIp: {
@@ -75,7 +77,7 @@ const TEXTS: Readonly<
   maxPendingConnectionsPerIp: {
     name: "MAX_PENDING_CONNECTIONS_PER_IP",
     summary:
-      "Sockets of one address that have not joined, and refused ones that are still open, unless their token was valid once",
+      "Sockets of one address that have not joined; refused ones count until they are closed, unless their token was expired or revoked",
     whenExceeded: `HTTP 429, ${NO_UPGRADE}`,
   },
   maxRefusedConnections: {
