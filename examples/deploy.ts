@@ -1,6 +1,6 @@
 /**
- * The whole standalone server, with `/health`, `/public-key`, `/token` and `/signal`, for a host that
- * brings the listener: `deno serve` and Deno Deploy. The keys come from the environment.
+ * The whole standalone server, with every route of the HTTP API, for a host that brings the listener:
+ * `deno serve` and Deno Deploy. The keys come from the environment.
  *
  *     deno add jsr:@aikofy/client-db-sync
  *     deno run jsr:@aikofy/client-db-sync/keygen >> .env
