@@ -6,6 +6,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import metadata from "../../deno.json" with { type: "json" };
+import { CONSUMER_ALGORITHMS } from "../../src/access/key_set.ts";
+import { settingsHelp } from "../../src/cli/help.ts";
 import { SETTINGS } from "../../src/config/settings.ts";
 import { EXPECTED } from "../../src/doctor/report.ts";
 import { CLOSE } from "../../src/protocol/messages.ts";
@@ -124,11 +126,12 @@ Deno.test("docs: the table of close codes has the codes of the code, with every 
   }
 });
 
-Deno.test("docs: the table of HTTP 429 quotes the texts of the code", async () => {
+Deno.test("docs: the tables of HTTP 429 and 503 quote the texts of the code", async () => {
   const files = ["http/upgrade_refusals.ts", "http/admin_guard.ts", "protocol/messages.ts"];
   const sources = await Promise.all(files.map((file) => Deno.readTextFile(`${ROOT}src/${file}`)));
-  const rows = table("docs/troubleshooting.md", "Message");
-  assert(rows.length > 4);
+  const path = "docs/troubleshooting.md";
+  const rows = [...table(path, "Message"), ...table(path, "Answer")];
+  assert(rows.length > 8);
   for (const [text = ""] of rows) assertStringIncludes(sources.join(""), JSON.stringify(text));
 });
 
@@ -185,6 +188,30 @@ Deno.test("docs: every link to a file or a heading leads somewhere", async () =>
     }
   }
   assert(count > 50);
+});
+
+Deno.test("docs: no table is left over in a sentence, and no code span is broken over two lines", () => {
+  for (const [path, text] of documents) {
+    for (const line of prose(text).split("\n")) {
+      assert(/^ *\|/.test(line) || !/\|\s+\|/.test(line), `${path}: ${line}`);
+      assert(!/^ *\|/.test(line) || line.endsWith("|"), `${path}: ${line}`);
+      assert((line.match(/`/g) ?? []).length % 2 === 0, `${path}: ${line}`);
+    }
+  }
+});
+
+Deno.test("docs: the exit codes are those of the help, in the same words", () => {
+  const help = settingsHelp().replaceAll(/\s+/g, " ");
+  for (const path of ["docs/operations.md", "docs/command-line.md"]) {
+    const meanings = new Map(table(path, "Exit code").map(([code, meaning]) => [code, meaning]));
+    assertStringIncludes(help, `1 ${meanings.get("1")}`);
+    assertEquals([...meanings.keys()], ["0", "1", "2", "75"]);
+  }
+});
+
+Deno.test("docs: every algorithm that a consumer token may have is named", () => {
+  const text = textOf("docs/authentication.md");
+  for (const name of CONSUMER_ALGORITHMS) assertStringIncludes(text, `\`${name}\``);
 });
 
 Deno.test("docs: every page is linked from the README", () => {
@@ -286,6 +313,18 @@ Deno.test(".env.example names every setting and sets none", async () => {
   const names = lines.map((line) => /^# ([A-Z_]+)=/.exec(line)?.[1]).filter((name) => name);
   assertEquals(names, SETTINGS.map(({ name }) => name));
   for (const line of lines) assert(line === "" || line.startsWith("#"), line);
+});
+
+Deno.test(".env.example says of each value that is no default that it is an example", async () => {
+  const blocks = (await Deno.readTextFile(`${ROOT}.env.example`))
+    .matchAll(/((?:^#(?! [A-Z_]+=).*\n)*)((?:^# [A-Z_]+=.*\n?)+)/gm);
+  const defaults = new Map(SETTINGS.map((setting) => [setting.name, setting.default]));
+  for (const [, comment = "", lines = ""] of blocks) {
+    for (const [, name = "", value] of lines.matchAll(/^# ([A-Z_]+)=(.+)$/gm)) {
+      const isExample = /^# Examples?:/.test(comment);
+      assert(isExample || value === defaults.get(name), name);
+    }
+  }
 });
 
 Deno.test("SECURITY.md: every test that it names exists", async () => {
