@@ -13,12 +13,13 @@ import { deployWarnings, findRefusedHosts, keygenCommand } from "./surroundings.
 /**
  * Reads the configuration of the server.
  *
+ * @param hasArguments Whether the server is started with options, which a message mentions.
  * @throws {Failure} There is a line for each setting to change.
  */
-export function readConfig(environment: Environment): Config {
+export function readConfig(environment: Environment, hasArguments = false): Config {
   const { fileProblem, warnings } = environment;
   const config = parseSettings(environment, parseConfig);
-  const refused = findRefusedHosts(config);
+  const refused = findRefusedHosts(config, hasArguments);
   if (refused.length > 0) throw new Failure({ lines: refused });
   const file = fileProblem === undefined ? [] : [`${fileProblem}. No setting is missing`];
   return {

@@ -71,7 +71,7 @@ async function serve(given: Given): Promise<undefined> {
 /** Reads the settings, with the options of the command line. */
 async function readSettings(given: Given): Promise<ReadSettings> {
   const environment = withOptions(await readEnvironment(), given);
-  return { environment, config: readConfig(environment) };
+  return { environment, config: readConfig(environment, given.size > 0) };
 }
 
 /** What a start needs. */

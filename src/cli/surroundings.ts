@@ -11,8 +11,15 @@ import { readRedisUrl, serversOf } from "../runtime/redis_url.ts";
 /** What is left of the time that Deploy gives a process to stop, in seconds. */
 const MAX_DEPLOY_DRAIN_SECONDS = 3;
 
-/** The hosts that settings name and that the permissions do not let the server reach, a line each. */
-export function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
+/**
+ * The hosts that settings name and that the permissions do not let the server reach, a line each.
+ *
+ * @param hasArguments Whether the server is started with options.
+ */
+export function findRefusedHosts(
+  { redis, consumerAuth }: Config,
+  hasArguments: boolean,
+): string[] {
   const refused: { readonly setting: string; readonly host: string }[] = [];
   const check = (setting: string, host: string) => {
     if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
@@ -30,15 +37,15 @@ export function findRefusedHosts({ redis, consumerAuth }: Config): string[] {
       `${keys.hostname}:${keys.port || (keys.protocol === "https:" ? 443 : 80)}`,
     );
   }
-  const help = commandThatReaches(refused.map(({ host }) => host));
+  const help = commandThatReaches(refused.map(({ host }) => host), hasArguments);
   const settings = new Set(refused.map(({ setting }) => setting));
   return [...settings].map((name) => `${name} names a host that may not be reached. ${help}`);
 }
 
 /** The command that lets the server reach these hosts, run the way this program was started. */
-function commandThatReaches(hosts: readonly string[]): string {
+function commandThatReaches(hosts: readonly string[], hasArguments: boolean): string {
   // Not with their values, which may be secret.
-  const sameArguments = Deno.args.length === 0 ? "" : " with the same arguments";
+  const sameArguments = hasArguments ? " with the same arguments" : "";
   // In quotes, because a shell may read the brackets of an IPv6 address as a pattern.
   const flag = `"--allow-net=${[...metadata.permissions.server.net, ...hosts].join(",")}"`;
   if (Deno.build.standalone) {
