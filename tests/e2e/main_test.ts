@@ -252,6 +252,10 @@ Deno.test("main: a setting whose host the permissions refuse is named at start, 
       );
     }
   }
+  const { stderr } = await runDeno(["run", ...PERMISSIONS, MAIN, "--port", "0"], {
+    env: { ...OPEN, REDIS_URL: "redis://redis.example" },
+  });
+  assertStringIncludes(stderr, `,redis.example" main.ts with the same arguments\n`);
 });
 
 Deno.test("main: a host that cannot be listened on is shown by its start alone", async () => {
