@@ -7,9 +7,10 @@ import type { Clock } from "../runtime/clock.ts";
 import { DueQueue } from "../runtime/due_queue.ts";
 
 /**
- * How long a client may stay silent before it joins by itself, in milliseconds. Clients of version 0.1
- * never register, and their URLs name no room. Later ones name one and register; a consumer does so
- * only when its app has a token, and must not become a normal peer meanwhile.
+ * How long a client may stay silent before it joins by itself, in milliseconds. Clients for
+ * version 0.1 of the npm package never register, and their URLs name no room. Later ones name one and
+ * register; a consumer does so only when its app has a token, and must not become a normal peer
+ * meanwhile.
  */
 export const SILENT_JOIN_MS = { urlWithoutRoom: 250, urlWithRoom: 5000 } as const;
 
