@@ -118,8 +118,7 @@ export const PATH_PROBLEMS = {
     title: `${peer} sends no address`,
     why: "It takes part, but no ICE candidate of it has arrived.",
     advice:
-      "Look at that page: it says why its browser has none. Perhaps it may use relays alone " +
-      "and has got none, or its browser is kept from using WebRTC.",
+      "Look at that page: it says why its browser has none. Perhaps it may use relays alone and has none.",
   }),
   onlyHosts: (peer: string, areHidden: boolean): Problem => ({
     id: "only-host",
@@ -146,7 +145,7 @@ export const PATH_PROBLEMS = {
     id: "needs-turn",
     title: `No path to ${peer}: this needs a TURN server`,
     why: "STUN has found public addresses, but the networks let nothing through between them.",
-    advice: `Set ${TURN_SETTINGS}: docs/turn.md says how to choose and run one.`,
+    advice: `Set ${TURN_SETTINGS}: docs/turn.md of the package says how to choose and run one.`,
   }),
   relayFails: (peer: string): Problem => ({
     id: "relay-fails",

@@ -43,7 +43,7 @@ export const PROBLEMS = {
   longRoom: (length: number, max: number): Problem => ({
     id: "long-room",
     title: "The room's name is too long",
-    why: `It has ${length} characters; ${max} are the most that a room's name may have.`,
+    why: `It has ${length} characters; at most ${max} are allowed.`,
     advice: "Write a shorter name into the field Room. If an address has led here, correct it.",
   }),
   unreachable: (origin: string): Problem => ({
@@ -230,7 +230,7 @@ export const PROBLEMS = {
     id: "closed",
     title: "The server has closed the connection",
     why: `Its reason: ${reason || "none"} (${code}).`,
-    advice: "docs/protocol.md explains the close codes; the server's log may say more.",
+    advice: "The server's log may say more.",
   }),
   instances: (peer: string, hasBackplane: boolean): Problem => ({
     id: "instances",
@@ -241,8 +241,8 @@ export const PROBLEMS = {
         : "the one that answers here is connected to no other."
     ),
     advice:
-      "If several instances run behind one address, set REDIS_URL and REDIS_PREFIX to the same " +
-      "values on all of them.",
+      "If several instances run behind one address, give all of them the same REDIS_URL and " +
+      "REDIS_PREFIX.",
     isWarning: true,
   }),
   backplane: (): Problem => ({

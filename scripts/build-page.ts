@@ -69,7 +69,7 @@ async function build(): Promise<string> {
   const page = html
     .replace(written, () => style)
     .replace(/<!--[\s\S]*?-->\n/g, "")
-    .replace(/\n\s*/g, "\n")
+    .replace(/\s*\n\s*/g, " ")
     .replace(tag, () => `<script type="module">${script}</script>`);
   return `/**
  * The page that the server answers at \`/\`, as one HTML file, and the hashes of its script and its

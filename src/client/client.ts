@@ -4,6 +4,7 @@
  */
 
 import type { Role } from "../protocol/messages.ts";
+import { checkOptions, readUrl } from "./check_options.ts";
 import type { IceServer, PeerConnectionConstructor } from "./dom.ts";
 import { emitterOf, TypedEventTarget, type UsingTarget } from "./events.ts";
 import type { Peer, SignalingClientOptions, SignalingEventMap, SignalingState } from "./options.ts";
@@ -61,16 +62,19 @@ export class SignalingClient extends TypedEventTarget<SignalingEventMap> {
    * Creates a client. It does nothing until {@linkcode connect} is called.
    *
    * @param options Where to connect, and how.
-   * @throws {TypeError} `url` is no URL.
+   * @throws {TypeError} `url` is no absolute URL, `room` is missing, empty or no string, or there is an
+   * option that is none of {@linkcode SignalingClientOptions}.
    */
   constructor(options: SignalingClientOptions) {
     super();
+    checkOptions(options);
     const { nodeId = randomId(), reconnect: { minMs = 500, maxMs = 20_000 } = {} } = options;
     const backoff = this.#backoff = { minMs, maxMs };
     this.nodeId = nodeId;
     this.#options = options;
     this.#socket = new RoomSocket({
       ...options,
+      url: readUrl(options.url),
       nodeId,
       backoff,
       onFrame: (data) => this.#receive(parse(data)),

@@ -90,7 +90,7 @@ export interface StateChange {
 export interface MessageDetail {
   /** Whether this client sent it. */
   readonly sent: boolean;
-  /** The message, as docs/protocol.md describes it. */
+  /** The message, as the protocol describes it. */
   readonly message: Readonly<Record<string, unknown>>;
 }
 

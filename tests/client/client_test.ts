@@ -1,6 +1,6 @@
 /** What a client does, on a simulated web: its socket, tokens and close codes, and its peers. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { SignalingClient, type SignalingClientOptions, StopError } from "../../src/client/mod.ts";
 import { type FakeConnection, type FakeSocket, FakeWeb } from "../helpers/fake_web.ts";
 import { Random } from "../helpers/random.ts";
@@ -62,6 +62,59 @@ webTest("two clients connect, and nothing is left when both are closed", async (
   b.client[Symbol.dispose]();
   await web.run();
   assertEquals(a.states.at(-1), "stopped");
+  isClean(web);
+});
+
+webTest("options that TypeScript would refuse are refused with what to do", async (web) => {
+  const good = { url: URL_, room: "r" };
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ url: URL_ }, /^Option room must be a name, such as "todos"$/],
+    [{ url: `${URL_}?room=r`, room: undefined }, /^Option room /],
+    [{ ...good, room: null }, /^Option room /],
+    [{ ...good, room: 7 }, /^Option room /],
+    [{ ...good, room: "" }, /^Option room /],
+    [{ room: "r" }, /^Option url must be an address, such as "wss:/],
+    [{ ...good, url: null }, /^Option url /],
+    [{ ...good, url: "" }, /^Option url /],
+    [{ ...good, url: "/signal" }, /^Option url /],
+    [
+      { ...good, getTokn: () => "token" },
+      /^Option getTokn is none of url, room, nodeId, .*getToken/,
+    ],
+    [{ ...good, toString: undefined }, /^Option toString is none of /],
+  ];
+  for (const [options, message] of wrong) {
+    const error = assertThrows(() => Reflect.construct(SignalingClient, [options]), TypeError);
+    assert(message.test(error.message), error.message);
+  }
+  await web.run();
+  isClean(web);
+});
+
+webTest("every option is accepted, also one that is undefined", async (web) => {
+  const { signal } = new AbortController();
+  const options: Required<SignalingClientOptions> = {
+    url: new URL(URL_),
+    room: "r",
+    nodeId: "a",
+    role: "normal",
+    serveConsumers: true,
+    capacity: 1,
+    getToken: () => "token",
+    getConsumerToken: () => "token",
+    tokenIn: "subprotocol",
+    reconnect: {},
+    rtc: {},
+    RTCPeerConnection: Reflect.get(globalThis, "RTCPeerConnection"),
+    signal,
+  };
+  for (const name of Object.keys(options)) {
+    const isNeeded = name === "url" || name === "room";
+    const given = { ...options, ...isNeeded ? {} : { [name]: undefined } };
+    using client: SignalingClient = Reflect.construct(SignalingClient, [given]);
+    assertEquals(client.state, "waiting");
+  }
+  await web.run();
   isClean(web);
 });
 
