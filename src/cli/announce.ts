@@ -51,7 +51,13 @@ export function announcePage(
   if (!hasPage(config) || isElsewhere(url)) return;
   const how = config.auth.enabled ? "and paste a room token: two tabs" : "in two tabs: they";
   logger.info(`Open ${url}/ ${how} connect and talk`);
-  for (const address of otherAddresses(host)) {
+  const addresses = otherAddresses(host);
+  if (addresses === undefined) {
+    logger.info(
+      "The page's address for other devices is not known: run with --allow-sys=networkInterfaces",
+    );
+  }
+  for (const address of addresses ?? []) {
     logger.info(`On another device of this network: http://${address}:${port}/`);
   }
 }

@@ -153,12 +153,12 @@ const MAX_ADDRESSES = 3;
 
 /**
  * The addresses at which other machines of the network may reach a server that listens on `host`: none
- * where it listens on one address alone, or where the permission to know them is missing.
+ * where it listens on one address alone, and `undefined` where the permission to know them is missing.
  */
-export function otherAddresses(host: string): readonly string[] {
+export function otherAddresses(host: string): readonly string[] | undefined {
   const permission = { name: "sys", kind: "networkInterfaces" } as const;
-  const isAny = host === "0.0.0.0" || host === "::";
-  if (!isAny || Deno.permissions.querySync(permission).state !== "granted") return [];
+  if (host !== "0.0.0.0" && host !== "::") return [];
+  if (Deno.permissions.querySync(permission).state !== "granted") return undefined;
   return Deno.networkInterfaces()
     .filter(({ family, address }) => family === "IPv4" && !/^(127|169\.254)\./.test(address))
     .map(({ address }) => address)
