@@ -94,7 +94,7 @@ export async function open(route: Route, signal: AbortSignal): Promise<Deno.Conn
 /** What to say about a URL without TLS. */
 export function withoutTls({ hostname }: Target): Found<true> {
   const seen = "the URL has no TLS";
-  if (isLoopback(hostname)) return { value: true, seen: `${seen}, which this machine needs not` };
+  if (isLoopback(hostname)) return { value: true, seen: `${seen}; this machine does not need it` };
   const change = "Put a proxy with TLS in front: pages over https may not open ws:, and tokens " +
     "travel readable";
   return { value: true, seen, change };

@@ -156,7 +156,7 @@ function adviceOf(code: number, reason: string): string {
   }
   if (code === 1013) return "Raise the limit that the reason is about, or wait";
   if (code === 4429) return "Raise the limits of messages, or wait a minute";
-  return "Look the code up in docs/protocol.md, and in the log of the server";
+  return "The log of the server may say more";
 }
 
 /** Where a redirect leads, without a query. */

@@ -93,6 +93,6 @@ export function explainIce(result: IceProbeResult): Found<IceProbeResult> {
     case "unsupported":
       throw new StepSkipped(result.message);
     default:
-      throw new StepFailure(result.message, "See docs/turn.md");
+      throw new StepFailure(result.message, "See docs/turn.md of the package");
   }
 }

@@ -204,7 +204,7 @@ async function receive(from: Peer, to: Peer, signal: AbortSignal) {
       `the server answered ${quote(String(message["code"]))}`,
       message["code"] === "PEER_NOT_FOUND"
         ? "The peer was connected: look for a restart, or for Redis in the log of the server"
-        : "Look the code up in docs/protocol.md",
+        : "The log of the server may say more",
     );
   });
   try {
