@@ -110,7 +110,7 @@ problemTest("page: it says what is wrong with a token, and what to do", {
     const tab = await PageTab.open(browser, { url: `${server.url}/#room=${"r".repeat(70_000)}` });
     assertStringIncludes(
       await tab.problem("long-room"),
-      "It has 70000 characters; 256 are the most",
+      "It has 70000 characters; at most 256 are allowed",
     );
     await tab.join({ room: "r".repeat(256) });
     await tab.joined();
@@ -382,7 +382,7 @@ problemTest("page: it says when instances of a server do not know each other", {
       const ben = await (await PageTab.open(browser, { url })).joined();
       const told = await ben.problem("instances");
       assertStringIncludes(told, text);
-      assertStringIncludes(told, "set REDIS_URL and REDIS_PREFIX to the same");
+      assertStringIncludes(told, "give all of them the same REDIS_URL and REDIS_PREFIX");
       const eve = await PageTab.open(browser, { url: address });
       await eve.connected();
       await eve.noProblem();
