@@ -88,7 +88,7 @@ export class RefusalLog {
 
   /** Logs that the admin secret was wrong or missing, apart from the lines about the same address. */
   refusedSecret(address: Address, fields: LogFields): void {
-    if (!this.#mayLog(`${address}, admin secret`)) return;
+    if (!this.#mayLog(address, `secret ${address}`)) return;
     this.#logger.warn("Admin secret refused", { address, ...fields });
   }
 
@@ -104,15 +104,16 @@ export class RefusalLog {
     this.last.add({ room, nodeId, address, code, reason, at: this.#clock.now() });
   }
 
-  #mayLog(address: Address): boolean {
+  /** Whether there may be another line about an address; says once that there may not. */
+  #mayLog(address: Address, key = address): boolean {
     const now = this.#clock.elapsed();
     if (now >= this.#windowEnd) {
       this.#lines.clear();
       this.#windowEnd = now + WINDOW_MS;
     }
-    const lines = this.#lines.get(address) ?? 0;
+    const lines = this.#lines.get(key) ?? 0;
     if (lines > MAX_LINES || (lines === 0 && this.#lines.size >= MAX_ADDRESSES)) return false;
-    this.#lines.set(address, lines + 1);
+    this.#lines.set(key, lines + 1);
     if (lines < MAX_LINES) return true;
     this.#logger.info(NO_FURTHER_LINES, { address });
     return false;

@@ -80,9 +80,10 @@ Deno.test("refusal log: a request without a line is not even described", () => {
 });
 
 Deno.test("refusal log: wrong admin secrets are warnings, with lines of their own", () => {
-  const { log, levels } = setUp();
+  const { lines, log, levels } = setUp();
   for (let n = 0; n < 6; n++) log.refused("Connection refused", CLIENT);
   for (let n = 0; n < 6; n++) log.refusedSecret(CLIENT.address, { path: "/token" });
+  assertEquals(lines.map(([, , fields]) => fields?.["address"]), Array(13).fill(CLIENT.address));
   assertEquals(levels(), [...Array(6).fill("info"), "debug", ...Array(5).fill("warn"), "info"]);
 });
 
