@@ -97,7 +97,7 @@ export class MemoryRooms<Connection extends Receiver> {
         return { keptBy: { instance: old.instance, number: old.number } };
       }
     }
-    const limit = isReclaim ? undefined : exceededLimit(room.members.values(), member, limits);
+    const limit = isReclaim ? undefined : exceededLimit(room.members, member, limits);
     if (limit !== undefined) return limit;
     this.#rooms.set(name, room);
     const ordered = { ...member, joinOrder: old?.joinOrder ?? joinOrder ?? room.nextJoinOrder };

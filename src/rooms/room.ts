@@ -107,13 +107,7 @@ export class Room {
 
   /** The limit that the room would exceed if this peer took the place of the one with its id. */
   exceededLimit(peer: Peer): "full" | "identityFull" | undefined {
-    const { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity } = this.#limits;
-    const least = peer.role === "normal"
-      ? maxPeersPerRoom
-      : Math.min(maxConsumersPerRoom, maxConsumersPerIdentity);
-    // Most rooms have fewer peers than any limit: none has to be counted.
-    if (this.#peers.size < least) return undefined;
-    return exceededLimit(this.#peers.values(), peer, this.#limits);
+    return exceededLimit(this.#peers, peer, this.#limits);
   }
 
   /** Adds a peer at this place in the order; returns the peer that had its id. */
@@ -200,21 +194,28 @@ export class Room {
   }
 }
 
-/** The limit that a room would exceed if a newcomer took the place of the member with its id. */
+/**
+ * The limit that a room would exceed if a newcomer took the place of the member with its id.
+ *
+ * @param members The members of the room, by id.
+ */
 export function exceededLimit(
-  members: Iterable<LimitedMember>,
+  members: ReadonlyMap<string, LimitedMember>,
   { id, role, consumerIdentity }: LimitedMember,
   { maxPeersPerRoom, maxConsumersPerRoom, maxConsumersPerIdentity }: RoomLimits,
 ): "full" | "identityFull" | undefined {
   const maxPeers = role === "normal" ? maxPeersPerRoom : maxConsumersPerRoom;
+  const maxOfIdentity = role === "normal" ? Infinity : maxConsumersPerIdentity;
+  // Most rooms have fewer members than any limit: none has to be counted.
+  if (members.size < Math.min(maxPeers, maxOfIdentity)) return undefined;
   const isIdentified = consumerIdentity !== "";
   let peers = 0;
   let ofIdentity = 0;
-  for (const other of members) {
+  for (const other of members.values()) {
     if (other.role !== role || other.id === id) continue;
     peers++;
     if (isIdentified && other.consumerIdentity === consumerIdentity) ofIdentity++;
   }
   if (peers >= maxPeers) return "full";
-  return role === "consumer" && ofIdentity >= maxConsumersPerIdentity ? "identityFull" : undefined;
+  return ofIdentity >= maxOfIdentity ? "identityFull" : undefined;
 }
