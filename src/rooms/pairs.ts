@@ -129,7 +129,8 @@ function newPair(at: number): Pair {
 
 /** Records an offer; `isFromKeeper` says which of the two made it. */
 export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): void {
-  setOwed(pair, isFromKeeper, Math.max(owed(pair, isFromKeeper), 0) + 1);
+  const side = isFromKeeper ? "fromKeeper" : "fromOther";
+  pair[side] = Math.max(pair[side], 0) + 1;
   pair.at = now;
   pair.isAnswered = false;
   pair.reintroductions = 0;
@@ -137,13 +138,13 @@ export function recordOffer(pair: Pair, isFromKeeper: boolean, now: number): voi
 
 /** Whether an offer is without an answer, and none has come since; `isToKeeper` as in `recordAnswer`. */
 export function isAwaited(pair: Pair, isToKeeper: boolean): boolean {
-  return !pair.isAnswered && owed(pair, isToKeeper) > 0;
+  return !pair.isAnswered && pair[isToKeeper ? "fromKeeper" : "fromOther"] > 0;
 }
 
 /** Undoes `recordAnswer` for an answer that was not relayed after all. */
 export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
-  const unanswered = owed(pair, isToKeeper);
-  if (unanswered !== NO_OFFER) setOwed(pair, isToKeeper, unanswered + 1);
+  const side = isToKeeper ? "fromKeeper" : "fromOther";
+  if (pair[side] !== NO_OFFER) pair[side]++;
   pair.isAnswered = false;
 }
 
@@ -154,20 +155,9 @@ export function takeAnswerBack(pair: Pair, isToKeeper: boolean): void {
  * far as is known, is relayed.
  */
 export function recordAnswer(pair: Pair, isToKeeper: boolean): boolean {
-  const unanswered = owed(pair, isToKeeper);
-  if (unanswered === 0) return false;
-  if (unanswered !== NO_OFFER) setOwed(pair, isToKeeper, unanswered - 1);
+  const side = isToKeeper ? "fromKeeper" : "fromOther";
+  if (pair[side] === 0) return false;
+  if (pair[side] !== NO_OFFER) pair[side]--;
   pair.isAnswered = true;
   return true;
-}
-
-// By name: `pair[side]` would take as long as all the rest of recording an offer.
-
-function owed(pair: Pair, isFromKeeper: boolean): number {
-  return isFromKeeper ? pair.fromKeeper : pair.fromOther;
-}
-
-function setOwed(pair: Pair, isFromKeeper: boolean, offers: number): void {
-  if (isFromKeeper) pair.fromKeeper = offers;
-  else pair.fromOther = offers;
 }
