@@ -35,8 +35,6 @@ interface Entry<T> {
 export class DueQueue<T> {
   readonly #clock: Clock;
   readonly #onDue: (item: T) => void;
-  readonly #now: () => number;
-  readonly #maxWaitMs: number;
   readonly #usesWallClock: boolean;
   readonly #heap: Entry<T>[] = [];
   readonly #entries = new Map<T, Entry<T>>();
@@ -46,9 +44,7 @@ export class DueQueue<T> {
   constructor({ clock, usesWallClock = false, onDue }: DueQueueOptions<T>) {
     this.#clock = clock;
     this.#onDue = onDue;
-    this.#now = usesWallClock ? () => clock.now() : () => clock.elapsed();
     this.#usesWallClock = usesWallClock;
-    this.#maxWaitMs = usesWallClock ? MAX_WALL_CLOCK_WAIT_MS : MAX_INTEGER;
   }
 
   /** How many items there are. */
@@ -92,7 +88,8 @@ export class DueQueue<T> {
     if (this.#timer !== undefined) this.#clock.clearTimeout(this.#timer.id);
     this.#timer = undefined;
     if (first === undefined) return;
-    const delayMs = Math.min(Math.max(waitMs, 0), this.#maxWaitMs);
+    const maxWaitMs = this.#usesWallClock ? MAX_WALL_CLOCK_WAIT_MS : MAX_INTEGER;
+    const delayMs = Math.min(Math.max(waitMs, 0), maxWaitMs);
     this.#timer = { at: first.at, id: this.#clock.setTimeout(() => this.#onTimer(), delayMs) };
   }
 
@@ -107,6 +104,10 @@ export class DueQueue<T> {
       this.#onDue(first.item);
     }
     this.#wake();
+  }
+
+  #now(): number {
+    return this.#usesWallClock ? this.#clock.now() : this.#clock.elapsed();
   }
 
   #remove(item: T): boolean {
