@@ -20,9 +20,6 @@ import { hasValidUrl, splitUrl } from "./url.ts";
 /** Paths of a server with authentication. */
 const NEEDS_AUTH = ["/token", "/revoke", "/public-key", "/.well-known/jwks.json"];
 
-/** Paths of the page, and of the client for browsers. */
-const PAGE = ["/", "/client.js"];
-
 /** What the routes depend on. */
 export interface RoutesOptions {
   /** Answers `/signal`, issues tokens, and knows the numbers of peers and failures. */
@@ -65,8 +62,9 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
     internal.set(path, get(probe));
   }
   for (const [path, keyRoute] of createKeyRoutes(handler)) routes.set(path, get(keyRoute));
+  const pageRoutes = createPageRoutes();
   if (options.hasPage) {
-    for (const [path, pageRoute] of createPageRoutes()) routes.set(path, get(pageRoute));
+    for (const [path, pageRoute] of pageRoutes) routes.set(path, get(pageRoute));
   }
   const ice: Route = async (request, info) => {
     const { iceRoute } = await import("./ice_route.ts");
@@ -100,9 +98,8 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
     }
     operatorRoutes.set("/admin/disconnect", { POST: guard(admin) });
   }
-  const notFoundHere = (pathname: string) => notFound(pathname, options);
-  const route = dispatch(routes, notFoundHere);
-  const routeInternal = dispatch(internal, (pathname) => notFoundInternal(pathname, internal));
+  const route = dispatch(routes, (path) => explainNotFound(path, pageRoutes, options));
+  const routeInternal = dispatch(internal, (path) => explainNotFoundInternal(path, internal));
   return {
     fetch: answering(
       options,
@@ -118,15 +115,15 @@ export async function createRoutes(options: RoutesOptions): Promise<Routes> {
   };
 }
 
-/** Answers by path and method. */
+/** Answers by path and method, and with 404 and an explanation where there is no route. */
 function dispatch(
   routes: ReadonlyMap<string, Methods>,
-  notFound: (pathname: string) => Response,
+  explain: (pathname: string) => string,
 ): Route {
   return (request, info) => {
     const { pathname } = splitUrl(request.url);
     const methods = routes.get(pathname);
-    if (methods === undefined) return notFound(pathname);
+    if (methods === undefined) return errorResponse(STATUS_CODE.NotFound, explain(pathname));
     const answer = Object.hasOwn(methods, request.method) ? methods[request.method] : undefined;
     return answer === undefined ? methodNotAllowed(Object.keys(methods)) : answer(request, info);
   };
@@ -157,34 +154,38 @@ function metricsResponse(handler: Pick<SignalingHandler, "metrics">): Response {
   return new Response(handler.metrics(), { headers });
 }
 
-/** The 404 of a path without a route: it says where WebSockets connect. */
-function notFound(
+/** Why there is no route to a path on the port of clients, and what to do. */
+function explainNotFound(
   pathname: string,
-  { endpoint: { handler }, adminSecret, hasInternalPort, hasPage }: RoutesOptions,
-): Response {
-  const isOff = handler.stats().auth === "disabled" && NEEDS_AUTH.includes(pathname);
-  const message = isOff
-    ? `Authentication is off, so there are no tokens and keys: connect to ${handler.path}?room=...`
-    : pathname === "/metrics" && !hasInternalPort
-    ? "Not found: metrics need ADMIN_SECRET, or INTERNAL_PORT"
-    : pathname.startsWith("/admin/") && !hasInternalPort
-    ? adminSecret === undefined
+  pagePaths: ReadonlyMap<string, Route>,
+  { endpoint: { handler }, adminSecret, hasInternalPort }: RoutesOptions,
+): string {
+  const { path } = handler;
+  if (NEEDS_AUTH.includes(pathname) && handler.stats().auth === "disabled") {
+    return `Authentication is off, so there are no tokens and keys: connect to ${path}?room=...`;
+  }
+  if (pathname === "/metrics" && !hasInternalPort) {
+    return "Not found: metrics need ADMIN_SECRET, or INTERNAL_PORT";
+  }
+  if (pathname.startsWith("/admin/") && !hasInternalPort) {
+    return adminSecret === undefined
       ? "Not found: /admin/info, rooms, peers and disconnect need ADMIN_SECRET"
-      : "Not found: there are /admin/info, /admin/rooms, /admin/peers and /admin/disconnect"
-    : !hasPage && PAGE.includes(pathname)
-    ? `Not found: the page is off. PLAYGROUND=true turns it on. WebSockets connect to ${handler.path}`
-    : pathname.endsWith(String(handler.path))
-    ? `Not found: the path is ${shorten(pathname)}, not ${handler.path}. ` +
-      "Let the proxy in front remove its prefix"
-    : `Not found: WebSockets connect to ${handler.path}`;
-  return errorResponse(STATUS_CODE.NotFound, message);
+      : "Not found: there are /admin/info, /admin/rooms, /admin/peers and /admin/disconnect";
+  }
+  if (pagePaths.has(pathname)) {
+    return `Not found: the page is off. PLAYGROUND=true turns it on. WebSockets connect to ${path}`;
+  }
+  if (pathname.endsWith(String(path))) {
+    return `Not found: the path is ${shorten(pathname)}, not ${path}. ` +
+      "Let the proxy in front remove its prefix";
+  }
+  return `Not found: WebSockets connect to ${path}`;
 }
 
-/** The 404 of the port for operators: it says what there is. */
-function notFoundInternal(pathname: string, routes: ReadonlyMap<string, Methods>): Response {
+/** The same on the port for operators. */
+function explainNotFoundInternal(pathname: string, routes: ReadonlyMap<string, Methods>): string {
   const paths = [...routes.keys()].join(", ");
-  const message = `Not found: ${shorten(pathname)} is not on the internal port, which has ${paths}`;
-  return errorResponse(STATUS_CODE.NotFound, message);
+  return `Not found: ${shorten(pathname)} is not on the internal port, which has ${paths}`;
 }
 
 /** A path, short enough for a sentence. */
